@@ -1,0 +1,89 @@
+"""Decisions about attempts, money and time, as data and pure functions; imports stdlib, attrs and this package's values."""
+
+from enum import StrEnum
+
+import attrs
+
+from imaging_core.errors import AnswerLost, BackendThrottled, CallRefused, GenerationError
+from imaging_core.jobs import LeaseReason
+
+
+class InDoubt(StrEnum):
+    """What to do about a paid call whose answer nobody has."""
+
+    RETRY = "retry"
+    FAIL = "fail"
+
+
+@attrs.frozen(kw_only=True)
+class Park:
+    """Go on later: after `delay_s`, for that reason."""
+
+    delay_s: float
+    reason: LeaseReason
+
+
+@attrs.frozen(kw_only=True)
+class RetryPolicy:
+    """When a failed attempt is worth another."""
+
+    #: Most attempts of one job.
+    max_attempts: int = 3
+    #: Wait before the second attempt in s; doubles for each further one.
+    first_delay_s: float = 2.0
+    #: Longest wait between attempts in s.
+    max_delay_s: float = 60.0
+    #: How long a job waits for a backend that turns its calls away, counted from its first start, in s.
+    patience_s: float = 900.0
+
+    def decide(
+        self, error: GenerationError, *, attempt: int, refusals: int, age_s: float, paid: bool, lost: InDoubt
+    ) -> Park | None:
+        """What to do after this error: park, or None to give up.
+
+        `refusals` counts the failures on record that cost nothing, `age_s` the time since the first start, `lost`
+        what the settings say of a paid call whose answer did not come.
+        """
+        if isinstance(error, CallRefused):
+            # Nothing was done, so it burns no attempt; only patience limits it.
+            if age_s >= self.patience_s:
+                return None
+            wait = self._backoff(refusals) if error.retry_after_s is None else error.retry_after_s
+            return Park(delay_s=min(wait, self.patience_s), reason=LeaseReason.THROTTLED)
+        if not error.retryable or attempt >= self.max_attempts:
+            return None
+        if paid and isinstance(error, AnswerLost) and lost is InDoubt.FAIL:
+            return None
+        return Park(delay_s=self._backoff(attempt - 1), reason=LeaseReason.RETRY)
+
+    def _backoff(self, before: int) -> float:
+        return float(min(self.first_delay_s * 2 ** min(before, 16), self.max_delay_s))
+
+
+@attrs.frozen(kw_only=True)
+class RunLimits:
+    """The numbers behind the promises, all settings; times in s."""
+
+    #: How long a worker may be silent before its job is anybody's.
+    lease_s: float = 15.0
+    heartbeat_s: float = 5.0
+    sweep_s: float = 2.0
+    #: Longest time of one attempt.
+    run_timeout_s: float = 600.0
+    #: Longest time from submit to the end; None for no limit.
+    max_wait_s: float | None = None
+    #: Running leases that may run out before the job is called poison.
+    max_crashes: int = 3
+    #: Paid calls that may be made for one planned call.
+    max_paid_calls: int = 2
+    #: A paid call that was under way when its worker died.
+    on_crash: InDoubt = InDoubt.RETRY
+    #: A paid call whose answer did not come (time-out, 5xx).
+    on_lost: InDoubt = InDoubt.FAIL
+    #: A claimable job older than this is rung for again by the sweep.
+    stale_ring_s: float = 2.0
+
+
+def is_throttled(error: GenerationError) -> bool:
+    """Whether the whole fleet should stay away for a while."""
+    return isinstance(error, BackendThrottled)

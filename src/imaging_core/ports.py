@@ -1,0 +1,369 @@
+"""What the core asks of the world: six protocols with numbered promises, each kept by a suite in tests/contracts.
+
+Imports stdlib, attrs and this package's values. No SQL, path, URL, Pillow or HTTP type appears in a signature. Every
+method may raise `Unavailable` when the part behind it does not answer; nothing else foreign may leave an adapter.
+"""
+
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Protocol
+
+import attrs
+
+from imaging_core.events import JobEvent, JobProgress, Preview
+from imaging_core.images import Capabilities, Generated, ImageRef, ImageRequest, StoredCall
+from imaging_core.jobs import Job, JobStatus
+
+
+@attrs.frozen(kw_only=True)
+class Idempotency:
+    """A caller's promise that submits under one key are the same submit."""
+
+    #: The key, already scoped to its owner.
+    key: str
+    #: A digest of the request; another one under the same key is a mistake.
+    fingerprint: str
+    #: How long the key is remembered, in s.
+    ttl_s: float = 86_400.0
+
+
+@attrs.frozen(kw_only=True)
+class QueueLimits:
+    """How many jobs of a backend may wait; None for no limit."""
+
+    max_queued: int | None = None
+    max_queued_per_owner: int | None = None
+
+
+@attrs.frozen(kw_only=True)
+class QueueState:
+    """How busy one backend is, at one moment."""
+
+    #: Jobs nobody works on and that anybody may claim now.
+    claimable: int = 0
+    #: Jobs with a live lease, parked ones included.
+    started: int = 0
+    #: Seconds the oldest claimable job has been claimable.
+    oldest_claimable_s: float = 0.0
+    #: Mean seconds from start to end of recently finished jobs; None when none has finished yet.
+    mean_run_s: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Beat:
+    """The repository's answer to a heartbeat."""
+
+    cancel_requested: bool
+
+
+@attrs.frozen(kw_only=True)
+class JobQuery:
+    """Which jobs to list; None means any."""
+
+    statuses: frozenset[JobStatus] | None = None
+    backend: str | None = None
+    owner: str | None = None
+    #: Where the last page ended.
+    cursor: str | None = None
+    #: Most jobs in a page.
+    limit: int = 50
+
+
+@attrs.frozen(kw_only=True)
+class JobPage:
+    """Part of a listing, newest first."""
+
+    jobs: tuple[Job, ...]
+    #: Where the next page begins; None at the end.
+    cursor: str | None
+
+
+class JobRepository(Protocol):
+    """Keeps the jobs: the only truth about them.
+
+    1. `add` stores job, idempotency key and events in one step: all or nothing, durable when it returns.
+    2. `add` under a known key with the same fingerprint gives the first job and stores nothing; with another it raises
+       IdempotencyMismatch. Of concurrent adds under one key, one stores.
+    3. `add` over a limit raises QueueFull and stores nothing.
+    4. `get` gives the last written job; JobNotFound for an unknown id, JobDeleted for a deleted one.
+    5. `save` writes only over the version the job was read at (else StaleJob) and, given a token, only under the lease
+       with that token (else LeaseLost). The job it returns has the next version. Its events are stored in the same step.
+    6. `claim_next` gives each claimable job to one caller, by priority, then age of submit, under a new running lease
+       judged by the repository's clock; None when there is none. It stores the started or taken-over event.
+    7. A running or parked lease is respected until it runs out; then the job is claimable again, whoever held it.
+    8. `beat` extends the lease under its token without raising the version, and tells of a cancel request; LeaseLost
+       when the token is not the job's any more or the job has ended. A lease that ran out unclaimed may be extended.
+    9. A terminal job never changes: `save` raises StaleJob or LeaseLost, and `claim_next` never gives it.
+    10. `list` is newest first by submit, filtered, in pages that neither skip nor repeat a job that stays as it is.
+    11. `overdue` gives open jobs whose `overdue_at` has passed, by the repository's clock.
+    12. `delete` removes an ended job and leaves a mark, so that its id is known as deleted; JobConflict while open.
+    13. `now` is the clock that leases are judged by, and never goes backwards for one caller by more than its resolution.
+    14. Fields of a job that this version does not know survive a read and a write; a newer schema raises UnreadableJob.
+    15. `state` counts what is claimable and started; `position` is how many claimable jobs of the backend come first.
+    """
+
+    async def add(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> Job:
+        """Store a new job; the result's id differs from `job.id` when the key was known."""
+        ...
+
+    async def get(self, job_id: str) -> Job:
+        """The job as last written."""
+        ...
+
+    async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
+        """Write a changed job over the version it was read at."""
+        ...
+
+    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
+        """Claim the first claimable job of a backend."""
+        ...
+
+    async def beat(self, job_id: str, *, token: str, lease_s: float) -> Beat:
+        """Hold the lease for `lease_s` from now."""
+        ...
+
+    async def list(self, query: JobQuery) -> JobPage:
+        """A page of jobs, newest first."""
+        ...
+
+    async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
+        """Open jobs that should have ended by now."""
+        ...
+
+    async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
+        """Forget an ended job, but not that it was; StaleJob when it changed since it was read."""
+        ...
+
+    async def state(self, backend: str) -> QueueState:
+        """How busy a backend is."""
+        ...
+
+    async def position(self, job: Job) -> int:
+        """How many claimable jobs of the same backend would be claimed before this one."""
+        ...
+
+    async def now(self) -> datetime:
+        """The repository's clock."""
+        ...
+
+
+class JobQueue(Protocol):
+    """The doorbell: says "this backend has work" to whoever can do it.
+
+    1. A ring reaches at least one listener of that backend, if one listens and the bell is whole.
+    2. Rings may be lost, late or doubled: nothing but speed depends on them.
+    3. `ring` does not wait for the work, and raises Unavailable when the bell cannot be rung.
+    """
+
+    async def ring(self, backend: str, job_id: str) -> None:
+        """Ring for a backend; the id is for logs only."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class Permit:
+    """The right to make one call on a backend at a time, leased."""
+
+    backend: str
+    #: Unique per permit.
+    id: str
+
+
+@attrs.frozen(kw_only=True)
+class RetryAt:
+    """Not now: ask again in `delay_s`."""
+
+    delay_s: float
+    #: slots, rate, pause or circuit.
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class GateState:
+    """What a gate lets through now."""
+
+    in_use: int = 0
+    slots: int = 1
+    #: Seconds until anything is let in again; 0 when it is open.
+    closed_for_s: float = 0.0
+    #: pause, rate or circuit while closed.
+    reason: str | None = None
+
+
+class BackendGate(Protocol):
+    """Who may call a backend now: slots, rate limit, pause and circuit, over all workers that share it.
+
+    1. At most `slots` permits of a backend are out at a time.
+    2. A permit that is not renewed within its lease is taken back.
+    3. `enter` and `again` count one call each against the rate limit; a call over it gets RetryAt, never a permit.
+    4. `pause` closes the backend for everyone until its moment; a longer pause is not shortened by a later one.
+    5. After enough refused or failed calls in a row the circuit opens: one trial call at a time after a cool-down, which
+       closes it by succeeding. A call that never got through (`leave` with ok None) says nothing about the backend.
+    6. Leaving twice, or after the permit was taken back, does no harm.
+    7. Backends do not affect each other.
+    """
+
+    async def enter(self, backend: str) -> Permit | RetryAt:
+        """Ask for the right to make a call."""
+        ...
+
+    async def again(self, permit: Permit) -> RetryAt | None:
+        """Ask for one more call under a permit one holds; None means go."""
+        ...
+
+    async def beat(self, permit: Permit) -> None:
+        """Hold the permit for another lease."""
+        ...
+
+    async def leave(self, permit: Permit, *, ok: bool | None = None) -> None:
+        """Give the permit back, saying whether the backend answered (True), let us down (False) or was not asked."""
+        ...
+
+    async def pause(self, backend: str, *, seconds: float) -> None:
+        """Let nobody in for that long."""
+        ...
+
+    async def state(self, backend: str) -> GateState:
+        """What the gate lets through now."""
+        ...
+
+
+@attrs.frozen(kw_only=True)
+class GenerationCall:
+    """One backend call to make."""
+
+    job_id: str
+    #: The whole job's request, in canonical spelling with the backend's defaults filled in.
+    request: ImageRequest
+    #: Which of the job's calls, from 0.
+    index: int
+    #: How many pictures this call makes.
+    images: int
+    #: Seed of its first picture; picture k of the call is made with seed + k.
+    seed: int
+    #: Names this try; unique.
+    task_id: str
+    #: Names of earlier tries of the same job that may still run on the backend.
+    earlier_task_ids: tuple[str, ...] = ()
+
+
+@attrs.frozen(kw_only=True)
+class CallProgress:
+    """How far one call has come."""
+
+    #: 0..1
+    fraction: float
+    step: int | None = None
+    steps: int | None = None
+    #: Seconds left, None when unknown.
+    eta_s: float | None = None
+    preview: Preview | None = None
+
+
+#: Takes progress at any time, returns at once, never raises.
+Report = Callable[[CallProgress], None]
+
+
+class ImageGenerator(Protocol):
+    """Makes pictures on one backend.
+
+    1. `capabilities` names the backend and everything a request to it may hold; Unavailable when it must ask and gets no
+       answer and knows none from before.
+    2. `generate` is one backend call: it gives exactly `call.images` pictures, each whole, of the type its bytes show and
+       of the size it says; a filtered picture is flagged, never dropped.
+    3. It raises GenerationError and nothing else, and tells truly whether something was sent and may have cost.
+    4. Progress rises within 0..1; reporting is optional and never needed for the result.
+    5. Cancelled, it stops its own task on the backend within seconds and lets CancelledError through; it never touches
+       a stranger's task.
+    6. The same call gives the same pictures, as far as the backend allows; the seeds it tells are those really used.
+    7. `probe` tells in a sentence that the backend answers, or raises GenerationError saying why it does not.
+    """
+
+    @property
+    def backend(self) -> str:
+        """The name callers choose it by."""
+        ...
+
+    async def capabilities(self) -> Capabilities:
+        """What it can do now."""
+        ...
+
+    async def generate(self, call: GenerationCall, *, report: Report) -> Generated:
+        """Make one backend call."""
+        ...
+
+    async def probe(self) -> str:
+        """Whether the backend answers now, and as what; costs nothing."""
+        ...
+
+
+class ImageStore(Protocol):
+    """Keeps pictures.
+
+    1. `put` stores a call's pictures and then, last and at once, its record: a reader sees the whole call or nothing.
+    2. First writer wins: a later `put` of the same call changes nothing and gets the record that is there.
+    3. `find` gives the records of a job's calls in order, with size, sha256 and dimensions that match the bytes.
+    4. Pictures flagged filtered are counted in the record; their bytes are not kept.
+    5. `open` gives the bytes, checked against their recorded length: a small picture in one piece, a large one as a
+       stream; ImageNotAvailable when they are gone.
+    6. `delete` removes everything of a job and may be repeated.
+    7. No room raises StorageFull, and nothing half-written is ever found.
+    8. A key that the store did not give opens nothing.
+    """
+
+    async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
+        """Store what a call gave; `first_image` is the position of its first picture within the job."""
+        ...
+
+    async def find(self, job_id: str) -> Sequence[StoredCall]:
+        """What is stored of a job."""
+        ...
+
+    async def open(self, ref: ImageRef) -> "bytes | AsyncIterator[bytes]":
+        """The bytes of a picture."""
+        ...
+
+    async def delete(self, job_id: str) -> None:
+        """Remove a job's pictures and records."""
+        ...
+
+    async def check(self) -> None:
+        """Whether a picture could be stored now; Unavailable or StorageFull says why not."""
+        ...
+
+
+class JobEvents(Protocol):
+    """Tells what happens, from the log that the repository writes.
+
+    1. Every event of a stored write is given to every subscriber, in the order of the writes of its job.
+    2. A subscription after a cursor gives what came since; an unknown or too old cursor raises UnknownCursor.
+    3. `publish` is lossy and keeps only the newest progress of a job; `progress` gives it, None when there is none.
+    4. A subscriber that does not read does not hold up anybody.
+    """
+
+    def subscribe(self, *, job_id: str | None = None, after: str | None = None) -> AsyncIterator[JobEvent]:
+        """Events of one job or of all, from now or from after a cursor, for as long as one iterates."""
+        ...
+
+    async def cursor(self) -> str:
+        """Where the log ends now."""
+        ...
+
+    async def publish(self, progress: JobProgress) -> None:
+        """Tell how far a job has come."""
+        ...
+
+    async def progress(self, job_id: str) -> JobProgress | None:
+        """How far a job had come when last told."""
+        ...
+
+
+#: The generators of a service, by backend name.
+Generators = Mapping[str, ImageGenerator]

@@ -1,0 +1,126 @@
+"""Jobs and events as plain JSON-ready records and back, one way for every repository; imports stdlib and this package.
+
+Unknown fields of a job survive (an older version may pass a newer one's job on); a newer schema is refused.
+"""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+import attrs
+
+from imaging_core.errors import Charged, FailureCode, UnreadableJob
+from imaging_core.events import EventKind, JobEvent
+from imaging_core.images import ImageRef, ImageRequest, StoredCall
+from imaging_core.jobs import SCHEMA, Call, CallState, Job, JobFailure, JobStatus, Lease, LeaseReason
+
+Record = dict[str, Any]
+
+_JOB_FIELDS = frozenset(a.name for a in attrs.fields(Job)) - {"unknown"}
+
+
+def time_to_text(time: datetime | None) -> str | None:
+    """ISO 8601 in UTC with microseconds, so that texts sort as times do."""
+    return None if time is None else time.astimezone(UTC).isoformat(timespec="microseconds")
+
+
+def time_from_text(text: str | None) -> datetime | None:
+    """The aware time a text stands for."""
+    return None if text is None else datetime.fromisoformat(text)
+
+
+def _plain(_: type, __: "attrs.Attribute[Any]", value: Any) -> Any:
+    return time_to_text(value) if isinstance(value, datetime) else value
+
+
+def _record(value: Any) -> Record:
+    """A value's fields as JSON-ready data: texts for times, tuples stay, plain text for enums."""
+    return attrs.asdict(value, value_serializer=_plain)
+
+
+def job_to_record(job: Job) -> Record:
+    """Everything about a job, JSON-ready."""
+    record = _record(attrs.evolve(job, unknown={}))
+    del record["unknown"]
+    return {**job.unknown, **record}
+
+
+def job_from_record(record: Mapping[str, Any]) -> Job:
+    """The job a record stands for.
+
+    Raises UnreadableJob for a record with a newer schema.
+    """
+    schema = record.get("schema", SCHEMA)
+    if schema > SCHEMA:
+        raise UnreadableJob(
+            f"Job {record.get('id')} was written with schema {schema}; this version reads up to {SCHEMA}. Upgrade it."
+        )
+    known = {k: v for k, v in record.items() if k in _JOB_FIELDS}
+    for name in ("created_at", "started_at", "finished_at"):
+        known[name] = time_from_text(known.get(name))
+    known["request"] = request_from_record(record["request"])
+    known["status"] = JobStatus(record["status"])
+    known["lease"] = _lease(record["lease"]) if record.get("lease") else None
+    known["calls"] = tuple(Call(**{**c, "state": CallState(c["state"])}) for c in record.get("calls", ()))
+    known["failures"] = tuple(map(_failure, record.get("failures", ())))
+    known["images"] = tuple(ImageRef(**image) for image in record.get("images", ()))
+    return Job(**known, unknown={k: v for k, v in record.items() if k not in _JOB_FIELDS})
+
+
+def request_to_record(request: ImageRequest) -> Record:
+    """Everything about a request, JSON-ready."""
+    return _record(request)
+
+
+def request_from_record(record: Mapping[str, Any]) -> ImageRequest:
+    """The request a record stands for."""
+    options = {k: tuple(v) if isinstance(v, list) else v for k, v in record.get("options", {}).items()}
+    return ImageRequest(**{**record, "options": options})
+
+
+def _lease(record: Mapping[str, Any]) -> Lease:
+    times = {name: datetime.fromisoformat(record[name]) for name in ("since", "until")}
+    return Lease(worker=record["worker"], token=record["token"], reason=LeaseReason(record["reason"]), **times)
+
+
+def _failure(record: Mapping[str, Any]) -> JobFailure:
+    return JobFailure(
+        code=FailureCode(record["code"]),
+        message=record["message"],
+        retryable=record["retryable"],
+        attempt=record["attempt"],
+        at=datetime.fromisoformat(record["at"]),
+        charged=Charged(record["charged"]),
+    )
+
+
+def event_to_record(event: JobEvent) -> Record:
+    """Everything about an event but its cursor, JSON-ready."""
+    record = _record(event)
+    del record["cursor"]
+    return record
+
+
+def event_from_record(record: Mapping[str, Any], *, cursor: str) -> JobEvent:
+    """The event a record stands for, at that place of the log."""
+    return JobEvent(
+        job_id=record["job_id"],
+        kind=EventKind(record["kind"]),
+        status=JobStatus(record["status"]),
+        attempt=record["attempt"],
+        at=datetime.fromisoformat(record["at"]),
+        backend=record["backend"],
+        owner=record.get("owner"),
+        data=record.get("data", {}),
+        cursor=cursor,
+    )
+
+
+def stored_call_to_record(stored: StoredCall) -> Record:
+    """Everything about a stored call, JSON-ready."""
+    return _record(stored)
+
+
+def stored_call_from_record(record: Mapping[str, Any]) -> StoredCall:
+    """The stored call a record stands for."""
+    return StoredCall(**{**record, "images": tuple(ImageRef(**image) for image in record["images"])})
