@@ -87,3 +87,20 @@ class RunLimits:
 def is_throttled(error: GenerationError) -> bool:
     """Whether the whole fleet should stay away for a while."""
     return isinstance(error, BackendThrottled)
+
+
+@attrs.frozen(kw_only=True)
+class GateLimits:
+    """How one backend may be called, by all workers together; times in s."""
+
+    #: Most calls at a time.
+    slots: int = 1
+    #: Most calls within `per_s`; None for no limit.
+    calls: int | None = None
+    per_s: float = 10.0
+    #: Failed calls in a row that open the circuit.
+    trip_after: int = 5
+    #: How long the circuit stays open before one trial call.
+    cool_down_s: float = 10.0
+    #: How long a permit lives without a beat.
+    permit_lease_s: float = 15.0
