@@ -1,0 +1,122 @@
+"""A job under this worker's lease: every write carries the token, and outlasts a restart of what it writes to.
+
+Imports stdlib, attrs and this package.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import TypeVar
+
+import attrs
+
+from imaging_core.errors import Charged, FailureCode, LeaseLost, StaleJob, StorageFull, Unavailable
+from imaging_core.events import EventKind, event_of
+from imaging_core.jobs import CallState, Job, JobFailure, LeaseReason
+from imaging_core.ports import JobRepository
+
+log = logging.getLogger("imaging.runner")
+
+T = TypeVar("T")
+
+#: How long a write is repeated while the store or the repository is away, in s.
+INSIST_S = 120.0
+
+
+async def insist(action: Callable[[], Awaitable[T]]) -> T:
+    """Do it, again and again while the part is away: a paid picture must not be lost to a restart.
+
+    Raises Unavailable after `INSIST_S`, and StorageFull at once.
+    """
+    give_up = asyncio.get_running_loop().time() + INSIST_S
+    delay = 0.1
+    while True:
+        try:
+            return await action()
+        except StorageFull:
+            raise
+        except Unavailable:
+            if asyncio.get_running_loop().time() >= give_up:
+                raise
+            await asyncio.sleep(delay)
+            delay = min(delay * 2, 2.0)
+
+
+class HeldJob:
+    """The job as this worker last wrote it, and the only way it writes it."""
+
+    def __init__(self, job: Job, jobs: JobRepository) -> None:
+        if job.lease is None:
+            raise ValueError("only a claimed job is held")
+        self.job = job
+        self.token = job.lease.token
+        self._jobs = jobs
+
+    async def now(self) -> datetime:
+        """The repository's clock."""
+        return await insist(self._jobs.now)
+
+    async def write(self, change: Callable[[Job], Job], kind: EventKind | None = None, **data: str) -> None:
+        """Apply a change and save it under the token, again if a door changed the job meanwhile.
+
+        Raises LeaseLost when the job became somebody else's or has ended.
+        """
+        while True:
+            changed = change(self.job)
+            try:
+                self.job = await insist(await self._saving(changed, kind, data))
+            except StaleJob:
+                fresh = await insist(lambda: self._jobs.get(self.job.id))
+                if fresh.lease is None or fresh.lease.token != self.token:
+                    raise LeaseLost from None
+                # Calls and failures are the runner's alone; whatever else changed is the other's.
+                self.job = attrs.evolve(fresh, calls=self.job.calls, failures=self.job.failures)
+            else:
+                return
+
+    async def _saving(self, changed: Job, kind: EventKind | None, data: dict[str, str]) -> Callable[[], Awaitable[Job]]:
+        events = () if kind is None else (event_of(changed, kind, at=await self.now(), **data),)
+        return lambda: self._jobs.save(changed, token=self.token, events=events)
+
+    async def end(self, change: Callable[[Job, datetime], Job], kind: EventKind, **data: str) -> None:
+        """Write the job's end."""
+        now = await self.now()
+        await self.write(lambda job: change(job, now), kind, **data)
+
+    async def cancel(self) -> None:
+        """End the job as cancelled."""
+        await self.end(lambda job, at: job.cancelled(now=at), EventKind.CANCELLED)
+
+    async def park(self, reason: LeaseReason, delay_s: float, failure: JobFailure | None = None) -> None:
+        """Let go of the job until `delay_s` from now."""
+        now = await self.now()
+        until = now + timedelta(seconds=delay_s)
+        data = {"reason": reason.value, "until": until.isoformat()} | ({"code": failure.code.value} if failure else {})
+        change = lambda job: job.parked_until(until, reason, now=now, failure=failure)  # noqa: E731
+        await self.write(change, EventKind.PARKED, **data)
+
+    async def fail(
+        self, code: FailureCode, message: str, *, retryable: bool = False, charged: Charged = Charged.NO
+    ) -> None:
+        """End the job as failed."""
+        failure = await self.failure(code, message, retryable=retryable, charged=charged)
+        log.info("The job failed.", extra=self.facts(code=code.value))
+        await self.end(lambda job, at: job.failed(failure, now=at), EventKind.FAILED, code=code.value)
+
+    async def failure(
+        self, code: FailureCode, message: str, *, retryable: bool = False, charged: Charged = Charged.NO
+    ) -> JobFailure:
+        """Something that goes wrong now, for the record."""
+        attempt, at = self.job.attempt, await self.now()
+        return JobFailure(code=code, message=message, retryable=retryable, attempt=attempt, at=at, charged=charged)
+
+    @property
+    def doubt(self) -> Charged:
+        """Whether any of its calls may have been charged without giving a picture."""
+        doubtful = any(call.state is CallState.IN_DOUBT for call in self.job.calls)
+        return Charged.UNKNOWN if doubtful else Charged.NO
+
+    def facts(self, **more: str) -> dict[str, object]:
+        """What a log line about it carries."""
+        return {"job_id": self.job.id, "backend": self.job.backend, "attempt": self.job.attempt, **more}

@@ -1,0 +1,106 @@
+"""Runs one job at a time for whoever rings, under gate and lease; imports stdlib, attrs and this package."""
+
+import logging
+
+import attrs
+
+from imaging_core.attempt import Attempt, RunnerParts
+from imaging_core.errors import LeaseLost, StorageFull, Unavailable
+from imaging_core.jobs import Job, new_token
+from imaging_core.ports import RetryAt
+
+log = logging.getLogger("imaging.runner")
+
+
+@attrs.frozen(kw_only=True)
+class Idle:
+    """There was nothing to do."""
+
+
+@attrs.frozen(kw_only=True)
+class Held:
+    """There may be work, but it must wait: ring again after `delay_s`."""
+
+    delay_s: float
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Ran:
+    """A job was worked on."""
+
+    job: Job
+    #: When a parked job is worth another look, in s; None when it is not parked.
+    again_in_s: float | None
+
+
+class JobRunner:
+    """Claims and runs jobs. Any number of `run_next` may be under way at once; the gate says how many get through."""
+
+    def __init__(self, parts: RunnerParts) -> None:
+        self.parts = parts
+        self._running: dict[str, Attempt] = {}
+        self._draining = False
+
+    @property
+    def running(self) -> tuple[str, ...]:
+        """Ids of the jobs under way here."""
+        return tuple(self._running)
+
+    async def run_next(self, backend: str) -> Idle | Held | Ran:
+        """Run the next claimable job of a backend to its end or its parking.
+
+        Raises Unavailable when the repository, the gate or the store does not answer.
+        """
+        parts = self.parts
+        try:
+            await parts.store.check()
+        except StorageFull as error:
+            # Nothing is claimed, so nothing fails and nothing is paid for while there is no room for it.
+            return Held(delay_s=parts.limits.sweep_s, reason=str(error))
+        permit = await parts.gate.enter(backend)
+        if isinstance(permit, RetryAt):
+            return Held(delay_s=permit.delay_s, reason=permit.reason)
+        ok: bool | None = None
+        try:
+            job = await parts.jobs.claim_next(
+                backend, worker=parts.worker, token=new_token(), lease_s=parts.limits.lease_s
+            )
+            if job is None:
+                return Idle()
+            attempt = Attempt(job, permit, parts)
+            self._running[job.id] = attempt
+            if self._draining:
+                attempt.drain()
+            try:
+                job = await attempt.run()
+            except LeaseLost:
+                log.info("The job went on elsewhere.", extra={"job_id": job.id, "backend": backend})
+            finally:
+                ok = attempt.backend_ok
+                if self._running.get(job.id) is attempt:
+                    del self._running[job.id]
+            return Ran(job=job, again_in_s=attempt.again_in_s)
+        finally:
+            try:
+                await parts.gate.leave(permit, ok=ok)
+            except Unavailable as error:
+                # The permit is leased: it comes back by itself.
+                log.warning("A permit could not be given back: %s", error, extra={"backend": backend})
+
+    def nudge(self, job_id: str) -> None:
+        """Look at once whether a job that runs here was cancelled, instead of at its next heartbeat."""
+        if job_id in self._running:
+            self._running[job_id].nudge()
+
+    def drain(self) -> None:
+        """Let running calls end, make no further ones, and hand unfinished jobs over."""
+        self._draining = True
+        for attempt in self._running.values():
+            attempt.drain()
+
+    def hand_over(self) -> None:
+        """Stop running calls that cost nothing and hand their jobs over; paid ones still end."""
+        self._draining = True
+        for attempt in self._running.values():
+            attempt.hand_over()

@@ -1,0 +1,77 @@
+"""Finds what fell between the cracks: jobs that should have ended, and work nobody was rung for; imports this package.
+
+Every worker and every API sweeps; there is no leader, since each step is an atomic write that only one can win.
+"""
+
+import logging
+from collections.abc import Mapping, Sequence
+
+from imaging_core.errors import Charged, FailureCode, LeaseLost, StaleJob
+from imaging_core.events import EventKind, event_of
+from imaging_core.images import StoredCall
+from imaging_core.jobs import CallState, Job, JobFailure
+from imaging_core.policies import RunLimits
+from imaging_core.ports import ImageStore, JobRepository
+
+log = logging.getLogger("imaging.sweep")
+
+
+class Sweeper:
+    """Ends overdue jobs and says which backends need a ring."""
+
+    def __init__(self, jobs: JobRepository, store: ImageStore, limits: RunLimits) -> None:
+        self._jobs = jobs
+        self._store = store
+        self._limits = limits
+
+    async def end_overdue(self) -> int:
+        """End the jobs whose time is over: finished if their pictures are all there, else failed. How many it ended."""
+        ended = 0
+        for job in await self._jobs.overdue():
+            try:
+                await self._end(job, await self._store.find(job.id))
+                ended += 1
+            except (StaleJob, LeaseLost):
+                # Somebody else moved it on between the reading and the writing: then it is not ours to end.
+                continue
+        return ended
+
+    async def needed_rings(self, free: Mapping[str, int]) -> dict[str, int]:
+        """How often to ring for each backend, at most as often as slots are free there.
+
+        Only when the oldest claimable job is older than `stale_ring_s`: younger ones have a ring under way.
+        """
+        rings: dict[str, int] = {}
+        for backend, slots in free.items():
+            if slots < 1:
+                continue
+            state = await self._jobs.state(backend)
+            if state.claimable and state.oldest_claimable_s > self._limits.stale_ring_s:
+                rings[backend] = min(slots, state.claimable)
+        return rings
+
+    async def _end(self, job: Job, calls: Sequence[StoredCall]) -> None:
+        now = await self._jobs.now()
+        job = job.adopting(calls)
+        images = tuple(image for call in calls for image in call.images)
+        if not job.missing_calls(calls) and images:
+            done = job.succeeded(images, now=now)
+            await self._jobs.save(done, events=[event_of(done, EventKind.FINISHED, at=now)])
+            return
+        if job.deadline is not None and now >= job.deadline:
+            message = f"The job did not end within the {job.max_wait_s:g} s it was given."
+        else:
+            message = f"The attempt took longer than {job.run_timeout_s:g} s."
+        doubt = any(call.state is CallState.IN_DOUBT for call in job.calls)
+        failure = JobFailure(
+            code=FailureCode.TIMEOUT,
+            message=message,
+            retryable=True,
+            attempt=job.attempt,
+            at=now,
+            charged=Charged.UNKNOWN if doubt else Charged.NO,
+        )
+        failed = job.failed(failure, now=now)
+        event = event_of(failed, EventKind.FAILED, at=now, code=failure.code.value)
+        await self._jobs.save(failed, events=[event])
+        log.info("An overdue job was ended.", extra={"job_id": job.id, "backend": job.backend})
