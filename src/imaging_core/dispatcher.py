@@ -1,0 +1,165 @@
+"""Keeps a process's slots busy: rings come in from any bell, work is done by the runner; imports stdlib and this package.
+
+A slot that has work goes on by itself until there is none left, so a ring only matters to an idle one. Both the
+in-process bell and Dramatiq's actor ring the same dispatcher.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Mapping
+
+from imaging_core.errors import ImagingError, Unavailable
+from imaging_core.events import EventKind
+from imaging_core.ports import JobEvents
+from imaging_core.runner import Held, Idle, JobRunner
+from imaging_core.sweep import Sweeper
+
+log = logging.getLogger("imaging.dispatcher")
+
+#: Pause of a slot after something went wrong that no job is to blame for, in s.
+TROUBLE_S = 1.0
+
+
+class Dispatcher:
+    """The slots of one process, by backend."""
+
+    def __init__(
+        self, runner: JobRunner, sweeper: Sweeper, events: JobEvents, slots: Mapping[str, int], *, sweep_s: float = 2.0
+    ) -> None:
+        self._runner = runner
+        self._sweeper = sweeper
+        self._events = events
+        self._sweep_s = sweep_s
+        self._slots = dict(slots)
+        self._busy: dict[str, set[asyncio.Task[None]]] = {backend: set() for backend in slots}
+        self._rung_again: set[str] = set()
+        self._later: dict[str, asyncio.TimerHandle] = {}
+        self._freed = asyncio.Event()
+        self._draining = False
+
+    @property
+    def free(self) -> Mapping[str, int]:
+        """Slots that do nothing now, by backend."""
+        return {backend: slots - len(self._busy[backend]) for backend, slots in self._slots.items()}
+
+    # --- the bell ----------------------------------------------------------------------------------------
+
+    def ring(self, backend: str) -> None:
+        """There may be work: start a free slot on it. Returns at once; does nothing for a backend not served here."""
+        if self._draining or backend not in self._slots:
+            return
+        if len(self._busy[backend]) >= self._slots[backend]:
+            # A busy slot may be on its way out with an answer from before this ring: let it look once more.
+            self._rung_again.add(backend)
+            return
+        task = asyncio.create_task(self._work(backend))
+        self._busy[backend].add(task)
+        task.add_done_callback(lambda done: self._free_slot(backend, done))
+
+    async def take(self, backend: str) -> None:
+        """Take a ring from a bell that others hear too: waits while every slot here is busy.
+
+        So a message stays with a process only while that can do the work.
+        """
+        while not self._draining and self.free.get(backend, 1) < 1:
+            self._freed.clear()
+            await self._freed.wait()
+        self.ring(backend)
+
+    def _free_slot(self, backend: str, task: asyncio.Task[None]) -> None:
+        self._busy[backend].discard(task)
+        if not task.cancelled() and task.exception() is not None:
+            log.error("A slot ended with an error.", exc_info=task.exception(), extra={"backend": backend})
+            self._ring_later(backend, TROUBLE_S)
+        if backend in self._rung_again:
+            self._rung_again.discard(backend)
+            self.ring(backend)
+        self._freed.set()
+
+    def _ring_later(self, backend: str, delay_s: float) -> None:
+        if backend in self._later:
+            # The earlier of two alarms is the one that counts.
+            left = self._later[backend].when() - asyncio.get_running_loop().time()
+            if 0 <= left <= delay_s:
+                return
+            self._later[backend].cancel()
+        self._later[backend] = asyncio.get_running_loop().call_later(delay_s, self._alarm, backend)
+
+    def _alarm(self, backend: str) -> None:
+        self._later.pop(backend, None)
+        self.ring(backend)
+
+    # --- a slot ------------------------------------------------------------------------------------------
+
+    async def _work(self, backend: str) -> None:
+        while not self._draining:
+            self._rung_again.discard(backend)
+            try:
+                outcome = await self._runner.run_next(backend)
+            except Unavailable as error:
+                log.warning("No work can be taken now: %s", error, extra={"backend": backend})
+                self._ring_later(backend, TROUBLE_S)
+                return
+            if isinstance(outcome, Held):
+                self._ring_later(backend, outcome.delay_s)
+                return
+            if isinstance(outcome, Idle):
+                if backend in self._rung_again:
+                    continue
+                return
+            if outcome.again_in_s is not None:
+                self._ring_later(backend, outcome.again_in_s)
+
+    # --- life --------------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Sweep, and listen for cancels, until cancelled."""
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self._sweep_for_ever())
+            group.create_task(self._listen_for_cancels())
+
+    async def _sweep_for_ever(self) -> None:
+        while True:
+            try:
+                await self._sweeper.end_overdue()
+                for backend, rings in (await self._sweeper.needed_rings(self.free)).items():
+                    for _ in range(rings):
+                        self.ring(backend)
+            except ImagingError as error:
+                log.warning("The sweep was cut short: %s", error)
+            await asyncio.sleep(self._sweep_s)
+
+    async def _listen_for_cancels(self) -> None:
+        while True:
+            try:
+                async for event in self._events.subscribe():
+                    if event.kind is EventKind.CANCEL_REQUESTED:
+                        self._runner.nudge(event.job_id)
+            except ImagingError as error:
+                # Heartbeats see a cancel too, only later.
+                log.warning("Cancels are not heard at once for now: %s", error)
+            await asyncio.sleep(TROUBLE_S)
+
+    async def drain(self, grace_s: float) -> None:
+        """Take no more work; let what runs end for `grace_s`, then hand over what costs nothing and await the rest."""
+        self._draining = True
+        for handle in self._later.values():
+            handle.cancel()
+        self._runner.drain()
+        self._freed.set()
+        running = {task for tasks in self._busy.values() for task in tasks}
+        if running:
+            _, running = await asyncio.wait(running, timeout=grace_s)
+        if running:
+            self._runner.hand_over()
+            await asyncio.wait(running)
+
+    async def abandon(self) -> None:
+        """Drop everything at once: leases run out and others take the jobs over."""
+        self._draining = True
+        running = {task for tasks in self._busy.values() for task in tasks}
+        for task in running:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.gather(*running, return_exceptions=True)

@@ -1,0 +1,65 @@
+"""The whole service inside the caller's own process, on in-memory adapters unless given others; imports this package.
+
+async with open_imaging(MyGenerator()) as imaging:
+    job = await imaging.submit(ImageRequest(prompt="a lighthouse"), backend="mine")
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+
+from imaging_core.attempt import RunnerParts
+from imaging_core.dispatcher import Dispatcher
+from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, MemoryJobQueue, MemoryJobRepository
+from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
+from imaging_core.ports import ImageGenerator, ImageStore
+from imaging_core.runner import JobRunner
+from imaging_core.service import ImagingService
+from imaging_core.sweep import Sweeper
+
+
+@asynccontextmanager
+async def open_imaging(
+    *generators: ImageGenerator,
+    store: ImageStore | None = None,
+    slots: Mapping[str, int] | None = None,
+    limits: RunLimits | None = None,
+    retry: RetryPolicy | None = None,
+    grace_s: float = 5.0,
+) -> AsyncIterator[ImagingService]:
+    """A service over these generators, with its jobs in memory and, unless told otherwise, its pictures too.
+
+    `slots` says how many calls at a time each backend takes (1 unless named). On leaving, running jobs get `grace_s`.
+    """
+    by_name = {generator.backend: generator for generator in generators}
+    slots = {name: (slots or {}).get(name, 1) for name in by_name}
+    limits = limits or RunLimits()
+    store = store or MemoryImageStore()
+    events = MemoryJobEvents()
+    jobs = MemoryJobRepository(events)
+    queue = MemoryJobQueue()
+    gate = MemoryGate({name: GateLimits(slots=count) for name, count in slots.items()})
+    parts = RunnerParts(
+        jobs=jobs,
+        store=store,
+        gate=gate,
+        events=events,
+        generators=by_name,
+        worker="embedded",
+        limits=limits,
+        retry=retry or RetryPolicy(),
+    )
+    dispatcher = Dispatcher(JobRunner(parts), Sweeper(jobs, store, limits), events, slots, sweep_s=limits.sweep_s)
+    service = ImagingService(
+        jobs=jobs, queue=queue, events=events, store=store, gate=gate, generators=by_name, limits=limits
+    )
+    stop_listening = queue.listen(dispatcher.ring)
+    running = asyncio.create_task(dispatcher.run())
+    try:
+        yield service
+    finally:
+        stop_listening()
+        await service.close()
+        await dispatcher.drain(grace_s)
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)

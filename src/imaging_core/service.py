@@ -1,0 +1,330 @@
+"""What every door calls: submit, look, watch, fetch, cancel, retry, delete; imports stdlib, attrs and this package."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import secrets
+from collections.abc import AsyncIterator, Mapping, Sequence
+
+import attrs
+
+from imaging_core.errors import (
+    BackendNotConfigured,
+    FieldProblem,
+    GenerationError,
+    ImageNotAvailable,
+    ImageNotReady,
+    ImagingError,
+    InvalidRequest,
+    JobConflict,
+    JobNotFound,
+    StaleJob,
+    Unavailable,
+    UnknownBackend,
+)
+from imaging_core.events import EventKind, JobProgress, event_of
+from imaging_core.images import MAX_SEED, Capabilities, ImageRef, ImageRequest
+from imaging_core.jobs import JOB_ID, Job, JobStatus, new_job_id
+from imaging_core.policies import RunLimits
+from imaging_core.ports import (
+    BackendGate,
+    GateState,
+    Generators,
+    Idempotency,
+    ImageStore,
+    JobEvents,
+    JobPage,
+    JobQuery,
+    JobQueue,
+    JobRepository,
+    QueueLimits,
+    QueueState,
+)
+from imaging_core.records import request_to_record
+
+log = logging.getLogger("imaging.service")
+
+#: How often a watched job's progress is looked at, in s.
+WATCH_EVERY_S = 0.25
+
+
+@attrs.frozen(kw_only=True)
+class JobView:
+    """A job as a person sees it."""
+
+    job: Job
+    #: 1 for the job that is next; None unless it is queued.
+    position: int | None = None
+    #: Of a started job; None while nothing is known.
+    progress: JobProgress | None = None
+    #: Seconds to the end, where one can tell.
+    eta_s: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class BackendView:
+    """A backend as a person sees it."""
+
+    name: str
+    #: None when it must be asked and does not answer.
+    capabilities: Capabilities | None
+    #: Whether it answers now.
+    answers: bool
+    #: What it says of itself, or why it does not answer.
+    message: str
+    gate: GateState
+    queue: QueueState
+
+
+class ImagingService:
+    """The use cases. Holds no state of its own but the rings under way; `close` waits for those."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobRepository,
+        queue: JobQueue,
+        events: JobEvents,
+        store: ImageStore,
+        gate: BackendGate,
+        generators: Generators,
+        limits: RunLimits | None = None,
+        queue_limits: QueueLimits | None = None,
+        unconfigured: Mapping[str, str] | None = None,
+    ) -> None:
+        """`unconfigured` names backends that could be there, each with a sentence that says which setting is missing."""
+        self.jobs = jobs
+        self.events = events
+        self.store = store
+        self._queue = queue
+        self._gate = gate
+        self._generators = generators
+        self._limits = limits or RunLimits()
+        self._queue_limits = queue_limits
+        self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
+        self._rings: set[asyncio.Task[None]] = set()
+
+    async def close(self) -> None:
+        """Wait for the rings under way."""
+        await asyncio.gather(*self._rings, return_exceptions=True)
+
+    # --- submitting --------------------------------------------------------------------------------------
+
+    async def submit(
+        self,
+        request: ImageRequest,
+        *,
+        backend: str,
+        owner: str | None = None,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+        max_wait_s: float | None = None,
+        retry_of: str | None = None,
+    ) -> Job:
+        """Check a request and queue a job for it; durable when this returns.
+
+        Under a known idempotency key it gives the job that the key stands for.
+        Raises UnknownBackend, BackendNotConfigured, InvalidRequest, QueueFull, IdempotencyMismatch, Unavailable.
+        """
+        capabilities = await self.capabilities(backend)
+        fitted = _with_seed(capabilities.fit(request))
+        job = Job(
+            id=new_job_id(),
+            backend=backend,
+            request=fitted,
+            owner=owner,
+            priority=priority,
+            created_at=await self.jobs.now(),
+            run_timeout_s=self._limits.run_timeout_s,
+            max_wait_s=max_wait_s if max_wait_s is not None else self._limits.max_wait_s,
+            retry_of=retry_of,
+        )
+        idempotency = None
+        if idempotency_key is not None:
+            fingerprint = _fingerprint(request, backend, max_wait_s)
+            idempotency = Idempotency(key=f"{owner or ''}:{idempotency_key}", fingerprint=fingerprint)
+        event = event_of(job, EventKind.QUEUED, at=job.created_at)
+        stored = await self.jobs.add(job, events=[event], idempotency=idempotency, limits=self._queue_limits)
+        if stored.id == job.id:
+            self._ring(stored)
+        return stored
+
+    def _ring(self, job: Job) -> None:
+        # The answer to a submit depends on the repository alone; a lost ring costs the sweep's delay, never the job.
+        task = asyncio.create_task(self._ring_for(job))
+        self._rings.add(task)
+        task.add_done_callback(self._rings.discard)
+
+    async def _ring_for(self, job: Job) -> None:
+        try:
+            await self._queue.ring(job.backend, job.id)
+        except Unavailable as error:
+            facts = {"job_id": job.id, "backend": job.backend}
+            log.warning("A ring was lost; the sweep will find the job: %s", error, extra=facts)
+
+    # --- looking -----------------------------------------------------------------------------------------
+
+    async def get(self, job_id: str, *, owner: str | None = None) -> Job:
+        """The job as it stands; with an owner, only if it is theirs. Raises JobNotFound, JobDeleted."""
+        if not JOB_ID.fullmatch(job_id):
+            raise JobNotFound
+        job = await self.jobs.get(job_id)
+        if owner is not None and job.owner != owner:
+            raise JobNotFound
+        return job
+
+    async def view(self, job_id: str, *, owner: str | None = None) -> JobView:
+        """The job with its place in the queue, or its progress. Raises JobNotFound, JobDeleted."""
+        return await self.view_of(await self.get(job_id, owner=owner))
+
+    async def view_of(self, job: Job) -> JobView:
+        """What a person sees of a job that was read before."""
+        if job.status is JobStatus.QUEUED:
+            ahead, state = await asyncio.gather(self.jobs.position(job), self.jobs.state(job.backend))
+            slots = (await self._gate.state(job.backend)).slots
+            eta = None if state.mean_run_s is None else state.mean_run_s * ((ahead + state.started) / slots + 1)
+            return JobView(job=job, position=ahead + 1, eta_s=eta)
+        if job.status is JobStatus.STARTED:
+            progress = await self.events.progress(job.id)
+            return JobView(job=job, progress=progress, eta_s=progress.eta_s if progress else None)
+        return JobView(job=job)
+
+    async def list(self, query: JobQuery) -> JobPage:
+        """A page of jobs, newest first. Raises InvalidRequest for a cursor that no page ended with."""
+        return await self.jobs.list(query)
+
+    async def watch(self, job_id: str, *, owner: str | None = None) -> AsyncIterator[JobView]:
+        """The job now and whenever something about it changes, until it has ended."""
+        last: JobView | None = None
+        while True:
+            view = await self.view(job_id, owner=owner)
+            if view != last:
+                last = view
+                yield view
+            if view.job.status.terminal:
+                return
+            await asyncio.sleep(WATCH_EVERY_S)
+
+    # --- pictures ----------------------------------------------------------------------------------------
+
+    async def read_image(
+        self, job_id: str, index: int = 0, *, owner: str | None = None
+    ) -> tuple[ImageRef, bytes | AsyncIterator[bytes]]:
+        """A finished job's picture: its record and its bytes, a large one as a stream.
+
+        Raises JobNotFound, JobDeleted, ImageNotReady while the job is open, ImageNotAvailable with the reason.
+        """
+        ref = self.image_ref(await self.get(job_id, owner=owner), index)
+        return ref, await self.store.open(ref)
+
+    def image_ref(self, job: Job, index: int) -> ImageRef:
+        """The record of a finished job's picture. Raises ImageNotReady, ImageNotAvailable."""
+        if not job.status.terminal:
+            raise ImageNotReady(job.status)
+        if job.status is JobStatus.CANCELLED:
+            raise ImageNotAvailable("The job was cancelled.")
+        if job.failure is not None:
+            raise ImageNotAvailable(f"The job failed: {job.failure.message}")
+        if not 0 <= index < len(job.images):
+            there = "picture, index 0" if len(job.images) == 1 else f"pictures, index 0 to {len(job.images) - 1}"
+            raise ImageNotAvailable(f"The job has {len(job.images)} {there}.")
+        return job.images[index]
+
+    # --- changing ----------------------------------------------------------------------------------------
+
+    async def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
+        """Cancel a job: at once while nobody works on it, else its worker stops it within moments.
+
+        Raises JobNotFound, JobDeleted, JobConflict when it has already finished or failed.
+        """
+        while True:
+            job = await self.get(job_id, owner=owner)
+            now = await self.jobs.now()
+            changed = job.cancel(now=now)
+            if changed == job:
+                return job
+            kind = EventKind.CANCELLED if changed.status.terminal else EventKind.CANCEL_REQUESTED
+            try:
+                return await self.jobs.save(changed, events=[event_of(changed, kind, at=now)])
+            except StaleJob:
+                continue
+
+    async def retry(self, job_id: str, *, owner: str | None = None) -> Job:
+        """A new job for a failed or cancelled one's request, with the same seed, pointing to the old one.
+
+        Raises JobNotFound, JobDeleted, JobConflict, and what `submit` raises.
+        """
+        job = await self.get(job_id, owner=owner)
+        if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
+            raise JobConflict(f"Only a failed or cancelled job can be retried; this one is {job.status}.")
+        return await self.submit(
+            job.request,
+            backend=job.backend,
+            owner=job.owner,
+            priority=job.priority,
+            max_wait_s=job.max_wait_s,
+            retry_of=job.id,
+        )
+
+    async def delete(self, job_id: str, *, owner: str | None = None) -> None:
+        """Forget an ended job and remove its pictures. Raises JobNotFound, JobDeleted, JobConflict while it is open."""
+        job = await self.get(job_id, owner=owner)
+        if not job.status.terminal:
+            raise JobConflict(f"The job is {job.status}. Cancel it first, or wait for its end.")
+        # The record goes first: a crash in between leaves pictures nobody can ask for, which a repair finds.
+        await self.jobs.delete(job, events=[event_of(job, EventKind.DELETED, at=await self.jobs.now())])
+        await self.store.delete(job.id)
+
+    # --- backends ----------------------------------------------------------------------------------------
+
+    @property
+    def backend_names(self) -> tuple[str, ...]:
+        """The backends there are."""
+        return tuple(self._generators)
+
+    async def capabilities(self, backend: str) -> Capabilities:
+        """What a backend can do now. Raises UnknownBackend, BackendNotConfigured, Unavailable."""
+        if backend in self.unconfigured:
+            raise BackendNotConfigured(backend, self.unconfigured[backend])
+        generator = self._generators.get(backend)
+        if generator is None:
+            raise UnknownBackend(backend, self.backend_names)
+        return await generator.capabilities()
+
+    async def backends(self) -> Sequence[BackendView]:
+        """Every backend: what it can do, whether it answers now, how busy it is."""
+        return await asyncio.gather(*map(self._backend, self._generators))
+
+    async def _backend(self, name: str) -> BackendView:
+        generator = self._generators[name]
+        capabilities, answers = None, True
+        try:
+            message = await generator.probe()
+        except (GenerationError, Unavailable) as error:
+            message, answers = str(error), False
+        try:
+            capabilities = await generator.capabilities()
+        except ImagingError as error:
+            message = message if not answers else str(error)
+        gate, queue = await asyncio.gather(self._gate.state(name), self.jobs.state(name))
+        return BackendView(
+            name=name, capabilities=capabilities, answers=answers, message=message, gate=gate, queue=queue
+        )
+
+
+def _with_seed(request: ImageRequest) -> ImageRequest:
+    """The request with a seed drawn if it has none, so that a second call asks for the same picture."""
+    highest = MAX_SEED - request.count + 1
+    if request.seed is None:
+        # 0 means "random" to Stability, so it is never drawn.
+        return attrs.evolve(request, seed=1 + secrets.randbelow(highest))
+    if request.seed > highest:
+        message = f"must be at most {highest} for {request.count} pictures, since each takes the next seed."
+        raise InvalidRequest([FieldProblem(field="seed", message=message)])
+    return request
+
+
+def _fingerprint(request: ImageRequest, backend: str, max_wait_s: float | None) -> str:
+    record: Mapping[str, object] = {"backend": backend, "max_wait_s": max_wait_s, **request_to_record(request)}
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
