@@ -168,7 +168,8 @@ def spoil(answer: Answer, fault: Fault) -> Answer:  # noqa: C901 -- a catalogue,
         case "wrong-format":
             return _body(bad, b"GIF89a" + bytes(64))
         case "wrong-label":
-            return _body(bad, pictures.template(width=64, height=64, kind="jpeg").stamped(""))
+            other = "png" if "jpeg" in answer.headers["content-type"] else "jpeg"
+            return _body(bad, pictures.template(width=64, height=64, kind=other).stamped(""))
         case "pixel-bomb":
             return _body(bad, pictures.pixel_bomb())
         case "oversize":
