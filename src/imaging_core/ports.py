@@ -81,9 +81,10 @@ class JobPage:
 class JobRepository(Protocol):
     """Keeps the jobs: the only truth about them.
 
-    1. `add` stores job, idempotency key and events in one step: all or nothing, durable when it returns.
-    2. `add` under a known key with the same fingerprint gives the first job and stores nothing; with another it raises
-       IdempotencyMismatch. Of concurrent adds under one key, one stores.
+    1. `add` stores job, idempotency key and events in one step: all or nothing, durable when it returns. An id is added
+       once: JobConflict.
+    2. `add` under a known key with the same fingerprint gives the first job (JobDeleted when that is gone) and stores
+       nothing; with another it raises IdempotencyMismatch. Of concurrent adds under one key, one stores.
     3. `add` over a limit raises QueueFull and stores nothing.
     4. `get` gives the last written job; JobNotFound for an unknown id, JobDeleted for a deleted one.
     5. `save` writes only over the version the job was read at (else StaleJob) and, given a token, only under the lease
@@ -94,7 +95,8 @@ class JobRepository(Protocol):
     8. `beat` extends the lease under its token without raising the version, and tells of a cancel request; LeaseLost
        when the token is not the job's any more or the job has ended. A lease that ran out unclaimed may be extended.
     9. A terminal job never changes: `save` raises StaleJob or LeaseLost, and `claim_next` never gives it.
-    10. `list` is newest first by submit, filtered, in pages that neither skip nor repeat a job that stays as it is.
+    10. `list` is newest first by submit, filtered, in pages that neither skip nor repeat a job that stays as it is; a
+        cursor it never gave raises InvalidRequest.
     11. `overdue` gives open jobs whose `overdue_at` has passed, by the repository's clock.
     12. `delete` removes an ended job and leaves a mark, so that its id is known as deleted; JobConflict while open.
     13. `now` is the clock that leases are judged by, and never goes backwards for one caller by more than its resolution.

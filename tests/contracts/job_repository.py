@@ -1,0 +1,60 @@
+"""The contract of `JobRepository`: one class that an adapter's tests subclass, and one for those that can be cut off.
+
+May import pytest, the core and the neighbouring modules; knows no adapter.
+"""
+
+from collections.abc import Awaitable, Callable
+
+import pytest
+
+from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
+from contracts.job_reading import ListingPromises, OverduePromises
+from contracts.job_writing import AddingPromises, SavingPromises
+from contracts.samples import NOON, a_job
+from imaging_core.errors import Unavailable
+from imaging_core.ports import JobQuery, JobRepository
+
+
+class JobRepositoryContract(
+    AddingPromises,
+    SavingPromises,
+    ClaimingPromises,
+    LeasePromises,
+    WaitingPromises,
+    ListingPromises,
+    OverduePromises,
+):
+    """Every numbered promise of `JobRepository`. Supply what `RepositorySetting` asks for."""
+
+
+class CutOffRepositoryContract:
+    """For repositories behind a network: with nobody at the other end, every method raises `Unavailable`."""
+
+    @pytest.fixture
+    def cut_off(self) -> JobRepository:
+        """A repository whose other end does not answer."""
+        raise NotImplementedError("supply a repository that is cut off")
+
+    @pytest.mark.parametrize(
+        "use",
+        [
+            pytest.param(lambda r: r.add(a_job()), id="add"),
+            pytest.param(lambda r: r.get(a_job().id), id="get"),
+            pytest.param(lambda r: r.save(a_job(NOON, version=1)), id="save"),
+            pytest.param(lambda r: r.claim_next("alpha", worker="w", token="t", lease_s=1.0), id="claim_next"),
+            pytest.param(lambda r: r.beat(a_job().id, token="t", lease_s=1.0), id="beat"),
+            pytest.param(lambda r: r.list(JobQuery()), id="list"),
+            pytest.param(lambda r: r.overdue(), id="overdue"),
+            pytest.param(lambda r: r.delete(a_job(NOON, version=1).cancelled(now=NOON)), id="delete"),
+            pytest.param(lambda r: r.state("alpha"), id="state"),
+            pytest.param(lambda r: r.position(a_job()), id="position"),
+            pytest.param(lambda r: r.now(), id="now"),
+        ],
+    )
+    async def test_a_repository_that_is_cut_off_says_so(
+        self, cut_off: JobRepository, use: Callable[[JobRepository], Awaitable[object]]
+    ) -> None:
+        with pytest.raises(Unavailable) as refused:
+            await use(cut_off)
+
+        assert refused.value.retry_after_s >= 1
