@@ -1,0 +1,155 @@
+"""One open directory and what may be done in it without ever leaving it; imports stdlib only.
+
+Everything here blocks, and raises OSError. All names are single path components, resolved against an open descriptor,
+and no symbolic link is followed below the root: a name can therefore open nothing outside, whatever the tree becomes.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+import stat
+from typing import Self
+
+#: What half-written files are called, so that whoever tidies up knows them.
+TEMPORARY = ".tmp-"
+
+_WRITE_AT_ONCE = 1 << 20
+_NOT_EMPTY_OR_GONE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR})
+_OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+
+
+class Folder:
+    """An open directory, to be closed; its files are reached by name only."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._fd = descriptor
+
+    @classmethod
+    def root(cls, path: str) -> Self:
+        """The directory at that path, which may be a link: it is the operator's choice."""
+        return cls(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        os.close(self._fd)
+
+    def enter(self, name: str, *, create: bool = False) -> "Folder":
+        """The directory of that name; a link or a file in its place is an error."""
+        if create:
+            try:
+                os.mkdir(name, 0o700, dir_fd=self._fd)
+                # The new name must survive a power cut before anything in it is promised.
+                os.fsync(self._fd)
+            except FileExistsError:
+                pass
+        return Folder(os.open(name, _OPEN_FOLDER, dir_fd=self._fd))
+
+    def names(self) -> list[str]:
+        """Everything in it, sorted."""
+        return sorted(os.listdir(self._fd))  # noqa: PTH208  # by descriptor
+
+    def age_s(self, name: str, *, now: float) -> float:
+        """Seconds since the file was last written."""
+        return now - os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime
+
+    def size(self, name: str) -> int:
+        """Length of a regular file in bytes; FileNotFoundError for anything else."""
+        return _regular(os.stat(name, dir_fd=self._fd, follow_symlinks=False))
+
+    def read(self, name: str, *, most: int, offset: int = 0) -> tuple[bytes, int]:
+        """Up to `most` bytes of a regular file from there, and the length of the whole file."""
+        descriptor = os.open(name, _OPEN_FILE, dir_fd=self._fd)
+        try:
+            size = _regular(os.fstat(descriptor))
+            parts: list[bytes] = []
+            while most and (part := os.pread(descriptor, most, offset)):
+                parts.append(part)
+                offset, most = offset + len(part), most - len(part)
+            return b"".join(parts), size
+        finally:
+            os.close(descriptor)
+
+    def write_temporary(self, data: bytes, *, sha256: str | None = None) -> str:
+        """The temporary name of a new durable file with these bytes, which should have that sha256.
+
+        Raises OSError and leaves nothing when they did not all get there.
+        """
+        name = f"{TEMPORARY}{secrets.token_hex(12)}"
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._fd)
+        try:
+            try:
+                _write_all(descriptor, data, sha256)
+            finally:
+                os.close(descriptor)
+        except BaseException:
+            self.remove(name)
+            raise
+        return name
+
+    def rename(self, old: str, new: str) -> None:
+        """Give a file another name, over one that may have it already."""
+        os.rename(old, new, src_dir_fd=self._fd, dst_dir_fd=self._fd)  # by descriptor
+
+    def publish(self, temporary: str, name: str) -> bool:
+        """Give a temporary file its name, unless another has it: whether it was the first."""
+        try:
+            os.link(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
+        except FileExistsError:
+            # NFS repeats a request whose reply was lost, and then says that the name exists: two names are proof.
+            return os.stat(temporary, dir_fd=self._fd, follow_symlinks=False).st_nlink > 1
+        except OSError as error:
+            # link(2): EPERM means that the file system has no hard links.
+            if error.errno == errno.EPERM:
+                error.errno = errno.ENOTSUP
+            raise
+        finally:
+            self.remove(temporary)
+        return True
+
+    def remove(self, name: str) -> bool:
+        """Whether there was such a file to remove."""
+        try:
+            os.unlink(name, dir_fd=self._fd)  # by descriptor
+        except FileNotFoundError:
+            return False
+        return True
+
+    def remove_folder(self, name: str) -> None:
+        """Remove an empty directory; one that is gone, or in use again, stays as it is."""
+        try:
+            os.rmdir(name, dir_fd=self._fd)  # by descriptor
+        except OSError as error:
+            if error.errno not in _NOT_EMPTY_OR_GONE:
+                raise
+
+    def sync(self) -> None:
+        """Make names that were given or taken durable."""
+        os.fsync(self._fd)
+
+    def free(self) -> int:
+        """Bytes that can still be written by this user."""
+        room = os.fstatvfs(self._fd)
+        return room.f_bavail * room.f_frsize
+
+
+def _write_all(descriptor: int, data: bytes, sha256: str | None) -> None:
+    digest = hashlib.sha256()
+    rest = memoryview(data)
+    while rest:
+        # On a nearly full disk write() stores a part and says so by its result alone.
+        written = os.write(descriptor, rest[:_WRITE_AT_ONCE])
+        digest.update(rest[:written])
+        rest = rest[written:]
+    os.fsync(descriptor)
+    if os.fstat(descriptor).st_size != len(data) or sha256 not in {None, digest.hexdigest()}:
+        raise OSError(errno.EIO, "the file is not what was written to it")
+
+
+def _regular(status: os.stat_result) -> int:
+    if not stat.S_ISREG(status.st_mode):
+        raise FileNotFoundError("not a regular file")
+    return status.st_size

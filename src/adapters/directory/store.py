@@ -1,0 +1,196 @@
+"""The image store over a directory: one folder per job, a manifest per call; imports stdlib and imaging_core.
+
+root/3f/3f0c.../
+    0-<sha256>.png      a picture of call 0, named after its content
+    0.json              the manifest of call 0: written last and linked, so the first writer wins and a reader sees all
+    .tmp-...            being written, or left by a crash
+"""
+
+import asyncio
+import errno
+import re
+import time
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import suppress
+from pathlib import Path
+from typing import ParamSpec, TypeVar
+
+from adapters.directory.calls import KEY, MANIFEST, read_call, store_call
+from adapters.directory.failures import translated
+from adapters.directory.folder import TEMPORARY, Folder
+from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
+from imaging_core.images import Generated, ImageRef, StoredCall
+from imaging_core.jobs import JOB_ID
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+#: Largest picture that is given in one piece, in bytes.
+ONE_PIECE = 8 << 20
+#: Length of the pieces of a larger one, in bytes.
+PIECE = 1 << 20
+
+_FAN_OUT = re.compile(r"[0-9a-f]{2}", re.ASCII)
+#: A name in the way that is no folder or no file of ours (a link, say) is as good as none.
+_GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
+_WRITE_TRIES = 3
+
+
+class DirectoryImageStore:
+    """Pictures under one root, which several processes and hosts may share; nothing blocks the event loop.
+
+    Does nothing until it is used: `check` makes the root and says whether a picture could be stored in it.
+    """
+
+    def __init__(self, root: str | Path, *, reserve_bytes: int = 100 << 20) -> None:
+        """`reserve_bytes` is how much must be free for `check` to be content; a paid picture may still use it."""
+        self._root = str(Path(root).absolute())
+        self._reserve = reserve_bytes
+
+    async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
+        """Store what a call gave, or give what was stored of it before; see the port's promises 1 and 2."""
+        if not JOB_ID.fullmatch(job_id):
+            raise ValueError("not a job id")
+        return await self._blocking(self._put, job_id, call, generated, first_image)
+
+    async def find(self, job_id: str) -> Sequence[StoredCall]:
+        """What is stored of a job, in the order of its calls."""
+        return await self._blocking(self._find, job_id)
+
+    async def open(self, ref: ImageRef) -> bytes | AsyncIterator[bytes]:
+        """The bytes of a picture up to 8 MB, else a stream of them. Raises ImageNotAvailable."""
+        key = KEY.fullmatch(ref.key)
+        if key is None:
+            raise ImageNotAvailable("There is no such picture in this store.")
+        job_id, name = key.groups()
+        if ref.size > ONE_PIECE:
+            await self._blocking(self._read, job_id, name, ref.size, 0, 1)
+            return self._pieces(job_id, name, ref.size)
+        return await self._blocking(self._read, job_id, name, ref.size)
+
+    async def delete(self, job_id: str) -> None:
+        """Remove everything of a job; again, if need be."""
+        await self._blocking(self._delete, job_id)
+
+    async def check(self) -> None:
+        """Try to store something. Raises Unavailable, or StorageFull when less than the reserve is free."""
+        await self._blocking(self._check)
+
+    async def sweep_temporary(self, *, older_than_s: float = 3600.0) -> int:
+        """Remove what crashed writers left half-written and nobody has touched for that long; how many files."""
+        return await self._blocking(self._sweep_temporary, older_than_s)
+
+    async def job_ids(self) -> Sequence[str]:
+        """Every job that has a folder here, whether or not anybody knows the job."""
+        return await self._blocking(self._job_ids)
+
+    async def _blocking(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        def run() -> T:
+            with translated(self._root):
+                return work(*args, **kwargs)
+
+        return await asyncio.to_thread(run)
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    def _put(self, job_id: str, call: int, generated: Generated, first_image: int) -> StoredCall:
+        for _ in range(_WRITE_TRIES):
+            # A job deleted at this very moment takes its folder away from under us; then we make it again.
+            with suppress(FileNotFoundError), self._job_folder(job_id, create=True) as folder:
+                return read_call(folder, call) or store_call(folder, job_id, call, generated, first_image)
+        raise Unavailable(f"The folder of job {job_id} was removed while its pictures were being stored. Try again.")
+
+    def _delete(self, job_id: str) -> None:
+        if not JOB_ID.fullmatch(job_id):
+            return
+        with suppress(FileNotFoundError, NotADirectoryError):
+            with self._job_folder(job_id) as folder:
+                # The manifests go first: a crash in between leaves files that nobody finds, and another delete removes.
+                for name in sorted(folder.names(), key=lambda name: MANIFEST.fullmatch(name) is None):
+                    folder.remove(name)
+                folder.sync()
+            with Folder.root(self._root) as root, root.enter(job_id[:2]) as fan_out:
+                fan_out.remove_folder(job_id)
+
+    def _check(self) -> None:
+        Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with Folder.root(self._root) as root:
+            free = root.free()
+            if free < self._reserve:
+                raise StorageFull(
+                    f"Only {free >> 20} MiB are free for pictures in {self._root}, less than the reserve of "
+                    f"{self._reserve >> 20} MiB. Free disk space or delete old pictures."
+                )
+            probe = root.write_temporary(b"imaging checks that it can store pictures here\n")
+            root.publish(probe, f"{probe}-linked")
+            root.remove(f"{probe}-linked")
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    def _find(self, job_id: str) -> list[StoredCall]:
+        if not JOB_ID.fullmatch(job_id):
+            return []
+        try:
+            with self._job_folder(job_id) as folder:
+                calls = [int(match[1]) for name in folder.names() if (match := MANIFEST.fullmatch(name))]
+                found = (read_call(folder, call) for call in sorted(calls))
+                return [stored for stored in found if stored is not None]
+        except FileNotFoundError:
+            return []
+
+    def _read(self, job_id: str, name: str, size: int, offset: int = 0, most: int = ONE_PIECE) -> bytes:
+        try:
+            with self._job_folder(job_id) as folder:
+                data, stored = folder.read(name, most=most, offset=offset)
+        except OSError as error:
+            if error.errno in _GONE:
+                raise ImageNotAvailable("The picture is no longer in the store.") from error
+            raise
+        if stored != size or len(data) != min(most, size - offset):
+            raise ImageNotAvailable(f"The stored picture is damaged: it has {stored} bytes instead of {size}.")
+        return data
+
+    async def _pieces(self, job_id: str, name: str, size: int) -> AsyncIterator[bytes]:
+        # The file is opened anew for each piece, so that a stream which is given up holds nothing.
+        for offset in range(0, size, PIECE):
+            yield await self._blocking(self._read, job_id, name, size, offset, PIECE)
+
+    # --- the tree ----------------------------------------------------------------------------------------
+
+    def _job_folder(self, job_id: str, *, create: bool = False) -> Folder:
+        if create:
+            Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with Folder.root(self._root) as root, root.enter(job_id[:2], create=create) as fan_out:
+            return fan_out.enter(job_id, create=create)
+
+    def _job_ids(self) -> list[str]:
+        with suppress(FileNotFoundError), Folder.root(self._root) as root:
+            return [job_id for fan_out in _fan_outs(root) for job_id in fan_out.names() if JOB_ID.fullmatch(job_id)]
+        return []
+
+    def _sweep_temporary(self, older_than_s: float) -> int:
+        removed = 0
+        with suppress(FileNotFoundError), Folder.root(self._root) as root:
+            removed += _sweep(root, older_than_s)
+            for fan_out in _fan_outs(root):
+                for job_id in filter(JOB_ID.fullmatch, fan_out.names()):
+                    # Deleted since it was listed, or no folder: nothing of ours is in it.
+                    with suppress(FileNotFoundError, NotADirectoryError), fan_out.enter(job_id) as folder:
+                        removed += _sweep(folder, older_than_s)
+        return removed
+
+
+def _fan_outs(root: Folder) -> Iterator[Folder]:
+    for name in filter(_FAN_OUT.fullmatch, root.names()):
+        with suppress(FileNotFoundError, NotADirectoryError), root.enter(name) as folder:
+            yield folder
+
+
+def _sweep(folder: Folder, older_than_s: float) -> int:
+    now, removed = time.time(), 0
+    for name in folder.names():
+        if name.startswith(TEMPORARY):
+            with suppress(FileNotFoundError):
+                if folder.age_s(name, now=now) >= older_than_s:
+                    removed += folder.remove(name)
+    return removed
