@@ -1,0 +1,321 @@
+"""The promises of `ImageGenerator`: whole pictures, true seeds, honest errors, and a stop when told to.
+
+May import pytest, Pillow (to look at the pictures), the core and the neighbouring modules; knows no adapter.
+"""
+
+import asyncio
+import io
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import ClassVar
+
+import attrs
+import pytest
+from PIL import Image
+
+from imaging_core.errors import AnswerLost, CallRefused, Charged, GenerationError, InvalidRequest, Unavailable
+from imaging_core.images import Capabilities, Generated, GeneratedImage, ImageRequest
+from imaging_core.jobs import new_job_id, new_token
+from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator
+
+#: Longest wait for something that must happen, in s.
+PATIENCE_S = 20.0
+
+
+def unheard(_: CallProgress) -> None:
+    """Takes progress that no promise is about."""
+
+
+async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+    """Wait until that holds; TimeoutError when it does not come about."""
+    async with asyncio.timeout(PATIENCE_S):
+        while not await condition():
+            await asyncio.sleep(0.01)
+
+
+def check_picture(picture: GeneratedImage) -> None:
+    """The bytes decode to the end and are what the picture says."""
+    with Image.open(io.BytesIO(picture.data)) as image:
+        image.load()
+        assert image.size == (picture.width, picture.height)
+        assert image.get_format_mimetype() == picture.media_type
+    assert picture.media_type in ("image/png", "image/jpeg", "image/webp")
+
+
+class ImageGeneratorContract:
+    """Every numbered promise of `ImageGenerator` that holds for each backend.
+
+    A subclass supplies `generator`, `request`, `slow_request` and `still_runs`.
+    """
+
+    @pytest.fixture
+    def generator(self) -> ImageGenerator:
+        """The generator to try, its backend being well."""
+        raise NotImplementedError("supply the generator to try")
+
+    def request(self) -> ImageRequest:
+        """A small and fast request for one picture, valid for the backend."""
+        raise NotImplementedError("supply a small request")
+
+    def slow_request(self) -> ImageRequest:
+        """A request that takes at least half a second, and at most some seconds."""
+        raise NotImplementedError("supply a slow request")
+
+    async def still_runs(self, call: GenerationCall) -> bool:
+        """Whether the backend works on that call now."""
+        raise NotImplementedError("supply a look at the backend")
+
+    def same(self, first: Generated, second: Generated) -> bool:
+        """Whether two answers to one call are as equal as the backend can make them."""
+        return [picture.data for picture in first.images] == [picture.data for picture in second.images]
+
+    async def call(
+        self, generator: ImageGenerator, request: ImageRequest | None = None, *, images: int = 1, seed: int = 42
+    ) -> GenerationCall:
+        """A call as the service makes it: fitted, with the backend's defaults filled in."""
+        wanted = attrs.evolve(request or self.request(), seed=seed, count=images, batch_size=images)
+        fitted = (await generator.capabilities()).fit(wanted)
+        return GenerationCall(
+            job_id=new_job_id(), request=fitted, index=0, images=images, seed=seed, task_id=new_token()
+        )
+
+    async def test_1_capabilities_name_the_backend(self, generator: ImageGenerator) -> None:
+        capabilities = await generator.capabilities()
+
+        assert capabilities.backend == generator.backend
+        assert capabilities.title
+        assert capabilities.images_per_call >= 1
+
+    async def test_1_capabilities_describe_every_field_well(self, generator: ImageGenerator) -> None:
+        capabilities = await generator.capabilities()
+
+        prompt, count = capabilities.parameter("prompt"), capabilities.parameter("count")
+        assert prompt is not None
+        assert prompt.required
+        assert count is not None
+        assert (count.maximum or 0) >= 1
+        models = capabilities.parameter("checkpoint")
+        for parameter in capabilities.parameters:
+            if parameter.default is not None:
+                assert parameter.fit(parameter.default) == parameter.default, parameter.name
+            assert models is None or set(parameter.only_for) <= set(models.choices), parameter.name
+            assert set(parameter.aliases.values()) <= set(parameter.choices), parameter.name
+
+    async def test_1_capabilities_fit_a_request_once_and_for_all(self, generator: ImageGenerator) -> None:
+        capabilities = await generator.capabilities()
+        fitted = capabilities.fit(self.request())
+
+        assert capabilities.fit(fitted) == fitted
+        with pytest.raises(InvalidRequest) as refused:
+            capabilities.fit(attrs.evolve(self.request(), prompt="  ", options={"no_such_setting": 1}))
+        assert {problem.field for problem in refused.value.problems} == {"prompt", "no_such_setting"}
+
+    async def test_2_a_call_gives_a_whole_picture_of_the_type_and_size_it_says(self, generator: ImageGenerator) -> None:
+        generated = await generator.generate(await self.call(generator), report=unheard)
+
+        assert len(generated.images) == 1
+        assert not generated.images[0].filtered
+        assert generated.credits >= 0
+        check_picture(generated.images[0])
+
+    async def test_2_a_call_gives_exactly_as_many_pictures_as_asked(self, generator: ImageGenerator) -> None:
+        capabilities = await generator.capabilities()
+        count = capabilities.parameter("count")
+        assert count is not None
+        images = min(2, capabilities.images_per_call, int(count.maximum or 1))
+
+        generated = await generator.generate(await self.call(generator, images=images), report=unheard)
+
+        assert len(generated.images) == images
+        for picture in generated.images:
+            check_picture(picture)
+
+    async def test_2_a_call_gives_pictures_of_the_size_asked_for(self, generator: ImageGenerator) -> None:
+        call = await self.call(generator)
+
+        generated = await generator.generate(call, report=unheard)
+
+        # A backend that takes no size chooses one; one that takes it keeps to it.
+        size = (call.request.width, call.request.height)
+        assert size in ((None, None), (generated.images[0].width, generated.images[0].height))
+
+    async def test_4_progress_rises_within_0_and_1(self, generator: ImageGenerator) -> None:
+        reports: list[CallProgress] = []
+
+        await generator.generate(await self.call(generator, self.slow_request()), report=reports.append)
+
+        fractions = [report.fraction for report in reports]
+        assert fractions == sorted(fractions)
+        assert all(0.0 <= fraction <= 1.0 for fraction in fractions)
+        for report in reports:
+            assert report.eta_s is None or report.eta_s >= 0
+            assert report.step is None or report.steps is None or 0 <= report.step <= report.steps
+
+    async def test_5_a_cancelled_call_stops_on_the_backend(self, generator: ImageGenerator) -> None:
+        call = await self.call(generator, self.slow_request())
+        task = asyncio.create_task(generator.generate(call, report=unheard))
+
+        async def running() -> bool:
+            return await self.still_runs(call)
+
+        async def stopped() -> bool:
+            return not await self.still_runs(call)
+
+        await until(running)
+        task.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        await until(stopped)
+
+    async def test_5_a_cancelled_call_leaves_the_others_alone(self, generator: ImageGenerator) -> None:
+        kept = await self.call(generator, self.slow_request(), seed=7)
+        dropped = await self.call(generator, self.slow_request(), seed=8)
+        keeping = asyncio.create_task(generator.generate(kept, report=unheard))
+
+        async def running() -> bool:
+            return await self.still_runs(kept)
+
+        await until(running)
+        dropping = asyncio.create_task(generator.generate(dropped, report=unheard))
+        await asyncio.sleep(0)
+        dropping.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await dropping
+        generated = await keeping
+        assert [picture.seed for picture in generated.images] == [7]
+        check_picture(generated.images[0])
+
+    async def test_5_a_generator_works_on_after_a_cancelled_call(self, generator: ImageGenerator) -> None:
+        call = await self.call(generator, self.slow_request())
+        task = asyncio.create_task(generator.generate(call, report=unheard))
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        generated = await generator.generate(await self.call(generator), report=unheard)
+
+        check_picture(generated.images[0])
+
+    async def test_6_the_same_call_gives_the_same_pictures(self, generator: ImageGenerator) -> None:
+        call = await self.call(generator, seed=4_294_967_000)
+
+        first = await generator.generate(call, report=unheard)
+        second = await generator.generate(attrs.evolve(call, task_id=new_token()), report=unheard)
+
+        assert self.same(first, second)
+        assert [picture.seed for picture in first.images] == [picture.seed for picture in second.images]
+
+    async def test_6_the_seeds_are_those_asked_for(self, generator: ImageGenerator) -> None:
+        images = min(2, (await generator.capabilities()).images_per_call)
+
+        generated = await generator.generate(await self.call(generator, images=images, seed=1000), report=unheard)
+
+        assert [picture.seed for picture in generated.images] == [1000 + k for k in range(images)]
+
+    async def test_6_another_seed_gives_another_picture(self, generator: ImageGenerator) -> None:
+        first = await generator.generate(await self.call(generator, seed=1), report=unheard)
+        second = await generator.generate(await self.call(generator, seed=2), report=unheard)
+
+        assert first.images[0].data != second.images[0].data
+
+    async def test_7_probe_says_in_a_sentence_that_the_backend_answers(self, generator: ImageGenerator) -> None:
+        sentence = await generator.probe()
+
+        assert len(sentence.split()) >= 2
+
+
+@asynccontextmanager
+async def answering(answer: bytes) -> AsyncIterator[str]:
+    """The URL of a server that reads a request, gives that answer, whatever it was asked, and hangs up."""
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            await reader.read(65_536)
+            writer.write(answer)
+            await writer.drain()
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+class RemoteGeneratorContract:
+    """Promises 1, 3 and 7 where the backend is elsewhere and is not well. A subclass supplies `generator_at`."""
+
+    #: What a call comes to when the backend hangs up on it, and whether that may have cost.
+    lost: ClassVar[type[GenerationError]] = AnswerLost
+    lost_charged: ClassVar[Charged] = Charged.UNKNOWN
+
+    def generator_at(self, url: str) -> AbstractAsyncContextManager[ImageGenerator]:
+        """A generator whose backend is at that address, knowing nothing from before."""
+        raise NotImplementedError("supply a generator at an address")
+
+    def remote_call(self) -> GenerationCall:
+        """A call that the backend would take if it were well; its prompt holds the word "secretive"."""
+        raise NotImplementedError("supply a call")
+
+    @pytest.fixture
+    async def nowhere(self) -> str:
+        """An address where nobody listens."""
+        async with answering(b"") as url:
+            pass
+        return url
+
+    async def test_1_capabilities_are_known_or_unavailable(self, nowhere: str) -> None:
+        async with self.generator_at(nowhere) as generator:
+            answer: Capabilities | Unavailable
+            try:
+                answer = await generator.capabilities()
+            except Unavailable as error:
+                answer = error
+
+        assert str(answer)
+
+    async def test_3_a_call_to_nobody_was_not_sent_and_cost_nothing(self, nowhere: str) -> None:
+        async with self.generator_at(nowhere) as generator:
+            with pytest.raises(CallRefused) as refused:
+                await generator.generate(self.remote_call(), report=unheard)
+
+        assert refused.value.charged is Charged.NO
+        assert refused.value.retryable
+        assert "secretive" not in str(refused.value)
+
+    async def test_3_a_call_that_was_hung_up_on_may_have_cost(self) -> None:
+        async with answering(b"") as url, self.generator_at(url) as generator:
+            with pytest.raises(self.lost) as lost:
+                await generator.generate(self.remote_call(), report=unheard)
+
+        assert lost.value.charged is self.lost_charged
+        assert "secretive" not in str(lost.value)
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 5\r\n\r\n<p>hi",
+            b"HTTP/1.1 200 OK\r\nContent-Type: image/png\r\nContent-Length: 9\r\n\r\nsecretive",
+            b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: 2\r\n\r\n[]",
+            b"HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:9/secretive\r\nContent-Length: 0\r\n\r\n",
+            b"HTTP/1.1 500 Oops\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nsecretive",
+            b"I speak no HTTP, secretive or not\r\n\r\n",
+        ],
+        ids=["html", "no picture", "other json", "redirect", "500", "no http"],
+    )
+    async def test_3_an_answer_that_is_no_picture_is_an_error_of_the_call(self, answer: bytes) -> None:
+        async with answering(answer) as url, self.generator_at(url) as generator:
+            with pytest.raises(GenerationError) as refused:
+                await generator.generate(self.remote_call(), report=unheard)
+
+        assert str(refused.value)
+        assert "secretive" not in str(refused.value)
+
+    async def test_7_probing_nobody_says_why(self, nowhere: str) -> None:
+        async with self.generator_at(nowhere) as generator:
+            with pytest.raises(GenerationError) as refused:
+                await generator.probe()
+
+        assert len(str(refused.value).split()) >= 3
