@@ -1,0 +1,28 @@
+"""The page's own process: `python -m entrypoints.gui_child app.py [flags]`; imports Streamlit.
+
+Ends when standard input closes, which the kernel does for a parent that was killed.
+"""
+
+import os
+import sys
+import threading
+
+
+def _end_with_parent() -> None:
+    # os.read on the descriptor: a buffered read would hold a lock that the interpreter's own exit waits for.
+    while os.read(0, 64):
+        pass
+    os._exit(0)
+
+
+def main() -> None:
+    """Watch the parent, then be `streamlit run`."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    from streamlit.web import cli  # noqa: PLC0415  # a second of imports, after the watch has begun
+
+    sys.argv = ["streamlit", "run", *sys.argv[1:]]
+    cli.main()
+
+
+if __name__ == "__main__":
+    main()

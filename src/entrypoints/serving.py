@@ -1,0 +1,84 @@
+"""Serves the API on uvicorn under our own stop signal; imports uvicorn and the entrypoints' settings."""
+
+import asyncio
+import contextlib
+import socket
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import uvicorn
+
+from entrypoints.settings import Settings, SettingsError
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+#: How long open requests get at a stop, in s; event streams and half-sent bodies are cut then.
+REQUEST_GRACE_S = 10
+
+
+class PortTaken(SettingsError):
+    """Somebody else listens there."""
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: Callable[[], None]) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listens, and says so."""
+        await super().startup(sockets)
+        if self.started:
+            self._ready()
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leaves signals to `stop_signals`: uvicorn's own handling would raise them again after the shutdown."""
+        yield
+
+
+def listening_socket(host: str, port: int, setting: str) -> socket.socket:
+    """A bound socket, so that a taken port is said before anything is started. Raises PortTaken."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    sock = socket.socket(family, socket.SOCK_STREAM)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        sock.bind((host, port))
+    except OSError as error:
+        sock.close()
+        raise PortTaken(
+            f"Cannot listen on {host}:{port} ({error.strerror}). Free the port or set {setting}."
+        ) from error
+    return sock
+
+
+def refuse_open_door(settings: Settings) -> None:
+    """Raises SettingsError when anybody on the network could use the service without a key."""
+    if settings.opens_to_network and not settings.allow_open:
+        raise SettingsError(
+            f"IMAGING_HOST={settings.host} would let anybody on the network use this service, and there is no key yet. "
+            "Listen on 127.0.0.1, or set IMAGING_ALLOW_OPEN=1 if something in front of it keeps strangers out."
+        )
+
+
+async def serve(app: "FastAPI", sock: socket.socket, stop: asyncio.Event, *, ready: Callable[[], None]) -> None:
+    """Serve until `stop` is set; then the listener closes at once and open requests end or are cut."""
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        lifespan="off",
+        timeout_graceful_shutdown=REQUEST_GRACE_S,
+        timeout_keep_alive=30,
+    )
+    server = _Server(config, ready)
+    serving = asyncio.create_task(server.serve(sockets=[sock]))
+    stopping = asyncio.create_task(stop.wait())
+    try:
+        await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        server.should_exit = True
+        await serving
+    finally:
+        stopping.cancel()
