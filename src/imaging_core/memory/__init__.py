@@ -1,0 +1,9 @@
+"""Every port in memory: products that keep the same promises as the rest; imports stdlib, attrs and this package."""
+
+from imaging_core.memory.gate import MemoryGate
+from imaging_core.memory.image_store import MemoryImageStore
+from imaging_core.memory.job_events import MemoryJobEvents
+from imaging_core.memory.job_queue import MemoryJobQueue
+from imaging_core.memory.job_repository import MemoryJobRepository
+
+__all__ = ["MemoryGate", "MemoryImageStore", "MemoryJobEvents", "MemoryJobQueue", "MemoryJobRepository"]

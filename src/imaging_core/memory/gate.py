@@ -1,0 +1,160 @@
+"""Holds callers of one process to the limits of each backend; imports stdlib, attrs and this package's values."""
+
+import math
+import secrets
+import time
+from collections import deque
+from collections.abc import Callable, Mapping
+
+import attrs
+
+from imaging_core.policies import GateLimits
+from imaging_core.ports import GateState, Permit, RetryAt
+
+#: Longest advice to wait for a slot, in s: nobody knows when a call will end.
+_SLOT_WAIT_S = 1.0
+#: The same for the end of a trial call, in s.
+_TRIAL_WAIT_S = 5.0
+
+
+@attrs.define
+class _Backend:
+    """What one backend's gate remembers; times are of the gate's clock."""
+
+    limits: GateLimits
+    #: When each permit that is out will be taken back.
+    permits: dict[str, float] = attrs.Factory(dict)
+    #: When the calls of the last `per_s` were let in, the oldest first.
+    calls: deque[float] = attrs.Factory(deque)
+    paused_until: float = -math.inf
+    #: Failed calls in a row.
+    failures: int = 0
+    #: When a trial call may be made, while the circuit is open; None while it is closed.
+    trial_from: float | None = None
+    #: The permit of the trial call, while one is out.
+    trial: str | None = None
+
+    def settle(self, now: float) -> None:
+        """Take back what ran out."""
+        for permit in [permit for permit, until in self.permits.items() if until <= now]:
+            self.drop(permit)
+        while self.calls and self.calls[0] <= now - self.limits.per_s:
+            self.calls.popleft()
+
+    def drop(self, permit: str) -> None:
+        del self.permits[permit]
+        if self.trial == permit:
+            self.trial = None
+
+    def closed(self, now: float, permit: str | None = None) -> RetryAt | None:
+        """Why nothing is let in now; the circuit's trial call is let through its own circuit."""
+        if self.paused_until > now:
+            return RetryAt(delay_s=self.paused_until - now, reason="pause")
+        if self.trial_from is not None and self.trial_from > now:
+            return RetryAt(delay_s=self.trial_from - now, reason="circuit")
+        if self.trial is not None and self.trial != permit:
+            # Nobody knows when the trial call will end; a new trial is possible once its permit has run out.
+            return RetryAt(delay_s=min(_TRIAL_WAIT_S, self.permits[self.trial] - now), reason="circuit")
+        if self.limits.calls is not None and len(self.calls) >= self.limits.calls:
+            oldest = self.calls[0] if self.calls else now
+            return RetryAt(delay_s=oldest + self.limits.per_s - now, reason="rate")
+        return None
+
+    def crowded(self, now: float) -> RetryAt | None:
+        """Whether all slots are taken."""
+        if len(self.permits) < self.limits.slots:
+            return None
+        # Without slots there is no permit to wait for.
+        soonest = min(self.permits.values(), default=now + _SLOT_WAIT_S)
+        return RetryAt(delay_s=min(_SLOT_WAIT_S, soonest - now), reason="slots")
+
+    def let_in(self, permit: str, now: float) -> None:
+        self.permits[permit] = now + self.limits.permit_lease_s
+        if self.limits.calls is not None:
+            self.calls.append(now)
+        if self.trial_from is not None:
+            self.trial = permit
+
+    def judge(self, ok: bool, now: float, *, trial: bool) -> None:
+        """Learn from a call's end."""
+        if ok:
+            self.failures, self.trial_from, self.trial = 0, None, None
+            return
+        self.failures += 1
+        if trial or (self.trial_from is None and self.failures >= self.limits.trip_after):
+            self.trial_from = now + self.limits.cool_down_s
+
+
+class MemoryGate:
+    """One process's gate before every backend; `limits` by backend name, `default` for those not named."""
+
+    def __init__(
+        self,
+        limits: Mapping[str, GateLimits],
+        default: GateLimits = GateLimits(),  # noqa: B008  # frozen
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._limits = limits
+        self._default = default
+        self._clock = clock
+        self._backends: dict[str, _Backend] = {}
+
+    async def enter(self, backend: str) -> Permit | RetryAt:
+        """Ask for the right to make a call."""
+        now, state = self._settled(backend)
+        permit = secrets.token_hex(8)
+        refusal = state.closed(now) or state.crowded(now)
+        if refusal is not None:
+            return refusal
+        state.let_in(permit, now)
+        return Permit(backend=backend, id=permit)
+
+    async def again(self, permit: Permit) -> RetryAt | None:
+        """Ask for one more call under a permit; one that was taken back needs a free slot anew."""
+        now, state = self._settled(permit.backend)
+        refusal = state.closed(now, permit.id)
+        if refusal is None and permit.id not in state.permits:
+            refusal = state.crowded(now)
+        if refusal is None:
+            state.let_in(permit.id, now)
+        return refusal
+
+    async def beat(self, permit: Permit) -> None:
+        """Hold the permit for another lease, unless it was taken back."""
+        now, state = self._settled(permit.backend)
+        if permit.id in state.permits:
+            state.permits[permit.id] = now + state.limits.permit_lease_s
+
+    async def leave(self, permit: Permit, *, ok: bool | None = None) -> None:
+        """Give the permit back, and say what became of the call."""
+        now, state = self._settled(permit.backend)
+        if permit.id not in state.permits:
+            return
+        trial = state.trial == permit.id
+        state.drop(permit.id)
+        if ok is not None:
+            state.judge(ok, now, trial=trial)
+
+    async def pause(self, backend: str, *, seconds: float) -> None:
+        """Let nobody in for that long."""
+        now, state = self._settled(backend)
+        state.paused_until = max(state.paused_until, now + seconds)
+
+    async def state(self, backend: str) -> GateState:
+        """What the gate lets through now."""
+        now, state = self._settled(backend)
+        closed = state.closed(now)
+        return GateState(
+            in_use=len(state.permits),
+            slots=state.limits.slots,
+            closed_for_s=0.0 if closed is None else closed.delay_s,
+            reason=None if closed is None else closed.reason,
+        )
+
+    def _settled(self, backend: str) -> tuple[float, _Backend]:
+        now = self._clock()
+        if backend not in self._backends:
+            self._backends[backend] = _Backend(self._limits.get(backend, self._default))
+        state = self._backends[backend]
+        state.settle(now)
+        return now, state

@@ -1,0 +1,254 @@
+"""Keeps jobs in memory, for programs that embed the service; the model every other repository is compared with.
+
+Imports stdlib, attrs and this package's values. Nothing here awaits, so on one event loop each call is one step.
+"""
+
+import heapq
+from bisect import bisect_left
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, timedelta
+
+import attrs
+
+from imaging_core.errors import (
+    FieldProblem,
+    IdempotencyMismatch,
+    InvalidRequest,
+    JobConflict,
+    JobDeleted,
+    JobNotFound,
+    LeaseLost,
+    QueueFull,
+    StaleJob,
+    UnreadableJob,
+)
+from imaging_core.events import EventKind, JobEvent, event_of
+from imaging_core.jobs import SCHEMA, Job, JobStatus, Lease, LeaseReason
+from imaging_core.memory.job_events import MemoryJobEvents
+from imaging_core.memory.line import Line
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+
+
+def utcnow() -> datetime:
+    """The time of this machine."""
+    return datetime.now(UTC)
+
+
+@attrs.define
+class _Entry:
+    job: Job
+    #: Counts submits: the age that claims and listings go by.
+    sequence: int
+
+
+@attrs.frozen
+class _KnownKey:
+    fingerprint: str
+    job_id: str
+    until: datetime
+
+
+class MemoryJobRepository:
+    """The jobs of one process, gone with it. Its clock may be replaced; times never go back."""
+
+    def __init__(self, events: MemoryJobEvents, clock: Callable[[], datetime] = utcnow) -> None:
+        self._events = events
+        self._clock = clock
+        self._latest = datetime.min.replace(tzinfo=UTC)
+        self._entries: dict[str, _Entry] = {}
+        self._deleted: set[str] = set()
+        self._sequence = 0
+        #: Every job that is not deleted, the oldest submit first.
+        self._by_age: list[tuple[int, str]] = []
+        self._lines: dict[str, Line] = {}
+        self._keys: dict[str, _KnownKey] = {}
+        self._key_ends: list[tuple[datetime, str]] = []
+        #: When to look whether a job is overdue; entries that no longer hold are dropped when met.
+        self._due: list[tuple[datetime, str]] = []
+
+    async def add(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> Job:
+        """Store a new job, or give the one its key already stands for."""
+        now = self._now()
+        if job.schema > SCHEMA:
+            raise UnreadableJob(f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it.")
+        if idempotency is not None:
+            self._forget_keys(now)
+            if idempotency.key in self._keys:
+                return self._known(self._keys[idempotency.key], idempotency)
+        if job.id in self._entries or job.id in self._deleted:
+            raise JobConflict(f"There is a job with the id {job.id} already.")
+        line = self._lines.setdefault(job.backend, Line())
+        _check_room(line, job, limits or QueueLimits())
+        self._sequence += 1
+        if idempotency is not None:
+            until = now + timedelta(seconds=idempotency.ttl_s)
+            self._keys[idempotency.key] = _KnownKey(idempotency.fingerprint, job.id, until)
+            heapq.heappush(self._key_ends, (until, idempotency.key))
+        entry = _Entry(attrs.evolve(job, version=0), self._sequence)
+        self._entries[job.id] = entry
+        self._by_age.append((self._sequence, job.id))
+        return self._write(entry, None, job, now, events)
+
+    async def get(self, job_id: str) -> Job:
+        """The job as last written."""
+        return self._entry(job_id).job
+
+    async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
+        """Write a changed job over the version it was read at."""
+        if token is not None:
+            self._holding(job.id, token)
+        entry = self._entry(job.id)
+        if entry.job.version != job.version or entry.job.status.terminal:
+            raise StaleJob(f"Job {job.id} changed since it was read.")
+        return self._write(entry, entry.job, _with_longest_lease(job, entry.job.lease), self._now(), events)
+
+    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
+        """Claim the first claimable job of a backend."""
+        now = self._now()
+        line = self._lines.get(backend)
+        job_id = line.first(now) if line is not None else None
+        if job_id is None:
+            return None
+        entry = self._entries[job_id]
+        claimed = entry.job.claimed(worker=worker, token=token, now=now, lease_s=lease_s)
+        kind = EventKind.STARTED if entry.job.status is JobStatus.QUEUED else EventKind.TAKEN_OVER
+        return self._write(entry, entry.job, claimed, now, [event_of(claimed, kind, at=now)])
+
+    async def beat(self, job_id: str, *, token: str, lease_s: float) -> Beat:
+        """Hold the lease for `lease_s` from now."""
+        entry, lease = self._holding(job_id, token)
+        now = self._now()
+        until = max(lease.until, now + timedelta(seconds=lease_s))
+        entry.job = attrs.evolve(entry.job, lease=attrs.evolve(lease, until=until))
+        self._lines[entry.job.backend].held(job_id, until, now)
+        return Beat(cancel_requested=entry.job.cancel_requested)
+
+    async def list(self, query: JobQuery) -> JobPage:
+        """A page of jobs, newest first."""
+        end = len(self._by_age)
+        if query.cursor is not None:
+            end = bisect_left(self._by_age, (self._place(query.cursor), ""))
+        found: list[Job] = []
+        for sequence, job_id in reversed(self._by_age[:end]):
+            job = self._entries[job_id].job
+            if not _matches(job, query):
+                continue
+            if len(found) == query.limit:
+                return JobPage(jobs=tuple(found), cursor=str(sequence + 1))
+            found.append(job)
+        return JobPage(jobs=tuple(found), cursor=None)
+
+    async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
+        """Open jobs that should have ended by now, the longest overdue first."""
+        now = self._now()
+        found: dict[str, datetime] = {}
+        while self._due and self._due[0][0] <= now and len(found) < limit:
+            at, job_id = heapq.heappop(self._due)
+            entry = self._entries.get(job_id)
+            if entry is not None and entry.job.overdue_at == at:
+                found[job_id] = at
+        for job_id, at in found.items():
+            heapq.heappush(self._due, (at, job_id))
+        return [self._entries[job_id].job for job_id in found]
+
+    async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
+        """Forget an ended job, but not that it was."""
+        entry = self._entry(job.id)
+        if not entry.job.status.terminal:
+            raise JobConflict(f"The job is {entry.job.status}; only a job that has ended can be deleted.")
+        if entry.job.version != job.version:
+            raise StaleJob(f"Job {job.id} changed since it was read.")
+        del self._entries[job.id]
+        del self._by_age[bisect_left(self._by_age, (entry.sequence, job.id))]
+        self._deleted.add(job.id)
+        self._events.append(events)
+
+    async def state(self, backend: str) -> QueueState:
+        """How busy a backend is."""
+        line = self._lines.get(backend)
+        return QueueState() if line is None else line.state(self._now())
+
+    async def position(self, job: Job) -> int:
+        """How many claimable jobs of the same backend would be claimed before this one; 0 once it has ended."""
+        line = self._lines.get(job.backend)
+        return 0 if line is None else line.position(job.id, self._now())
+
+    async def now(self) -> datetime:
+        """This repository's clock."""
+        return self._now()
+
+    # --- the one step behind each write ------------------------------------------------------------------
+
+    def _write(self, entry: _Entry, old: Job | None, new: Job, now: datetime, events: Sequence[JobEvent]) -> Job:
+        entry.job = attrs.evolve(new, version=entry.job.version + 1)
+        self._lines[new.backend].changed(old, entry.job, entry.sequence, now)
+        due = entry.job.overdue_at
+        if due is not None and (old is None or old.overdue_at != due):
+            heapq.heappush(self._due, (due, new.id))
+        self._events.append(events)
+        return entry.job
+
+    def _now(self) -> datetime:
+        # A machine's clock may be set back; leases must not come to life again by it.
+        self._latest = max(self._latest, self._clock())
+        return self._latest
+
+    def _entry(self, job_id: str) -> _Entry:
+        if job_id in self._deleted:
+            raise JobDeleted
+        if job_id not in self._entries:
+            raise JobNotFound
+        return self._entries[job_id]
+
+    def _holding(self, job_id: str, token: str) -> tuple[_Entry, Lease]:
+        entry = self._entries.get(job_id)
+        lease = entry.job.lease if entry is not None else None
+        if entry is None or lease is None or lease.token != token:
+            raise LeaseLost(f"The lease of job {job_id} is no longer held by this worker.")
+        return entry, lease
+
+    def _known(self, known: _KnownKey, idempotency: Idempotency) -> Job:
+        if known.fingerprint != idempotency.fingerprint:
+            raise IdempotencyMismatch
+        return self._entry(known.job_id).job
+
+    def _forget_keys(self, now: datetime) -> None:
+        while self._key_ends and self._key_ends[0][0] <= now:
+            _, key = heapq.heappop(self._key_ends)
+            del self._keys[key]
+
+    def _place(self, cursor: str) -> int:
+        if len(cursor) <= 20 and cursor.isascii() and cursor.isdigit() and int(cursor) <= self._sequence + 1:
+            return int(cursor)
+        raise InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
+
+
+def _check_room(line: Line, job: Job, limits: QueueLimits) -> None:
+    waiting, own = line.waiting(job.owner)
+    if limits.max_queued_per_owner is not None and own >= limits.max_queued_per_owner:
+        raise QueueFull(retry_after_s=line.retry_after_s(), mine=True)
+    if limits.max_queued is not None and waiting >= limits.max_queued:
+        raise QueueFull(retry_after_s=line.retry_after_s())
+
+
+def _with_longest_lease(job: Job, stored: Lease | None) -> Job:
+    """The job, keeping what a heartbeat added to its running lease since the job was read."""
+    lease = job.lease
+    if lease is None or stored is None or lease.token != stored.token or lease.reason is not LeaseReason.RUNNING:
+        return job
+    return attrs.evolve(job, lease=attrs.evolve(lease, until=max(lease.until, stored.until)))
+
+
+def _matches(job: Job, query: JobQuery) -> bool:
+    return (
+        (query.statuses is None or job.status in query.statuses)
+        and query.backend in (None, job.backend)
+        and query.owner in (None, job.owner)
+    )

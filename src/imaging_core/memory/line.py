@@ -1,0 +1,135 @@
+"""The order in which one backend's jobs may be claimed, kept so that no operation looks at jobs that have ended.
+
+Imports stdlib and this package's values.
+"""
+
+import heapq
+import math
+from bisect import bisect_left, bisect_right, insort
+from collections import Counter, OrderedDict, deque
+from datetime import datetime
+
+from imaging_core.jobs import Job, JobStatus
+from imaging_core.ports import QueueState
+
+#: Priority, age (an earlier submit has the higher number) and id: the greatest is claimed first.
+Key = tuple[int, int, str]
+
+#: How many of the last finished jobs tell how long a job takes.
+_RECENT = 50
+#: How long a job is supposed to take before any has finished, in s.
+_GUESS_S = 10.0
+
+
+class Line:
+    """The open jobs of one backend: the repository tells it of every write and asks it whose turn it is."""
+
+    def __init__(self) -> None:
+        #: Keys of the claimable jobs, sorted; the next one is last, so that claiming it moves nothing.
+        self._order: list[Key] = []
+        #: Since when each of them is claimable, the oldest first.
+        self._since: OrderedDict[str, datetime] = OrderedDict()
+        #: Until when each other open job is leased.
+        self._until: dict[str, datetime] = {}
+        #: When to look whether a lease has run out. An entry may be too early, never too late.
+        self._ends: list[tuple[datetime, str]] = []
+        self._keys: dict[str, Key] = {}
+        self._queued: Counter[str | None] = Counter()
+        self._runs: deque[float] = deque(maxlen=_RECENT)
+
+    def changed(self, old: Job | None, new: Job, sequence: int, now: datetime) -> None:
+        """Take note of a write at `now`; `old` is None for a new job."""
+        self._release(now)
+        if old is not None and old.status is JobStatus.QUEUED:
+            self._queued -= Counter([old.owner])
+        if new.status.terminal:
+            self._drop(new.id)
+            if new.status is JobStatus.FINISHED and new.started_at and new.finished_at:
+                self._runs.append((new.finished_at - new.started_at).total_seconds())
+            return
+        if new.status is JobStatus.QUEUED:
+            self._queued[new.owner] += 1
+        key = (new.priority, -sequence, new.id)
+        if new.claimable(now):
+            since = self._since.get(new.id)
+            self._unlist(new.id)
+            insort(self._order, key)
+            # A job that was claimable before keeps its place among the oldest.
+            self._since[new.id] = since or now
+        else:
+            self._drop(new.id)
+            self._lease(new.id, new.lease.until if new.lease else now)
+        self._keys[new.id] = key
+
+    def held(self, job_id: str, until: datetime, now: datetime) -> None:
+        """Take note that a heartbeat extended a lease."""
+        self._release(now)
+        if job_id in self._since:
+            self._unlist(job_id)
+            self._since.pop(job_id)
+            self._lease(job_id, until)
+        else:
+            self._until[job_id] = until
+
+    def first(self, now: datetime) -> str | None:
+        """The id of the job to be claimed next."""
+        self._release(now)
+        return self._order[-1][2] if self._order else None
+
+    def position(self, job_id: str, now: datetime) -> int:
+        """How many claimable jobs come before an open one; 0 for any other."""
+        self._release(now)
+        key = self._keys.get(job_id)
+        return 0 if key is None else len(self._order) - bisect_right(self._order, key)
+
+    def waiting(self, owner: str | None) -> tuple[int, int]:
+        """How many jobs are queued: in all, and of that owner."""
+        return self._queued.total(), self._queued[owner]
+
+    def retry_after_s(self) -> int:
+        """When a place in the line should be free, in s."""
+        mean = self._mean_run_s()
+        wait = (_GUESS_S if mean is None else mean) / max(1, len(self._until))
+        return min(max(math.ceil(wait), 1), 300)
+
+    def state(self, now: datetime) -> QueueState:
+        """How busy the backend is."""
+        self._release(now)
+        oldest = next(iter(self._since.values()), now)
+        return QueueState(
+            claimable=len(self._order),
+            started=len(self._until),
+            oldest_claimable_s=(now - oldest).total_seconds(),
+            mean_run_s=self._mean_run_s(),
+        )
+
+    def _mean_run_s(self) -> float | None:
+        return sum(self._runs) / len(self._runs) if self._runs else None
+
+    def _lease(self, job_id: str, until: datetime) -> None:
+        self._until[job_id] = until
+        heapq.heappush(self._ends, (until, job_id))
+
+    def _release(self, now: datetime) -> None:
+        while self._ends and self._ends[0][0] <= now:
+            end, job_id = heapq.heappop(self._ends)
+            until = self._until.get(job_id)
+            if until is None or until < end:
+                continue  # ended, released by another entry, or leased anew until earlier
+            if until > end:
+                heapq.heappush(self._ends, (until, job_id))
+                continue
+            del self._until[job_id]
+            self._since[job_id] = until
+            insort(self._order, self._keys[job_id])
+
+    def _unlist(self, job_id: str) -> None:
+        key = self._keys.get(job_id)
+        if key is not None and job_id in self._since:
+            del self._order[bisect_left(self._order, key)]
+
+    def _drop(self, job_id: str) -> None:
+        self._unlist(job_id)
+        self._since.pop(job_id, None)
+        self._until.pop(job_id, None)
+        self._keys.pop(job_id, None)
