@@ -46,7 +46,8 @@ class FakeStability:
         self.faults = faults.Faults()
         self.generations: dict[str, runs.Generation] = {}
         self.requests = 0
-        self.in_flight = 0
+        #: Prompt and seed of the runs under way, by call.
+        self.running: dict[str, dict[str, Any]] = {}
         self.max_in_flight = 0
         self.redirects_followed = 0
 
@@ -114,12 +115,12 @@ class FakeStability:
         for fault in met:
             if refusal := faults.refusal(fault):
                 raise refusal
-        self.in_flight += 1
-        self.max_in_flight = max(self.max_in_flight, self.in_flight)
+        self.running[call.id] = {"prompt": prompt, "seed": values.get("seed", 0)}
+        self.max_in_flight = max(self.max_in_flight, len(self.running))
         try:
             return await self._run(call, request, runs.Run(route=route, values=values, faults=met, price=price))
         finally:
-            self.in_flight -= 1
+            del self.running[call.id]
 
     async def _run(self, call: Call, request: Request, run: runs.Run) -> Answer:
         if run.is_charged and self.settings.charge_at == "start":

@@ -56,10 +56,11 @@ def control(fake: FakeStability, wish: dict[str, Any]) -> None:
 
 
 def state(fake: FakeStability) -> dict[str, Any]:
-    """The counts: requests, concurrency, rate limit, redirects followed, charges, balance."""
+    """What runs now, and the counts: requests, concurrency, rate limit, redirects followed, charges, balance."""
     return {
         "requests": fake.requests,
-        "in_flight": fake.in_flight,
+        "running": list(fake.running.values()),
+        "in_flight": len(fake.running),
         "max_in_flight": fake.max_in_flight,
         "lockouts": fake.limit.lockouts,
         "refused_by_limit": fake.limit.refused,

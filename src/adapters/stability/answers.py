@@ -1,0 +1,155 @@
+"""Reads an answer no further than its limit and takes nothing in it on trust: type, magic bytes, size, every pixel.
+
+May import the core, httpx and Pillow.
+"""
+
+import asyncio
+import base64
+import contextlib
+import io
+import json
+import logging
+import zlib
+from collections.abc import Mapping
+
+import attrs
+import httpx
+from PIL import Image
+
+from adapters.stability.failures import bad_answer
+from imaging_core.errors import Charged
+from imaging_core.images import MAX_SEED, GeneratedImage
+
+log = logging.getLogger("imaging.stability")
+
+_SUCCESS = "SUCCESS"
+_FILTERED = "CONTENT_FILTERED"
+#: Longest side of a picture in px; no route of the API gives more.
+_MAX_SIDE = 16_384
+#: How much of an error is read, in bytes and s.
+_ERROR_BODY = 64 * 1024
+_ERROR_BODY_S = 5.0
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """A whole answer, unpacked."""
+
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+async def read_answer(response: httpx.Response, *, limit: int) -> Answer:
+    """The answer with its body, which must not exceed `limit` bytes packed or unpacked.
+
+    Raises BadAnswer for a larger one and httpx errors for a broken one.
+    """
+    unpack = _unpacker(response.headers.get("content-encoding", "identity").strip().lower())
+    body = bytearray()
+    received = 0
+    async for chunk in response.aiter_raw():
+        received += len(chunk)
+        body += chunk if unpack is None else _unpacked(unpack, chunk, limit - len(body))
+        if max(received, len(body)) > limit:
+            raise bad_answer(f"with more than {limit >> 20} MB", charged=Charged.UNKNOWN)
+    if unpack is not None and not unpack.eof:
+        raise bad_answer("with a compressed body that ends too early", charged=Charged.UNKNOWN)
+    return Answer(status=response.status_code, headers=response.headers, body=bytes(body))
+
+
+async def read_error(response: httpx.Response) -> Answer:
+    """The beginning of an answer other than 200: its status says enough, so a slow or broken body is cut short."""
+    body = bytearray()
+    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+        async with asyncio.timeout(_ERROR_BODY_S):
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) >= _ERROR_BODY:
+                    break
+    return Answer(status=response.status_code, headers=response.headers, body=bytes(body))
+
+
+def image_in(answer: Answer, *, asked_seed: int, max_pixels: int) -> GeneratedImage:
+    """The picture of a 200, checked and decoded; takes CPU time, so call it in a thread. Raises BadAnswer."""
+    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if media_type == "application/json":
+        data, reason, seed = _from_json(answer.body)
+    elif media_type.startswith("image/"):
+        data, reason, seed = answer.body, answer.headers.get("finish-reason"), answer.headers.get("seed")
+    else:
+        raise bad_answer("with something that is no picture; check the base URL", charged=Charged.UNKNOWN)
+    if reason not in (_SUCCESS, _FILTERED):
+        what = "without saying that it succeeded" if reason is None else "with a finish reason that is not known"
+        raise bad_answer(what, charged=Charged.UNKNOWN)
+    true_type, width, height = _decoded(data, max_pixels)
+    if media_type.startswith("image/") and true_type != media_type:
+        log.warning("Stability AI labelled a picture %s, but it is %s.", media_type[:40], true_type)
+    return GeneratedImage(
+        data=data,
+        media_type=true_type,
+        width=width,
+        height=height,
+        seed=_seed(seed, asked_seed),
+        filtered=reason == _FILTERED,
+    )
+
+
+def _unpacker(encoding: str) -> "zlib._Decompress | None":
+    if encoding in ("", "identity"):
+        return None
+    if encoding in ("gzip", "x-gzip", "deflate"):
+        return zlib.decompressobj(zlib.MAX_WBITS | 32)
+    # We ask for identity, so any other encoding is something that we did not ask for and cannot bound.
+    raise bad_answer("in an encoding that was not asked for", charged=Charged.UNKNOWN)
+
+
+def _unpacked(unpack: "zlib._Decompress", chunk: bytes, room: int) -> bytes:
+    # zlib gives at most one byte more than there is room for, however much the chunk would unpack to.
+    try:
+        return unpack.decompress(chunk, max(room, 0) + 1)
+    except zlib.error as error:
+        raise bad_answer("with a compressed body that is broken", charged=Charged.UNKNOWN) from error
+
+
+def _from_json(body: bytes) -> tuple[bytes, object, object]:
+    try:
+        parsed = json.loads(body)
+        # The document calls it `image`; on the routes that are polled, live answers call it `result`.
+        encoded = parsed["image"] if "image" in parsed else parsed["result"]
+        return base64.b64decode(encoded, validate=True), parsed.get("finish_reason"), parsed.get("seed")
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError) as error:
+        raise bad_answer("with JSON that holds no picture", charged=Charged.UNKNOWN) from error
+
+
+def _decoded(data: bytes, max_pixels: int) -> tuple[str, int, int]:
+    """Media type, width and height of a picture of which every pixel was decoded."""
+    kind = _magic(data)
+    try:
+        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+            width, height = picture.size
+            # Judged by its header: a 20 KB file can ask for gigabytes of pixels.
+            fits = max(width, height) <= _MAX_SIDE and width * height <= max_pixels
+            if fits:
+                picture.load()
+    except Exception as error:  # over damaged data a decoder raises whatever its arithmetic runs into
+        raise bad_answer("with a picture that cannot be decoded") from error
+    if not fits:
+        raise bad_answer(f"with a picture of {width} x {height} px, which is too large to be true")
+    return f"image/{kind.lower()}", width, height
+
+
+def _magic(data: bytes) -> str:
+    if data.startswith(b"\x89PNG\r\n\x1a\n"):
+        return "PNG"
+    if data.startswith(b"\xff\xd8\xff"):
+        return "JPEG"
+    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
+        return "WEBP"
+    raise bad_answer("with nothing" if not data else "with a file that is neither PNG, JPEG nor WebP")
+
+
+def _seed(told: object, asked: int) -> int:
+    """The seed used; the one asked for when the answer names none that can be true."""
+    text = str(told)
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= 10 and int(text) <= MAX_SEED else asked

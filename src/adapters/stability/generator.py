@@ -1,0 +1,153 @@
+"""Makes pictures on Stability AI: one paid call, one picture, checked before anyone sees it.
+
+May import the core, httpx and this folder.
+"""
+
+import asyncio
+import json
+import time
+from types import TracebackType
+from typing import Any, Self
+from urllib.parse import urlsplit
+
+import httpx
+
+from adapters.stability.answers import Answer, image_in, read_answer, read_error
+from adapters.stability.failures import error_for, foreign_errors_as_ours
+from adapters.stability.models import MODELS, capabilities_of, form_of
+from adapters.stability.settings import AnswerForm, StabilitySettings
+from imaging_core.errors import BadAnswer, CallRejected, Charged, GenerationError
+from imaging_core.images import Capabilities, Generated
+from imaging_core.ports import GenerationCall, Report
+
+#: Largest answer about the account, in bytes.
+_SMALL = 64 * 1024
+
+
+class StabilityGenerator:
+    """`ImageGenerator` over the REST API. Open it on the loop that uses it (`async with`); constructing does nothing.
+
+    HTTP_PROXY, HTTPS_PROXY and NO_PROXY are honoured. A call cannot be stopped on the server: cancelled, it is let go.
+    """
+
+    def __init__(self, settings: StabilitySettings, *, backend: str = "stability") -> None:
+        self._settings = settings
+        self._backend = backend
+        self._where = urlsplit(settings.base_url).netloc
+        self._client: httpx.AsyncClient | None = None
+        self._capabilities = capabilities_of(
+            backend, default_model=settings.default_model, max_count=settings.max_count
+        )
+        self._probing = asyncio.Lock()
+        self._probed: tuple[float, str | GenerationError] | None = None
+
+    async def __aenter__(self) -> Self:
+        settings = self._settings
+        self._client = httpx.AsyncClient(
+            base_url=settings.base_url,
+            headers={
+                "authorization": f"Bearer {settings.key.reveal}",
+                "accept-encoding": "identity",
+                "stability-client-id": "imaging-service",
+            },
+            timeout=httpx.Timeout(settings.total_timeout_s, connect=settings.connect_timeout_s),
+            # How many calls run at a time is the gate's business; waiting here would eat into a call's time.
+            limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=5.0),
+            follow_redirects=False,
+            trust_env=True,
+        )
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if self._client is not None:
+            await self._client.aclose()
+            self._client = None
+
+    @property
+    def backend(self) -> str:
+        """The name callers choose it by."""
+        return self._backend
+
+    async def capabilities(self) -> Capabilities:
+        """Models, fields, ranges and list prices; known without asking."""
+        return self._capabilities
+
+    async def generate(self, call: GenerationCall, *, report: Report) -> Generated:  # noqa: ARG002 -- no progress is told
+        """Make one picture. The credits are the model's list price: the API does not tell what it charged.
+
+        Raises BackendUnreachable or BackendThrottled when certainly nothing was billed, CallRejected for a definite no,
+        AnswerLost when the call was sent and may have been billed, BadAnswer for a 200 that holds no good picture.
+        """
+        model = MODELS.get(call.request.checkpoint or self._settings.default_model)
+        if model is None:
+            raise CallRejected(f"Stability AI has no such model. It has: {', '.join(MODELS)}.")
+        accept = "application/json" if self._settings.answer_form is AnswerForm.JSON else "image/*"
+        form = form_of(call, model)
+        answer = await self._ask(
+            "POST",
+            model.path,
+            paid=True,
+            timeout_s=self._settings.total_timeout_s,
+            limit=self._settings.max_answer_bytes,
+            headers={"accept": accept},
+            # A part with no filename is a quoted text field. `data=` alone would be sent urlencoded, which is refused.
+            files={name: (None, value) for name, value in form.items()},
+        )
+        if answer.status != 200:
+            secrets = (self._settings.key.reveal, call.request.prompt, call.request.negative_prompt)
+            raise error_for(answer.status, answer.headers, answer.body, secrets=secrets, paid=True)
+        image = await asyncio.to_thread(image_in, answer, asked_seed=call.seed, max_pixels=self._settings.max_pixels)
+        return Generated(images=(image,), credits=model.credits)
+
+    async def balance(self) -> float:
+        """Credits left on the account, which may lag behind by minutes. Raises GenerationError."""
+        answer = await self._ask(
+            "GET", "/v1/user/balance", paid=False, timeout_s=self._settings.probe_timeout_s, limit=_SMALL, headers={}
+        )
+        if answer.status != 200:
+            # v1 repeats a wrong key in its message; only the status is looked at.
+            raise error_for(answer.status, answer.headers, b"", secrets=(), paid=False)
+        return _credits_in(answer)
+
+    async def probe(self) -> str:
+        """That the API answers to the key, and the balance; asked at most once in `probe_ttl_s`."""
+        async with self._probing:
+            now = time.monotonic()
+            if self._probed is None or now - self._probed[0] > self._settings.probe_ttl_s:
+                self._probed = (now, await self._probe())
+            outcome = self._probed[1]
+        if isinstance(outcome, GenerationError):
+            raise outcome.with_traceback(None)
+        return outcome
+
+    async def _probe(self) -> str | GenerationError:
+        try:
+            return f"Stability AI answers at {self._where}; the account has {await self.balance():g} credits."
+        except GenerationError as error:
+            return error
+
+    async def _ask(self, method: str, path: str, *, paid: bool, timeout_s: float, limit: int, **content: Any) -> Answer:
+        if self._client is None:
+            raise RuntimeError("StabilityGenerator must be opened with 'async with' before it is used")
+        request = self._client.build_request(method, path, **content)
+        with foreign_errors_as_ours(self._where, paid=paid):
+            # A read time-out alone would let a byte now and then go on for days.
+            async with asyncio.timeout(timeout_s):
+                response = await self._client.send(request, stream=True)
+                try:
+                    if response.status_code != 200:
+                        return await read_error(response)
+                    return await read_answer(response, limit=limit)
+                finally:
+                    await response.aclose()
+
+
+def _credits_in(answer: Answer) -> float:
+    try:
+        left = float(json.loads(answer.body)["credits"])
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+        message = "Stability AI did not tell the balance in a way that is known. Check the base URL."
+        raise BadAnswer(message, retryable=False, charged=Charged.NO) from error
+    return left
