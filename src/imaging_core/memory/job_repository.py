@@ -136,7 +136,7 @@ class MemoryJobRepository:
         if query.cursor is not None:
             end = bisect_left(self._by_age, (self._place(query.cursor), ""))
         found: list[Job] = []
-        for sequence, job_id in reversed(self._by_age[:end]):
+        for sequence, job_id in map(self._by_age.__getitem__, range(end - 1, -1, -1)):
             job = self._entries[job_id].job
             if not _matches(job, query):
                 continue

@@ -34,21 +34,23 @@ class Line:
         #: When to look whether a lease has run out. An entry may be too early, never too late.
         self._ends: list[tuple[datetime, str]] = []
         self._keys: dict[str, Key] = {}
-        self._queued: Counter[str | None] = Counter()
+        self._queued = 0
+        self._queued_by: Counter[str | None] = Counter()
         self._runs: deque[float] = deque(maxlen=_RECENT)
 
     def changed(self, old: Job | None, new: Job, sequence: int, now: datetime) -> None:
         """Take note of a write at `now`; `old` is None for a new job."""
         self._release(now)
         if old is not None and old.status is JobStatus.QUEUED:
-            self._queued -= Counter([old.owner])
+            self._unqueue(old.owner)
         if new.status.terminal:
             self._drop(new.id)
             if new.status is JobStatus.FINISHED and new.started_at and new.finished_at:
                 self._runs.append((new.finished_at - new.started_at).total_seconds())
             return
         if new.status is JobStatus.QUEUED:
-            self._queued[new.owner] += 1
+            self._queued += 1
+            self._queued_by[new.owner] += 1
         key = (new.priority, -sequence, new.id)
         if new.claimable(now):
             since = self._since.get(new.id)
@@ -84,7 +86,7 @@ class Line:
 
     def waiting(self, owner: str | None) -> tuple[int, int]:
         """How many jobs are queued: in all, and of that owner."""
-        return self._queued.total(), self._queued[owner]
+        return self._queued, self._queued_by[owner]
 
     def retry_after_s(self) -> int:
         """When a place in the line should be free, in s."""
@@ -102,6 +104,12 @@ class Line:
             oldest_claimable_s=(now - oldest).total_seconds(),
             mean_run_s=self._mean_run_s(),
         )
+
+    def _unqueue(self, owner: str | None) -> None:
+        self._queued -= 1
+        self._queued_by[owner] -= 1
+        if not self._queued_by[owner]:
+            del self._queued_by[owner]
 
     def _mean_run_s(self) -> float | None:
         return sum(self._runs) / len(self._runs) if self._runs else None
