@@ -116,19 +116,8 @@ class Dispatcher:
     async def run(self) -> None:
         """Sweep, and listen for cancels, until cancelled."""
         async with asyncio.TaskGroup() as group:
-            group.create_task(self._sweep_for_ever())
+            group.create_task(self._sweeper.run(every_s=self._sweep_s, free=lambda: self.free, ring=self.ring))
             group.create_task(self._listen_for_cancels())
-
-    async def _sweep_for_ever(self) -> None:
-        while True:
-            try:
-                await self._sweeper.end_overdue()
-                for backend, rings in (await self._sweeper.needed_rings(self.free)).items():
-                    for _ in range(rings):
-                        self.ring(backend)
-            except ImagingError as error:
-                log.warning("The sweep was cut short: %s", error)
-            await asyncio.sleep(self._sweep_s)
 
     async def _listen_for_cancels(self) -> None:
         while True:

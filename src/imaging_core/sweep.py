@@ -3,10 +3,11 @@
 Every worker and every API sweeps; there is no leader, since each step is an atomic write that only one can win.
 """
 
+import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
-from imaging_core.errors import Charged, FailureCode, LeaseLost, StaleJob
+from imaging_core.errors import Charged, FailureCode, ImagingError, LeaseLost, StaleJob
 from imaging_core.events import EventKind, event_of
 from imaging_core.images import StoredCall
 from imaging_core.jobs import CallState, Job, JobFailure
@@ -23,6 +24,24 @@ class Sweeper:
         self._jobs = jobs
         self._store = store
         self._limits = limits
+
+    async def run(
+        self,
+        *,
+        every_s: float,
+        free: Callable[[], Mapping[str, int]] = dict,
+        ring: Callable[[str], None] = lambda _: None,
+    ) -> None:
+        """Sweep until cancelled: end what is overdue, and ring for the slots that are free here. An API has none."""
+        while True:
+            try:
+                await self.end_overdue()
+                for backend, rings in (await self.needed_rings(free())).items():
+                    for _ in range(rings):
+                        ring(backend)
+            except ImagingError as error:
+                log.warning("The sweep was cut short: %s", error)
+            await asyncio.sleep(every_s)
 
     async def end_overdue(self) -> int:
         """End the jobs whose time is over: finished if their pictures are all there, else failed. How many it ended."""
