@@ -17,6 +17,7 @@ from imaging_core.errors import (
     BackendThrottled,
     CallFailed,
     CallRefused,
+    CallRejected,
     Charged,
     FailureCode,
     GenerationError,
@@ -259,11 +260,8 @@ class Attempt:
     # --- what a call's end means -------------------------------------------------------------------------
 
     def _note_verdict(self, error: GenerationError) -> None:
-        if isinstance(error, BackendThrottled):
-            self.backend_ok = None
-        else:
-            # A definite no is an answer; everything else let us down.
-            self.backend_ok = not error.retryable and error.code is not FailureCode.TIMEOUT
+        # Only a definite no is an answer of the backend's; being throttled says nothing of its health.
+        self.backend_ok = None if isinstance(error, BackendThrottled) else isinstance(error, CallRejected)
 
     async def _after_error(self, error: GenerationError) -> None:
         """Park the job for another go, or fail it."""
