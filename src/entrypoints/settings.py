@@ -178,6 +178,34 @@ class Settings(BaseSettings):
         }
 
     @property
+    def worker_slots(self) -> dict[str, int]:
+        """Calls at a time in one process, by backend that is set up."""
+        return {name: gate.slots for name, gate in self.gate_limits.items() if name not in self.unconfigured}
+
+    @property
+    def storage_reserve_bytes(self) -> int:
+        """Free bytes under which no picture is begun."""
+        return self.storage_reserve_mb << 20
+
+    @property
+    def unconfigured(self) -> dict[str, str]:
+        """Backends that are not set up, each with a sentence that says which setting is missing."""
+        missing = {
+            "stability": self.stability_api_key is None
+            and "set IMAGING_STABILITY_API_KEY (or STABILITY_KEY) to a key of the Stability AI API.",
+            "local": not self.sdwebui_urls
+            and "set IMAGING_SDWEBUI_URLS to the address of a Stable Diffusion WebUI that runs with --api, "
+            "for instance http://127.0.0.1:7860.",
+            "demo": not self.demo and "set IMAGING_DEMO=1 to turn the built-in demo on.",
+        }
+        return {name: f"Backend '{name}' is not set up: {hint}" for name, hint in missing.items() if hint}
+
+    @property
+    def images_backend(self) -> str:
+        """Where POST /images goes: Stability AI, or the demo while that is on and no key is set."""
+        return "demo" if self.demo and self.stability_api_key is None else "stability"
+
+    @property
     def demo_by_default(self) -> bool:
         """Whether nothing else is set up, so that `imaging up` shows the demo."""
         return self.stability_api_key is None and not self.sdwebui_urls

@@ -1,0 +1,84 @@
+"""Opens what a process needs and closes it again, in one order for the API, the worker and tests; imports the container."""
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+
+from adapters.redis import check_durability
+from entrypoints.container import DistributedContainer, EmbeddedContainer
+from entrypoints.settings import Settings
+from imaging_core.dispatcher import Dispatcher
+from imaging_core.service import ImagingService
+
+
+@asynccontextmanager
+async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Dispatcher]]:
+    """The service and its worker in this process. Raises Unavailable for a data folder that cannot be used."""
+    container = EmbeddedContainer(settings=settings)
+    async with AsyncExitStack() as stack:
+        database = container.database()
+        await database.open()
+        stack.push_async_callback(database.close)
+        await container.store().check()
+        await _open_generators(container, stack)
+        service, dispatcher = container.service(), container.dispatcher()
+        stack.callback(container.queue().listen(dispatcher.ring))
+        stack.push_async_callback(service.close)
+        await _dispatching(dispatcher, stack)
+        yield service, dispatcher
+
+
+@asynccontextmanager
+async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
+    """The service over Redis, with no worker in it. Raises Unavailable and UnsuitableRedis."""
+    container = DistributedContainer(settings=settings)
+    async with AsyncExitStack() as stack:
+        await _open_redis(container, settings, stack)
+        await _open_generators(container, stack)
+        service = container.service()
+        stack.push_async_callback(service.close)
+        sweeping = asyncio.create_task(container.sweeper().run(every_s=settings.sweep_s))
+        stack.push_async_callback(_cancel, sweeping)
+        yield service
+
+
+@asynccontextmanager
+async def distributed_worker(settings: Settings, backends: Sequence[str]) -> AsyncIterator[Dispatcher]:
+    """A worker for these backends, rung by Dramatiq. Raises Unavailable and UnsuitableRedis."""
+    container = DistributedContainer(settings=settings)
+    async with AsyncExitStack() as stack:
+        await _open_redis(container, settings, stack)
+        await container.store().check()
+        await _open_generators(container, stack)
+        dispatcher = container.dispatcher(slots={name: settings.worker_slots[name] for name in backends})
+        await _dispatching(dispatcher, stack)
+        listener = container.listener(backends=backends, on_ring=dispatcher.take)
+        await listener.start()
+        stack.push_async_callback(listener.stop)
+        yield dispatcher
+
+
+async def _open_redis(container: DistributedContainer, settings: Settings, stack: AsyncExitStack) -> None:
+    link = container.link()
+    stack.push_async_callback(link.aclose)
+    await check_durability(link, allow_volatile=settings.allow_volatile)
+    for part in (container.events(), container.queue()):
+        if hasattr(part, "aclose"):
+            stack.push_async_callback(part.aclose)
+
+
+async def _open_generators(container: EmbeddedContainer, stack: AsyncExitStack) -> None:
+    for generator in container.generators().values():
+        if hasattr(generator, "__aenter__"):
+            await stack.enter_async_context(generator)
+
+
+async def _dispatching(dispatcher: Dispatcher, stack: AsyncExitStack) -> None:
+    running = asyncio.create_task(dispatcher.run())
+    stack.push_async_callback(_cancel, running)
+    stack.push_async_callback(dispatcher.abandon)
+
+
+async def _cancel(task: asyncio.Task[None]) -> None:
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
