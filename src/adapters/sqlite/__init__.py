@@ -1,0 +1,11 @@
+"""Jobs and their events in one SQLite file, for a service that runs on one host; imports stdlib, attrs and imaging_core.
+
+async with open_database(folder) as database:
+    jobs, events = SqliteJobRepository(database), SqliteJobEvents(database)
+"""
+
+from adapters.sqlite.database import SqliteDatabase, open_database
+from adapters.sqlite.events import SqliteJobEvents
+from adapters.sqlite.repository import SqliteJobRepository
+
+__all__ = ["SqliteDatabase", "SqliteJobEvents", "SqliteJobRepository", "open_database"]

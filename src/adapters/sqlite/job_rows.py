@@ -1,0 +1,276 @@
+"""Jobs as rows: the SQL of the repository, one function per statement; imports stdlib, attrs and imaging_core.
+
+Everything here blocks. Every statement is answered from an index, whatever has ended before: a test asks SQLite.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+import attrs
+
+from adapters.sqlite.clock import from_micros, to_micros
+from imaging_core.jobs import SCHEMA, Job, JobStatus
+from imaging_core.ports import QueueState
+from imaging_core.records import job_from_record, job_to_record, time_to_text
+
+_COLUMNS = (
+    "id",
+    "version",
+    "schema",
+    "backend",
+    "owner",
+    "status",
+    "priority",
+    "created_at",
+    "started_at",
+    "finished_at",
+    "claimable_at",
+    "overdue_at",
+    "lease_token",
+    "lease_reason",
+    "cancel_requested",
+    "record",
+)
+#: How many of the last finished jobs tell how long one takes.
+_RECENT = 50
+
+INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{c}' for c in _COLUMNS)})"  # noqa: S608
+UPDATE = f"UPDATE jobs SET {', '.join(f'{c} = :{c}' for c in _COLUMNS if c != 'id')} WHERE id = :id"  # noqa: S608
+BY_ID = "SELECT record, claimable_at FROM jobs WHERE id = ?"
+HELD = "SELECT seq, version, status, priority, claimable_at, lease_token FROM jobs WHERE id = ?"
+#: Two looks, each at the first entry of an index, instead of one that would have to sort everything that is open.
+FIRST_QUEUED = """
+SELECT record, claimable_at, priority, seq FROM jobs INDEXED BY jobs_queue
+WHERE backend = :backend AND status = 'queued' AND schema <= :schema
+ORDER BY priority DESC, seq LIMIT 1
+"""
+FIRST_RUN_OUT = """
+SELECT record, claimable_at, priority, seq FROM jobs INDEXED BY jobs_leased
+WHERE backend = :backend AND status = 'started' AND claimable_at <= :now AND schema <= :schema
+ORDER BY priority DESC, seq LIMIT 1
+"""
+BEAT = """
+UPDATE jobs SET claimable_at = max(claimable_at, :until) WHERE id = :id AND lease_token = :token AND status = 'started'
+RETURNING cancel_requested
+"""
+OVERDUE = """
+SELECT record, claimable_at FROM jobs WHERE overdue_at <= :now AND schema <= :schema ORDER BY overdue_at, seq LIMIT :limit
+"""
+DELETE = "DELETE FROM jobs WHERE id = ?"
+QUEUED = "SELECT count(*), min(claimable_at) FROM jobs INDEXED BY jobs_queue WHERE backend = ? AND status = 'queued'"
+QUEUED_OF_OWNER = (
+    "SELECT count(*) FROM jobs INDEXED BY jobs_queue_by_owner WHERE backend = ? AND status = 'queued' AND owner IS ?"
+)
+RUN_OUT = """
+SELECT count(*), min(claimable_at) FROM jobs INDEXED BY jobs_leased
+WHERE backend = ? AND status = 'started' AND claimable_at <= ?
+"""
+STARTED = """
+SELECT count(*) FROM jobs INDEXED BY jobs_leased WHERE backend = ? AND status = 'started' AND claimable_at > ?
+"""
+RUN_TIME = f"""
+SELECT avg(finished_at - started_at) FROM (
+    SELECT finished_at, started_at FROM jobs INDEXED BY jobs_run_times WHERE backend = ? AND status = 'finished'
+    ORDER BY finished_at DESC LIMIT {_RECENT}
+)
+"""  # noqa: S608  # a constant
+AHEAD = """
+SELECT
+    (SELECT count(*) FROM jobs INDEXED BY jobs_queue
+        WHERE backend = :backend AND status = 'queued' AND priority > :priority)
+    + (SELECT count(*) FROM jobs INDEXED BY jobs_queue
+        WHERE backend = :backend AND status = 'queued' AND priority = :priority AND seq < :seq)
+    + (SELECT count(*) FROM jobs INDEXED BY jobs_leased
+        WHERE backend = :backend AND status = 'started' AND claimable_at <= :now
+        AND (priority > :priority OR (priority = :priority AND seq < :seq)))
+"""
+RELEASE = """
+UPDATE jobs SET claimable_at = ?1 WHERE status = 'started' AND lease_reason = 'running' AND claimable_at > ?1
+"""
+
+
+@attrs.frozen(kw_only=True)
+class Held:
+    """What must be known of a stored job before it is written over."""
+
+    seq: int
+    version: int
+    status: JobStatus
+    priority: int
+    claimable_at: datetime | None
+    lease_token: str | None
+
+
+def held(connection: sqlite3.Connection, job_id: str) -> Held | None:
+    """What is stored under that id now, None for nothing."""
+    row = connection.execute(HELD, (job_id,)).fetchone()
+    if row is None:
+        return None
+    seq, version, status, priority, claimable_at, token = row
+    return Held(
+        seq=seq,
+        version=version,
+        status=JobStatus(status),
+        priority=priority,
+        claimable_at=None if claimable_at is None else from_micros(claimable_at),
+        lease_token=token,
+    )
+
+
+def find(connection: sqlite3.Connection, job_id: str) -> Job | None:
+    """The job with that id; UnreadableJob when a newer version wrote it."""
+    row = connection.execute(BY_ID, (job_id,)).fetchone()
+    return None if row is None else _job(*row)
+
+
+def insert(connection: sqlite3.Connection, job: Job, now: datetime) -> None:
+    """Store a new job; IntegrityError when the id is taken."""
+    connection.execute(INSERT, _columns(job, now))
+
+
+def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> None:
+    """Write a job over what is stored of it; `claimable_at` says since when, for one without a lease."""
+    connection.execute(UPDATE, _columns(job, claimable_at))
+
+
+def first_claimable(connection: sqlite3.Connection, backend: str, now: datetime) -> Job | None:
+    """The job that is to be claimed next."""
+    facts = {"backend": backend, "now": to_micros(now), "schema": SCHEMA}
+    found = [row for sql in (FIRST_QUEUED, FIRST_RUN_OUT) if (row := connection.execute(sql, facts).fetchone())]
+    if not found:
+        return None
+    record, claimable_at, _, _ = min(found, key=lambda row: (-row[2], row[3]))
+    return _job(record, claimable_at)
+
+
+def beat(connection: sqlite3.Connection, job_id: str, token: str, until: datetime) -> bool | None:
+    """Extend the lease under that token; whether a cancel is asked for, None when the lease is lost."""
+    facts = {"id": job_id, "token": token, "until": to_micros(until)}
+    rows = connection.execute(BEAT, facts).fetchall()
+    return bool(rows[0][0]) if rows else None
+
+
+def release(connection: sqlite3.Connection, now: datetime) -> int:
+    """End every running lease; how many there were."""
+    return connection.execute(RELEASE, (to_micros(now),)).rowcount
+
+
+def queue_state(connection: sqlite3.Connection, backend: str, now: datetime) -> QueueState:
+    """What is claimable, what is started, and how long jobs take."""
+    moment = to_micros(now)
+    queued, oldest_queued = connection.execute(QUEUED, (backend,)).fetchone()
+    run_out, oldest_run_out = connection.execute(RUN_OUT, (backend, moment)).fetchone()
+    started = connection.execute(STARTED, (backend, moment)).fetchone()[0]
+    oldest = min((at for at in (oldest_queued, oldest_run_out) if at is not None), default=moment)
+    return QueueState(
+        claimable=queued + run_out,
+        started=started,
+        oldest_claimable_s=max(0, moment - oldest) / 1e6,
+        mean_run_s=mean_run_s(connection, backend),
+    )
+
+
+def waiting(connection: sqlite3.Connection, backend: str, owner: str | None) -> tuple[int, int]:
+    """How many jobs are queued: in all, and of that owner."""
+    everybodys = connection.execute(QUEUED, (backend,)).fetchone()[0]
+    return everybodys, connection.execute(QUEUED_OF_OWNER, (backend, owner)).fetchone()[0]
+
+
+def mean_run_s(connection: sqlite3.Connection, backend: str) -> float | None:
+    """How long the jobs that finished last took, None when none has."""
+    mean = connection.execute(RUN_TIME, (backend,)).fetchone()[0]
+    return None if mean is None else mean / 1e6
+
+
+def ahead(connection: sqlite3.Connection, backend: str, before: Held, now: datetime) -> int:
+    """How many claimable jobs of the backend come before an open one."""
+    facts = {"backend": backend, "priority": before.priority, "seq": before.seq, "now": to_micros(now)}
+    return int(connection.execute(AHEAD, facts).fetchone()[0])
+
+
+def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Job]:
+    """Open jobs whose time is over, the longest overdue first."""
+    rows = connection.execute(OVERDUE, {"now": to_micros(now), "schema": SCHEMA, "limit": limit})
+    return [_job(*row) for row in rows.fetchall()]
+
+
+def page(
+    connection: sqlite3.Connection,
+    *,
+    statuses: Iterable[JobStatus] | None,
+    backend: str | None,
+    owner: str | None,
+    before: int | None,
+    most: int,
+) -> list[tuple[int, Job]]:
+    """Up to `most` jobs older than `before`, newest first, each with its place."""
+    sql, facts = page_query(statuses=statuses, backend=backend, owner=owner, before=before, most=most)
+    return [
+        (seq, _job(record, claimable_at)) for seq, record, claimable_at in connection.execute(sql, facts).fetchall()
+    ]
+
+
+def page_query(
+    *, statuses: Iterable[JobStatus] | None, backend: str | None, owner: str | None, before: int | None, most: int
+) -> tuple[str, dict[str, Any]]:
+    """The statement for a page, and its values.
+
+    With any filter, each status is looked up by itself, in an index that holds its jobs by age, and the newest of all
+    are taken: otherwise a rare status among many jobs would be searched for one by one.
+    """
+    facts: dict[str, Any] = {"most": most, "schema": SCHEMA}
+    terms = []
+    for name, value in (("owner", owner), ("backend", backend)):
+        if value is not None:
+            facts[name] = value
+            terms.append(f"{name} = :{name}")
+    if before is not None:
+        facts["before"] = before
+        terms.append("seq < :before")
+    if statuses is None and owner is None and backend is None:
+        wanted = _leg(terms)
+    else:
+        legs = [_leg([f"status = '{status}'", *terms]) for status in sorted(statuses or JobStatus)]
+        wanted = " UNION ALL ".join(f"SELECT * FROM ({leg})" for leg in legs) + " ORDER BY seq DESC LIMIT :most"  # noqa: S608
+    return f"SELECT seq, record, claimable_at FROM jobs WHERE seq IN ({wanted}) ORDER BY seq DESC", facts  # noqa: S608
+
+
+def _leg(terms: list[str]) -> str:
+    where = " AND ".join([*terms, "schema <= :schema"])
+    return f"SELECT seq FROM jobs WHERE {where} ORDER BY seq DESC LIMIT :most"  # noqa: S608  # names only, no input
+
+
+def _columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
+    lease = job.lease
+    moments = {
+        "created_at": job.created_at,
+        "started_at": job.started_at,
+        "finished_at": job.finished_at,
+        "claimable_at": None if job.status.terminal else lease.until if lease else claimable_at,
+        "overdue_at": job.overdue_at,
+    }
+    return {
+        "id": job.id,
+        "version": job.version,
+        "schema": job.schema,
+        "backend": job.backend,
+        "owner": job.owner,
+        "status": job.status.value,
+        "priority": job.priority,
+        "lease_token": lease.token if lease else None,
+        "lease_reason": lease.reason.value if lease else None,
+        "cancel_requested": job.cancel_requested,
+        "record": json.dumps(job_to_record(job), separators=(",", ":")),
+        **{name: None if moment is None else to_micros(moment) for name, moment in moments.items()},
+    }
+
+
+def _job(record: str, claimable_at: int | None) -> Job:
+    fields = json.loads(record)
+    if fields.get("lease") and claimable_at is not None:
+        # Heartbeats write the column alone.
+        fields["lease"]["until"] = time_to_text(from_micros(claimable_at))
+    return job_from_record(fields)

@@ -1,0 +1,263 @@
+"""The job repository over SQLite: each promise a few statements in one transaction; imports stdlib, attrs and imaging_core."""
+
+import hashlib
+import math
+import re
+import sqlite3
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import attrs
+
+from adapters.sqlite import job_rows
+from adapters.sqlite.clock import to_micros
+from adapters.sqlite.database import SqliteDatabase
+from adapters.sqlite.writer import Transaction
+from imaging_core.errors import (
+    FieldProblem,
+    IdempotencyMismatch,
+    InvalidRequest,
+    JobConflict,
+    JobDeleted,
+    JobNotFound,
+    LeaseLost,
+    QueueFull,
+    StaleJob,
+    UnreadableJob,
+)
+from imaging_core.events import EventKind, JobEvent, event_of
+from imaging_core.jobs import JOB_ID, SCHEMA, Job, JobStatus, LeaseReason
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+
+_CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
+#: How long a job is taken to run while none has finished yet, in s.
+_GUESS_S = 10.0
+
+
+class SqliteJobRepository:
+    """The jobs of one data folder. Every method raises Unavailable while its database is not open."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def add(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> Job:
+        """Store a new job, or give the one its key already stands for."""
+        if job.schema > SCHEMA:
+            raise UnreadableJob(f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it.")
+        added = attrs.evolve(job, version=1)
+
+        def work(transaction: Transaction) -> Job:
+            connection, now = transaction.connection, self._database.now()
+            if idempotency is not None and (known := _known(connection, idempotency, now)) is not None:
+                return known
+            if job_rows.held(connection, job.id) is not None or _was_deleted(connection, job.id):
+                raise JobConflict(f"There is a job with the id {job.id} already.")
+            if limits is not None:
+                _check_room(connection, job, limits, now)
+            if idempotency is not None:
+                _remember(connection, idempotency, job.id, now)
+            job_rows.insert(connection, added, now)
+            self._database.log.append(transaction, events)
+            return added
+
+        return await self._database.write(work)
+
+    async def get(self, job_id: str) -> Job:
+        """The job as last written."""
+        if not JOB_ID.fullmatch(job_id):
+            raise JobNotFound
+
+        def work(connection: sqlite3.Connection) -> Job:
+            job = job_rows.find(connection, job_id)
+            if job is None:
+                raise _gone(connection, job_id)
+            return job
+
+        return await self._database.read(work)
+
+    async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
+        """Write a changed job over the version it was read at."""
+
+        def work(transaction: Transaction) -> Job:
+            connection = transaction.connection
+            stored = job_rows.held(connection, job.id)
+            if token is not None and (stored is None or stored.lease_token != token):
+                raise LeaseLost(f"The lease of job {job.id} is no longer held by this worker.")
+            if stored is None:
+                raise _gone(connection, job.id)
+            if stored.version != job.version or stored.status.terminal:
+                raise StaleJob(f"Job {job.id} changed since it was read.")
+            saved = attrs.evolve(_with_longest_lease(job, stored), version=stored.version + 1)
+            # Changed while it waits, it has waited for as long as before.
+            job_rows.update(connection, saved, stored.claimable_at or self._database.now())
+            self._database.log.append(transaction, events)
+            return saved
+
+        return await self._database.write(work)
+
+    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
+        """Claim the first claimable job of a backend."""
+
+        def work(transaction: Transaction) -> Job | None:
+            connection, now = transaction.connection, self._database.now()
+            job = job_rows.first_claimable(connection, backend, now)
+            if job is None:
+                return None
+            claimed = job.claimed(worker=worker, token=token, now=now, lease_s=lease_s)
+            claimed = attrs.evolve(claimed, version=job.version + 1)
+            job_rows.update(connection, claimed, now)
+            kind = EventKind.STARTED if job.status is JobStatus.QUEUED else EventKind.TAKEN_OVER
+            self._database.log.append(transaction, [event_of(claimed, kind, at=now)])
+            return claimed
+
+        return await self._database.write(work)
+
+    async def beat(self, job_id: str, *, token: str, lease_s: float) -> Beat:
+        """Hold the lease for `lease_s` from now."""
+
+        def work(transaction: Transaction) -> Beat:
+            until = self._database.now() + timedelta(seconds=lease_s)
+            cancel_requested = job_rows.beat(transaction.connection, job_id, token, until)
+            if cancel_requested is None:
+                raise LeaseLost(f"The lease of job {job_id} is no longer held by this worker.")
+            return Beat(cancel_requested=cancel_requested)
+
+        return await self._database.write(work)
+
+    async def list(self, query: JobQuery) -> JobPage:
+        """A page of jobs, newest first. Jobs that a newer version wrote are left out; `get` tells of them."""
+        if query.cursor is not None and not _CURSOR.fullmatch(query.cursor):
+            raise InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
+        if query.statuses is not None and not query.statuses:
+            return JobPage(jobs=(), cursor=None)
+        before = None if query.cursor is None else int(query.cursor)
+
+        def work(connection: sqlite3.Connection) -> JobPage:
+            rows = job_rows.page(
+                connection,
+                statuses=query.statuses,
+                backend=query.backend,
+                owner=query.owner,
+                before=before,
+                most=query.limit + 1,
+            )
+            shown = rows[: query.limit]
+            more = shown and len(rows) > query.limit
+            return JobPage(jobs=tuple(job for _, job in shown), cursor=str(shown[-1][0]) if more else None)
+
+        return await self._database.read(work)
+
+    async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
+        """Open jobs that should have ended by now, the longest overdue first."""
+        return await self._database.read(lambda c: job_rows.overdue(c, self._database.now(), limit))
+
+    async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
+        """Forget an ended job, but not that it was."""
+
+        def work(transaction: Transaction) -> None:
+            connection = transaction.connection
+            stored = job_rows.held(connection, job.id)
+            if stored is None:
+                raise _gone(connection, job.id)
+            if not stored.status.terminal:
+                raise JobConflict(f"The job is {stored.status}; only a job that has ended can be deleted.")
+            if stored.version != job.version:
+                raise StaleJob(f"Job {job.id} changed since it was read.")
+            connection.execute(job_rows.DELETE, (job.id,))
+            connection.execute(
+                "INSERT INTO deleted_jobs (id, deleted_at) VALUES (?, ?)", (job.id, to_micros(self._database.now()))
+            )
+            self._database.log.append(transaction, events)
+
+        await self._database.write(work)
+
+    async def state(self, backend: str) -> QueueState:
+        """How busy a backend is."""
+        return await self._database.read(lambda c: job_rows.queue_state(c, backend, self._database.now()))
+
+    async def position(self, job: Job) -> int:
+        """How many claimable jobs of the same backend would be claimed before this one; 0 once it has ended."""
+
+        def work(connection: sqlite3.Connection) -> int:
+            stored = job_rows.held(connection, job.id)
+            if stored is None or stored.status.terminal:
+                return 0
+            return job_rows.ahead(connection, job.backend, stored, self._database.now())
+
+        return await self._database.read(work)
+
+    async def now(self) -> datetime:
+        """This repository's clock."""
+        self._database.must_be_open()
+        return self._database.now()
+
+    async def release_leases(self) -> int:
+        """End every running lease, so that what ran goes on at once; how many there were.
+
+        Only for the start of a process whose workers are its own: the folder's lock shows that every earlier one died.
+        The claim that follows still counts as one after a crash.
+        """
+        return await self._database.write(lambda t: job_rows.release(t.connection, self._database.now()))
+
+
+def _known(connection: sqlite3.Connection, idempotency: Idempotency, now: datetime) -> Job | None:
+    connection.execute("DELETE FROM idempotency WHERE expires_at <= ?", (to_micros(now),))
+    row = connection.execute(
+        "SELECT fingerprint, job_id FROM idempotency WHERE key = ?", (_digest(idempotency.key),)
+    ).fetchone()
+    if row is None:
+        return None
+    fingerprint, job_id = row
+    if fingerprint != idempotency.fingerprint:
+        raise IdempotencyMismatch
+    job = job_rows.find(connection, job_id)
+    if job is None:
+        raise _gone(connection, job_id)
+    return job
+
+
+def _remember(connection: sqlite3.Connection, idempotency: Idempotency, job_id: str, now: datetime) -> None:
+    until = to_micros(now + timedelta(seconds=idempotency.ttl_s))
+    connection.execute(
+        "INSERT INTO idempotency (key, fingerprint, job_id, expires_at) VALUES (?, ?, ?, ?)",
+        (_digest(idempotency.key), idempotency.fingerprint, job_id, until),
+    )
+
+
+def _digest(key: str) -> bytes:
+    # A caller's own words may be anything, of any length; what is kept of them need only be the same for the same words.
+    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
+
+
+def _was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
+    return connection.execute("SELECT 1 FROM deleted_jobs WHERE id = ?", (job_id,)).fetchone() is not None
+
+
+def _gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFound:
+    return JobDeleted() if _was_deleted(connection, job_id) else JobNotFound()
+
+
+def _check_room(connection: sqlite3.Connection, job: Job, limits: QueueLimits, now: datetime) -> None:
+    waiting, own = job_rows.waiting(connection, job.backend, job.owner)
+    mine = limits.max_queued_per_owner is not None and own >= limits.max_queued_per_owner
+    if not mine and (limits.max_queued is None or waiting < limits.max_queued):
+        return
+    state = job_rows.queue_state(connection, job.backend, now)
+    wait = (_GUESS_S if state.mean_run_s is None else state.mean_run_s) / max(1, state.started)
+    raise QueueFull(retry_after_s=min(max(math.ceil(wait), 1), 300), mine=mine)
+
+
+def _with_longest_lease(job: Job, stored: job_rows.Held) -> Job:
+    """The job, keeping what a heartbeat added to its running lease since the job was read."""
+    lease = job.lease
+    if lease is None or lease.token != stored.lease_token or lease.reason is not LeaseReason.RUNNING:
+        return job
+    until = max(lease.until, stored.claimable_at or lease.until)
+    return attrs.evolve(job, lease=attrs.evolve(lease, until=until))

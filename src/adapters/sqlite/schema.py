@@ -1,0 +1,100 @@
+"""The database's tables, and how an older file becomes a newer one; imports stdlib and imaging_core.
+
+`PRAGMA user_version` is how many of the migrations a file has had. Never change one that was released: add another.
+"""
+
+import os
+import sqlite3
+from collections.abc import Sequence
+from contextlib import closing
+from pathlib import Path
+
+from imaging_core.errors import Unavailable
+
+#: Jobs are JSON records; the columns beside them are what they are found by. Moments are microseconds since 1970.
+#: `claimable_at` is the submit of a queued job and the end of a started one's lease, beats included: it overrides the
+#: record's. The partial indexes hold open jobs only, so that ended ones cost a claim
+#: nothing; they name the status again, because SQLite else reads it from the row.
+_JOBS = """
+CREATE TABLE jobs (
+    seq INTEGER PRIMARY KEY AUTOINCREMENT,
+    id TEXT NOT NULL UNIQUE,
+    version INTEGER NOT NULL,
+    schema INTEGER NOT NULL,
+    backend TEXT NOT NULL,
+    owner TEXT,
+    status TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    created_at INTEGER NOT NULL,
+    started_at INTEGER,
+    finished_at INTEGER,
+    claimable_at INTEGER,
+    overdue_at INTEGER,
+    lease_token TEXT,
+    lease_reason TEXT,
+    cancel_requested INTEGER NOT NULL,
+    record TEXT NOT NULL
+);
+CREATE INDEX jobs_queue ON jobs (backend, status, priority DESC, seq, claimable_at) WHERE status = 'queued';
+CREATE INDEX jobs_queue_by_owner ON jobs (backend, status, owner) WHERE status = 'queued';
+CREATE INDEX jobs_leased ON jobs (backend, status, claimable_at, priority, seq) WHERE status = 'started';
+CREATE INDEX jobs_overdue ON jobs (overdue_at) WHERE overdue_at IS NOT NULL;
+CREATE INDEX jobs_run_times ON jobs (backend, status, finished_at DESC, started_at) WHERE status = 'finished';
+CREATE INDEX jobs_by_status ON jobs (status, seq);
+CREATE INDEX jobs_by_backend ON jobs (backend, status, seq);
+CREATE INDEX jobs_by_owner ON jobs (owner, status, seq, backend) WHERE owner IS NOT NULL;
+CREATE TABLE deleted_jobs (id TEXT PRIMARY KEY, deleted_at INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE idempotency (
+    key BLOB PRIMARY KEY,
+    fingerprint TEXT NOT NULL,
+    job_id TEXT NOT NULL,
+    expires_at INTEGER NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX idempotency_by_expiry ON idempotency (expires_at);
+"""
+
+#: The log's id is in every cursor, so that a cursor of another folder's log is not mistaken for one of this.
+_EVENTS = """
+CREATE TABLE events (seq INTEGER PRIMARY KEY AUTOINCREMENT, job_id TEXT NOT NULL, record TEXT NOT NULL);
+CREATE INDEX events_by_job ON events (job_id, seq);
+CREATE TABLE log (id TEXT NOT NULL);
+INSERT INTO log VALUES (lower(hex(randomblob(4))));
+"""
+
+#: SQL scripts, each one step from one version to the next.
+MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS,)
+
+
+def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
+    """Bring the file up to date, after a copy of an older one was made beside it (`imaging.db.v1.bak`).
+
+    Raises Unavailable for a file that a newer version wrote.
+    """
+    version: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > len(migrations):
+        raise Unavailable(
+            f"The database {path} was written by a newer version (schema {version}; this one reads up to "
+            f"{len(migrations)}). Upgrade this one, or put back the copy {path.name}.v{len(migrations)}.bak if there is one."
+        )
+    if 0 < version < len(migrations):
+        _copy(connection, path.with_name(f"{path.name}.v{version}.bak"))
+    for number, script in enumerate(migrations[version:], start=version + 1):
+        # executescript() commits what is open and then runs the script as it is: the transaction must be in the script.
+        step = f"BEGIN IMMEDIATE;\n{script}\nPRAGMA user_version = {number};\nCOMMIT;"
+        try:
+            connection.executescript(step)
+        except sqlite3.Error:
+            if connection.in_transaction:
+                connection.execute("ROLLBACK")
+            raise
+
+
+def _copy(connection: sqlite3.Connection, target: Path) -> None:
+    """A whole, durable copy under that name, or none."""
+    temporary = target.with_name(f"{target.name}.tmp")
+    temporary.unlink(missing_ok=True)
+    with closing(sqlite3.connect(temporary)) as copy:
+        connection.backup(copy)
+    with temporary.open("rb") as file:
+        os.fsync(file.fileno())
+    temporary.replace(target)

@@ -1,0 +1,163 @@
+"""The one thread that writes: operations that wait together are acknowledged by one commit; imports stdlib and imaging_core.
+
+A commit costs one fsync (about a millisecond) however much it holds, so under load many submits share one.
+"""
+
+import asyncio
+import queue
+import sqlite3
+import threading
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from typing import Any, TypeVar
+
+import attrs
+
+from imaging_core.errors import Unavailable
+from imaging_core.events import JobEvent
+
+T = TypeVar("T")
+
+#: Most operations of one commit.
+MOST_TOGETHER = 256
+
+
+class Transaction:
+    """What one operation works in: its writes and its events count together or not at all."""
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.connection = connection
+        #: Stored by this operation, with their cursors; told to subscribers after the commit.
+        self.events: list[JobEvent] = []
+
+
+@attrs.frozen(kw_only=True)
+class _Operation:
+    #: Runs in the writer's thread, and again if its first transaction fails: without effect but on the database.
+    work: Callable[[Transaction], Any]
+    answer: "asyncio.Future[Any]"
+
+
+@attrs.frozen(kw_only=True)
+class _Outcome:
+    operation: _Operation
+    result: Any = None
+    error: Exception | None = None
+    events: Sequence[JobEvent] = ()
+
+
+class GroupWriter:
+    """Runs operations in the order they came, each in a savepoint of its own, and answers after the commit."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        *,
+        loop: asyncio.AbstractEventLoop,
+        translate: Callable[[sqlite3.Error], Unavailable],
+        committed: Callable[[Sequence[JobEvent]], None],
+    ) -> None:
+        """`committed` is called on the loop with the events of each commit, before its operations are answered."""
+        self._connection = connection
+        self._loop = loop
+        self._translate = translate
+        self._committed = committed
+        self._waiting: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="imaging-sqlite-writer", daemon=True)
+        self._thread.start()
+
+    async def write(self, work: Callable[[Transaction], T]) -> T:
+        """What `work` gives, once it is on the disk. Raises what it raises, or Unavailable."""
+        operation = _Operation(work=work, answer=self._loop.create_future())
+        self._waiting.put(operation)
+        result: T = await operation.answer
+        return result
+
+    def stop(self) -> None:
+        """Do what still waits, then end the thread; blocks until it has ended."""
+        self._waiting.put(None)
+        self._thread.join()
+
+    # --- in the writer's thread --------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        stopping = False
+        while not stopping:
+            batch, stopping = self._take()
+            outcomes = self._commit(batch)
+            # The loop may be closed already when its program ends without closing us; then nobody waits.
+            with suppress(RuntimeError):
+                self._loop.call_soon_threadsafe(self._answer, outcomes)
+
+    def _take(self) -> tuple[list[_Operation], bool]:
+        """Everything that waits now, and whether to stop after it; blocks until there is something."""
+        batch: list[_Operation] = []
+        item = self._waiting.get()
+        while item is not None:
+            # A caller that gave up before its turn gets nothing written.
+            if not item.answer.cancelled():
+                batch.append(item)
+            if len(batch) >= MOST_TOGETHER:
+                return batch, False
+            try:
+                item = self._waiting.get_nowait()
+            except queue.Empty:
+                return batch, False
+        return batch, True
+
+    def _commit(self, batch: Sequence[_Operation]) -> list[_Outcome]:
+        if not batch:
+            return []
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            return self._all_failed(batch, error)
+        try:
+            outcomes = [self._apply(operation) for operation in batch]
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            if self._connection.in_transaction:
+                self._connection.execute("ROLLBACK")
+            if len(batch) == 1:
+                return self._all_failed(batch, error)
+            # One that finds no room must not take the others with it: each gets a commit of its own.
+            return [outcome for operation in batch for outcome in self._commit([operation])]
+        return outcomes
+
+    def _apply(self, operation: _Operation) -> _Outcome:
+        transaction = Transaction(self._connection)
+        self._connection.execute("SAVEPOINT operation")
+        try:
+            result = operation.work(transaction)
+        except Exception as error:
+            # Whatever it is, it is the caller's answer and no reason for the thread to stop.
+            if isinstance(error, sqlite3.Error):
+                # A full disk makes SQLite roll back the whole transaction, not just the savepoint.
+                if not self._connection.in_transaction:
+                    raise
+                error = self._translated(error)
+            self._connection.execute("ROLLBACK TO operation")
+            self._connection.execute("RELEASE operation")
+            return _Outcome(operation=operation, error=error)
+        self._connection.execute("RELEASE operation")
+        return _Outcome(operation=operation, result=result, events=transaction.events)
+
+    def _all_failed(self, batch: Sequence[_Operation], error: sqlite3.Error) -> list[_Outcome]:
+        return [_Outcome(operation=operation, error=self._translated(error)) for operation in batch]
+
+    def _translated(self, error: sqlite3.Error) -> Unavailable:
+        translated = self._translate(error)
+        translated.__cause__ = error
+        return translated
+
+    # --- on the loop -------------------------------------------------------------------------------------
+
+    def _answer(self, outcomes: Sequence[_Outcome]) -> None:
+        self._committed([event for outcome in outcomes for event in outcome.events])
+        for outcome in outcomes:
+            if outcome.operation.answer.done():
+                continue
+            if outcome.error is None:
+                outcome.operation.answer.set_result(outcome.result)
+            else:
+                outcome.operation.answer.set_exception(outcome.error)
