@@ -15,7 +15,7 @@ from dependency_injector import containers, providers
 
 from adapters.demo import DemoGenerator
 from adapters.directory import DirectoryImageStore
-from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, default_broker_url
+from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, defaultbroker_url_of
 from adapters.redis import RedisGate, RedisJobEvents, RedisJobRepository, RedisLink
 from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository
 from adapters.stability import StabilityGenerator, StabilityKey, StabilitySettings
@@ -70,12 +70,13 @@ def _redis_link(settings: Settings) -> RedisLink:
     return RedisLink(settings.redis_url.get_secret_value(), prefix=settings.redis_prefix)
 
 
-def _broker_url(settings: Settings) -> str:
+def broker_url_of(settings: Settings) -> str:
+    """The Redis of the doorbell: the set one, or the database after the jobs'."""
     if settings.broker_url is not None:
         return settings.broker_url.get_secret_value()
     if settings.redis_url is None:
         raise SettingsError("IMAGING_REDIS_URL: is not set.")
-    return default_broker_url(settings.redis_url.get_secret_value())
+    return defaultbroker_url_of(settings.redis_url.get_secret_value())
 
 
 class EmbeddedContainer(containers.DeclarativeContainer):
@@ -144,6 +145,6 @@ class DistributedContainer(EmbeddedContainer):
     jobs = providers.Singleton(RedisJobRepository, link)
     events = providers.Singleton(RedisJobEvents, link)
     gate = providers.Singleton(RedisGate, link, EmbeddedContainer.settings.provided.gate_limits)
-    broker_url = providers.Singleton(_broker_url, EmbeddedContainer.settings)
+    broker_url = providers.Singleton(broker_url_of, EmbeddedContainer.settings)
     queue = providers.Singleton(DramatiqJobQueue, broker_url)
     listener = providers.Factory(DramatiqListener, broker_url)

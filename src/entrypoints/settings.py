@@ -10,6 +10,7 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import gettempdir
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
@@ -181,6 +182,13 @@ class Settings(BaseSettings):
     def worker_slots(self) -> dict[str, int]:
         """Calls at a time in one process, by backend that is set up."""
         return {name: gate.slots for name, gate in self.gate_limits.items() if name not in self.unconfigured}
+
+    @property
+    def run_dir(self) -> Path:
+        """Where a process leaves signs of life: gone with the machine's boot."""
+        folder = Path(os.environ.get("XDG_RUNTIME_DIR") or gettempdir()) / f"imaging-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
 
     @property
     def storage_reserve_bytes(self) -> int:

@@ -1,0 +1,192 @@
+"""The command `imaging`. Imports nothing heavy before a command needs it, so that --help answers at once."""
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, NoReturn
+
+import typer
+
+from imaging_core.errors import ImagingError
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import Awaitable, Callable
+
+    from entrypoints.settings import Settings
+
+    Command = Callable[[Settings], Awaitable[int]]
+
+app = typer.Typer(
+    name="imaging",
+    help="Asynchronous image generation on the Stability AI API or a local Stable Diffusion WebUI.",
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+
+Volatile = Annotated[
+    bool,
+    typer.Option("--allow-volatile", help="Start on a Redis that may lose jobs (no append-only file, or evicting)."),
+]
+
+
+def _stop_with(message: str) -> NoReturn:
+    typer.echo(f"imaging: {message}", err=True)
+    raise typer.Exit(1)
+
+
+@app.command()
+def up(no_gui: Annotated[bool, typer.Option("--no-gui", help="Without the page.")] = False) -> None:
+    """Run everything here in one go: API, worker and GUI, with no Redis. Data goes to IMAGING_DATA_DIR."""
+    from entrypoints.processes import run_up  # noqa: PLC0415
+
+    _run(lambda settings: run_up(settings, gui=not no_gui), embedded=True)
+
+
+@app.command()
+def api(allow_volatile: Volatile = False) -> None:
+    """Run the API over IMAGING_REDIS_URL."""
+    from entrypoints.processes import run_api  # noqa: PLC0415
+
+    _run(run_api, allow_volatile=allow_volatile or None)
+
+
+@app.command()
+def worker(
+    backend: Annotated[
+        list[str] | None,
+        typer.Option("--backend", help="Serve only this backend; may be repeated. All that are set up by default."),
+    ] = None,
+    allow_volatile: Volatile = False,
+) -> None:
+    """Run a worker over IMAGING_REDIS_URL. SIGTERM lets running jobs end."""
+    from entrypoints.processes import run_worker  # noqa: PLC0415
+
+    _run(lambda settings: run_worker(settings, backend or []), allow_volatile=allow_volatile or None)
+
+
+@app.command()
+def gui() -> None:
+    """Run the page, which talks to the API at IMAGING_API_URL (http://127.0.0.1:8000 by default)."""
+    from entrypoints.processes import run_gui  # noqa: PLC0415
+
+    _run(run_gui)
+
+
+@app.command()
+def doctor() -> None:
+    """Show what the settings mean and whether each part answers."""
+    from entrypoints.doctor import run_doctor  # noqa: PLC0415
+
+    _run(run_doctor)
+
+
+@app.command()
+def health(part: Annotated[str, typer.Argument(help="api, worker or gui")]) -> None:
+    """Whether a part on this machine is alive: for container health checks."""
+    from entrypoints.health import check_health  # noqa: PLC0415
+
+    _run(lambda settings: check_health(settings, part))
+
+
+@app.command()
+def generate(  # noqa: PLR0917  # every option is one the command line names
+    prompt: Annotated[str, typer.Argument(help="What to draw.")],
+    backend: Annotated[str | None, typer.Option(help="stability, local or demo.")] = None,
+    negative_prompt: Annotated[str, typer.Option(help="What to avoid.")] = "",
+    model: Annotated[str | None, typer.Option(help="Checkpoint or Stability model.")] = None,
+    sampler: Annotated[str | None, typer.Option()] = None,
+    scheduler: Annotated[str | None, typer.Option()] = None,
+    steps: Annotated[int | None, typer.Option()] = None,
+    cfg_scale: Annotated[float | None, typer.Option()] = None,
+    width: Annotated[int | None, typer.Option(help="px")] = None,
+    height: Annotated[int | None, typer.Option(help="px")] = None,
+    seed: Annotated[int | None, typer.Option()] = None,
+    count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 1,
+    out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = Path(),
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of sentences.")] = False,
+) -> None:
+    """Make pictures: on the running service if there is one, else right here."""
+    from entrypoints.generate import run_generate  # noqa: PLC0415
+    from imaging_core.images import ImageRequest  # noqa: PLC0415
+
+    request = ImageRequest(
+        prompt=prompt,
+        negative_prompt=negative_prompt,
+        checkpoint=model,
+        sampler=sampler,
+        scheduler=scheduler,
+        steps=steps,
+        cfg_scale=cfg_scale,
+        width=width,
+        height=height,
+        seed=seed,
+        count=count,
+    )
+    _run(lambda settings: run_generate(settings, request, backend=backend, out=out, as_json=as_json), embedded=True)
+
+
+@app.command()
+def download(
+    listed: Annotated[Path, typer.Option("--list", help="A TOML list of files with url, size and sha256.")],
+    into: Annotated[Path, typer.Option("--into", help="Folder to put them in.")],
+) -> None:
+    """Fetch the checkpoints of a list: whole, checked, resumed, skipped when there."""
+    from entrypoints.download import DownloadError, fetch, read_list  # noqa: PLC0415
+
+    try:
+        for entry in read_list(listed):
+            fetch(entry, into, typer.echo)
+    except DownloadError as error:
+        _stop_with(str(error))
+
+
+@app.command()
+def version() -> None:
+    """Show the version."""
+    from importlib.metadata import version as installed  # noqa: PLC0415
+
+    typer.echo(installed("imaging-service"))
+
+
+def _run(command: "Command", *, embedded: bool = False, **overrides: object) -> None:
+    """Run a command over the settings; what a person can mend is one sentence and exit status 1, never a traceback."""
+    import asyncio  # noqa: PLC0415
+
+    from entrypoints.logs import configure_logging  # noqa: PLC0415
+    from entrypoints.settings import SettingsError, load_settings  # noqa: PLC0415
+
+    try:
+        settings = load_settings(**overrides)
+        if embedded and settings.demo is None and settings.demo_by_default:
+            settings = settings.model_copy(update={"demo": True})
+        configure_logging(settings.log_level)
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            code = runner.run(_called(command, settings))
+    except (SettingsError, ImagingError) as error:
+        _stop_with(str(error))
+    except KeyboardInterrupt:
+        code = 130
+    raise typer.Exit(code)
+
+
+async def _called(command: "Command", settings: "Settings") -> int:
+    return await command(settings)
+
+
+def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
+    try:
+        import uvloop  # noqa: PLC0415
+    except ImportError:
+        return None
+    return uvloop.new_event_loop
+
+
+def main() -> None:
+    """The console script."""
+    app()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

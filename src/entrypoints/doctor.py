@@ -1,0 +1,84 @@
+"""Shows what the settings mean and whether each part answers; imports the container."""
+
+import sys
+from collections.abc import Awaitable, Callable
+
+from adapters.redis import RedisLink, check_durability
+from adapters.stability import StabilityGenerator
+from entrypoints.container import EmbeddedContainer, broker_url_of
+from entrypoints.settings import Settings, SettingsError
+from imaging_core.errors import ImagingError
+
+
+async def run_doctor(settings: Settings) -> int:
+    """Print everything; 0 if every part that is set up answers, else 1."""
+    _say("Settings")
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        mark = " " if value == field.get_default(call_default_factory=True) else "*"
+        _say(f" {mark} IMAGING_{name.upper():<24} {_shown(value)}")
+    _say("   (* differs from the default; secrets are not shown)\n\nParts")
+    well = True
+    for title, check in _checks(settings).items():
+        try:
+            message, good = await check(), True
+        except (ImagingError, SettingsError) as error:
+            message, good = str(error), False
+        well = well and good
+        _say(f"  {'ok  ' if good else 'FAIL'} {title}: {message}")
+    for sentence in settings.unconfigured.values():
+        _say(f"  --   {sentence}")
+    return 0 if well else 1
+
+
+def _checks(settings: Settings) -> dict[str, Callable[[], Awaitable[str]]]:
+    container = EmbeddedContainer(settings=settings)
+
+    async def pictures() -> str:
+        await container.store().check()
+        return "can be written."
+
+    checks: dict[str, Callable[[], Awaitable[str]]] = {"Pictures": pictures}
+    if settings.redis_url is not None:
+        url = settings.redis_url.get_secret_value()
+        checks["Redis (jobs)"] = lambda: _redis(url, "IMAGING_REDIS_URL", settings)
+        broker = broker_url_of(settings)
+        checks["Redis (doorbell)"] = lambda: _redis(broker, "IMAGING_BROKER_URL", settings)
+    for name in container.generators():
+        checks[f"Backend {name}"] = lambda name=name: _backend(container, name)  # type: ignore[misc]
+    return checks
+
+
+async def _redis(url: str, setting: str, settings: Settings) -> str:
+    try:
+        link = RedisLink(url, prefix=settings.redis_prefix, setting=setting)
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+    try:
+        await check_durability(link, allow_volatile=settings.allow_volatile)
+    finally:
+        await link.aclose()
+    return f"{link.address} answers and keeps what it is given."
+
+
+async def _backend(container: EmbeddedContainer, name: str) -> str:
+    generator = container.generators()[name]
+    if not hasattr(generator, "__aenter__"):
+        return str(await generator.probe())
+    async with generator:
+        message = str(await generator.probe())
+        if isinstance(generator, StabilityGenerator):
+            message += f" Balance: {await generator.balance():g} credits."
+        return message
+
+
+def _shown(value: object) -> str:
+    if hasattr(value, "get_secret_value"):
+        return "(set)"
+    if isinstance(value, tuple):
+        return ", ".join(map(str, value)) or "-"
+    return "-" if value is None else str(value)
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(line + "\n")
