@@ -4,7 +4,6 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from adapters.redis import RedisLink, check_durability
-from adapters.stability import StabilityGenerator
 from entrypoints.container import EmbeddedContainer, broker_url_of
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.errors import ImagingError
@@ -66,10 +65,7 @@ async def _backend(container: EmbeddedContainer, name: str) -> str:
     if not hasattr(generator, "__aenter__"):
         return str(await generator.probe())
     async with generator:
-        message = str(await generator.probe())
-        if isinstance(generator, StabilityGenerator):
-            message += f" Balance: {await generator.balance():g} credits."
-        return message
+        return str(await generator.probe())
 
 
 def _shown(value: object) -> str:
