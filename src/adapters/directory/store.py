@@ -44,7 +44,8 @@ class DirectoryImageStore:
 
     def __init__(self, root: str | Path, *, reserve_bytes: int = 100 << 20) -> None:
         """`reserve_bytes` is how much must be free for `check` to be content; a paid picture may still use it."""
-        self._root = str(Path(root).absolute())
+        #: Where the pictures are.
+        self.root = str(Path(root).absolute())
         self._reserve = reserve_bytes
 
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
@@ -86,7 +87,7 @@ class DirectoryImageStore:
 
     async def _blocking(self, work: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
         def run() -> T:
-            with translated(self._root):
+            with translated(self.root):
                 return work(*args, **kwargs)
 
         return await asyncio.to_thread(run)
@@ -109,16 +110,16 @@ class DirectoryImageStore:
                 for name in sorted(folder.names(), key=lambda name: MANIFEST.fullmatch(name) is None):
                     folder.remove(name)
                 folder.sync()
-            with Folder.root(self._root) as root, root.enter(job_id[:2]) as fan_out:
+            with Folder.root(self.root) as root, root.enter(job_id[:2]) as fan_out:
                 fan_out.remove_folder(job_id)
 
     def _check(self) -> None:
-        Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Folder.root(self._root) as root:
+        Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with Folder.root(self.root) as root:
             free = root.free()
             if free < self._reserve:
                 raise StorageFull(
-                    f"Only {free >> 20} MiB are free for pictures in {self._root}, less than the reserve of "
+                    f"Only {free >> 20} MiB are free for pictures in {self.root}, less than the reserve of "
                     f"{self._reserve >> 20} MiB. Free disk space or delete old pictures."
                 )
             probe = root.write_temporary(b"imaging checks that it can store pictures here\n")
@@ -159,18 +160,18 @@ class DirectoryImageStore:
 
     def _job_folder(self, job_id: str, *, create: bool = False) -> Folder:
         if create:
-            Path(self._root).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Folder.root(self._root) as root, root.enter(job_id[:2], create=create) as fan_out:
+            Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with Folder.root(self.root) as root, root.enter(job_id[:2], create=create) as fan_out:
             return fan_out.enter(job_id, create=create)
 
     def _job_ids(self) -> list[str]:
-        with suppress(FileNotFoundError), Folder.root(self._root) as root:
+        with suppress(FileNotFoundError), Folder.root(self.root) as root:
             return [job_id for fan_out in _fan_outs(root) for job_id in fan_out.names() if JOB_ID.fullmatch(job_id)]
         return []
 
     def _sweep_temporary(self, older_than_s: float) -> int:
         removed = 0
-        with suppress(FileNotFoundError), Folder.root(self._root) as root:
+        with suppress(FileNotFoundError), Folder.root(self.root) as root:
             removed += _sweep(root, older_than_s)
             for fan_out in _fan_outs(root):
                 for job_id in filter(JOB_ID.fullmatch, fan_out.names()):
