@@ -58,7 +58,9 @@ class Canvas:
         depth = self.y[rows, None] - line
         return rows, clamp(depth * np.float32(self.unit) + np.float32(0.5)), depth
 
-    def disc(self, cx: float, cy: float, radius: float, colour: Array, opacity: float = 1.0, soft: float = 0.0) -> None:
+    def disc(
+        self, cx: float, cy: float, radius: float, colour: Array, *, opacity: float = 1.0, soft: float = 0.0
+    ) -> None:
         """A filled circle; `soft` (units) blurs its edge, one pixel at least."""
         edge = max(soft, self.pixel)
         rows, columns = self.box(cx - radius - edge, cy - radius - edge, cx + radius + edge, cy + radius + edge)
@@ -138,7 +140,7 @@ def sign(image: Image.Image) -> None:
     unit = min(image.size)
     font = ImageFont.load_default(size=max(8, round(unit * 0.021)))
     draw = ImageDraw.Draw(image, "RGBA")
-    left, top, right, bottom = draw.textbbox((0, 0), CAPTION, font=font)
+    _, _, right, bottom = draw.textbbox((0, 0), CAPTION, font=font)
     margin = max(2, round(unit * 0.016))
     at = (image.width - margin - right, image.height - margin - bottom)
     around = max(1, round(unit / 700))

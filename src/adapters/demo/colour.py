@@ -29,7 +29,8 @@ COLOUR_WORDS = {
 
 def rgb(code: str) -> Array:
     """The colour of '#rrggbb'."""
-    return np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)], np.float32) * np.float32(1 / 255)
+    channels: Array = np.array([int(code[i : i + 2], 16) for i in (1, 3, 5)], np.float32) * np.float32(1 / 255)
+    return channels
 
 
 def _weigh(parts: NDArray[np.float64], weights: tuple[float, float, float]) -> NDArray[np.float64]:
@@ -85,7 +86,8 @@ def ramp(stops: tuple[Array, ...], size: int = 256, bias: tuple[float, ...] | No
 def look_up(table: Array, values: Array) -> Array:
     """For each value in 0..1 its colour in a table of `ramp`."""
     index = np.clip(values * np.float32(len(table) - 1) + np.float32(0.5), 0, len(table) - 1).astype(np.int32)
-    return np.take(table, index, axis=0)
+    colours: Array = np.take(table, index, axis=0)
+    return colours
 
 
 def tint(colour: Array, towards: Array, amount: float) -> Array:
@@ -103,6 +105,9 @@ def saturate(pixels: Array, factor: float) -> Array:
     grey = pixels[..., 0] * weights[0] + pixels[..., 1] * weights[1] + pixels[..., 2] * weights[2]
     result: Array = grey[..., None] + (pixels - grey[..., None]) * np.float32(factor)
     return result
+
+
+_Row = tuple[str, str, str, str, str, float]
 
 
 @attrs.frozen(kw_only=True, eq=False)
@@ -152,7 +157,8 @@ class Palette:
         )
 
 
-def _palette(sky: str, light: str, cloud: str, ground: str, accent: str, dark: float) -> Palette:
+def _palette(row: _Row) -> Palette:
+    sky, light, cloud, ground, accent, dark = row
     tones = tuple(rgb(code) for code in sky.split())
     lit, shade = cloud.split()
     near, leaf, sand = ground.split()
@@ -163,7 +169,7 @@ def _palette(sky: str, light: str, cloud: str, ground: str, accent: str, dark: f
 
 
 #: Hour -> the palettes to choose from: sky, light, cloud (lit, shade), ground (near, leaf, sand), accent, darkness.
-_HOURS: dict[str, tuple[tuple[str, str, str, str, str, float], ...]] = {
+_HOURS: dict[str, tuple[_Row, ...]] = {
     "dawn": (
         ("#4a5d92 #8088b4 #d3a3b0 #f6c4a6 #fde6c4", "#fff3d6", "#ffe3d0 #a78fb0", "#2a2e4a #5c7a64 #d9a987",
          "#e8607a", 0.15),
@@ -233,7 +239,7 @@ HOURS = tuple(_HOURS)
 
 def palette_for(hour: str, dice: Dice, *, colours: tuple[Array, ...], neon: bool, overcast: float) -> Palette:
     """The palette of an hour, under the prompt's colour words; `overcast` (0..1) greys it."""
-    chosen = _palette(*dice.pick(_NEON if neon else _HOURS[hour]))
+    chosen = _palette(dice.pick(_NEON if neon else _HOURS[hour]))
     if overcast > 0:
         chosen = _greyed(chosen, overcast)
     return chosen.toned(colours, 0.72)
@@ -242,7 +248,7 @@ def palette_for(hour: str, dice: Dice, *, colours: tuple[Array, ...], neon: bool
 def _greyed(palette: Palette, amount: float) -> Palette:
     def grey(colour: Array, share: float = 1.0) -> Array:
         lab = to_oklab(colour)
-        veil = to_oklab(_OVERCAST) * np.array([0.0, 1.0, 1.0]) + np.array([lab[0] * 0.82 + 0.08, 0, 0])
+        veil = to_oklab(_OVERCAST) * np.array([0.0, 1.0, 1.0]) + np.array([lab[0] * (1 - 0.42 * amount) + 0.05, 0, 0])
         return from_oklab(lab * (1 - amount * share) + veil * (amount * share))
 
     return attrs.evolve(

@@ -29,7 +29,7 @@ _LEXICON = {
     "space": "space galaxy galaxies nebula cosmos cosmic universe planet planets astronomy interstellar saturn jupiter "
     "spaceship starship supernova weltraum 🌌 🪐 🚀 👽 🛸",
     "meadow": "meadow field fields grass grassland prairie garden wildflowers flowers poppies hill hills pasture farm "
-    "countryside spring tulips daisies sunflowers village wiese 🌾 🌻 🌷",
+    "countryside spring tulips daisies sunflowers village hamlet wiese 🌾 🌻 🌷",
     "bloom": "flower rose roses lotus orchid peony dahlia blossom petal petals lily tulip daisy sunflower poppy bouquet "
     "botanical hibiscus blume fleur flor 🌹 🌸 🌺 🌼 💐 🪷",
     "grid": "synthwave vaporwave outrun retrowave",
@@ -57,7 +57,8 @@ _LEXICON = {
     "balloon": "balloon balloons hot-air 🎈",
     "boat": "boat boats sailboat ship sailing yacht sail fishing ⛵ 🚤 🛥 🚢",
     "lighthouse": "lighthouse leuchtturm phare faro",
-    "cabin": "cabin house hut cottage chalet home barn lodge haus maison casa 🏠 🏡 🛖",
+    "cabin": "village hamlet farm cabin house hut cottage chalet home barn lodge haus maison casa 🏠 🏡 🛖",
+    "village": "village hamlet dorf pueblo 🏘",
     "castle": "castle fortress palace ruins tower medieval kingdom burg schloss château castillo 🏰 🏯",
     "cat": "cat cats kitten kitty feline katze chat gato 🐈 🐱 😺",
     "dog": "dog dogs puppy wolf wolves fox husky hund chien perro 🐕 🐶 🐺 🦊",
@@ -88,6 +89,9 @@ _HOUR_WORDS = ("dawn", "day", "sunset", "dusk", "night")
 #: Two words that mean one thing are joined before the lookup.
 _JOINED = ("golden hour", "blue hour", "northern lights", "hot air", "black and white", "lone tree", "blade runner",
            "8 bit", "16 bit")  # fmt: skip
+
+#: Colour words that are plants first, when another colour stands beside them.
+_FLOWERS = frozenset({"rose", "lavender", "lilac", "violet", "peach", "olive"})
 
 _BY_WORD: dict[str, list[str]] = {}
 for _motif, _words in _LEXICON.items():
@@ -141,7 +145,10 @@ def read(prompt: str, negative_prompt: str, dice: Dice) -> Theme:
         motifs.remove("clear")
     if "cloud" in unwanted:
         motifs.append("clear")
-    colours = tuple(rgb(COLOUR_WORDS[word]) for word in dict.fromkeys(words) if word in COLOUR_WORDS)
+    named = [word for word in dict.fromkeys(words) if word in COLOUR_WORDS]
+    # "Red rose": the rose is the flower, not the colour.
+    plain = [word for word in named if word not in _FLOWERS]
+    colours = tuple(rgb(COLOUR_WORDS[word]) for word in plain or named)
     hours = [motif for motif in motifs if motif in _HOUR_WORDS]
     return Theme(
         motifs=tuple(motifs),
@@ -151,34 +158,33 @@ def read(prompt: str, negative_prompt: str, dice: Dice) -> Theme:
     )
 
 
+#: What a thing stands in when the prompt names no place.
+_IMPLIED = {
+    "boat": "sea", "lighthouse": "sea", "palm": "sea", "cactus": "desert", "balloon": "meadow", "cherry": "lake",
+    "cabin": "mountain", "castle": "mountain", "cat": "meadow", "dog": "mountain", "deer": "forest", "oak": "meadow",
+    "person": "mountain", "autumn": "forest", "aurora": "mountain", "neon": "city", "snow": "mountain",
+    "rainbow": "meadow", "moon": "sea", "stars": "mountain", "fog": "forest", "storm": "sea",
+}  # fmt: skip
+_OPEN_CHOICE = ("mountain", "sea", "forest", "desert", "meadow", "abstract", "space")
+_CLOSE_UP = frozenset({"portrait", "face", "headshot", "bust", "selfie", "closeup"})
+
+
 def _grounds(motifs: list[str], unwanted: set[str], words: list[str], dice: Dice) -> tuple[str, ...]:
     named = [motif for motif in motifs if motif in GROUNDS]
     if "grid" in named:
-        return ("grid", *(g for g in named if g != "grid"))
+        return ("grid", *(ground for ground in named if ground != "grid"))
     # A style word such as "art" or "design" makes nothing abstract that has a subject of its own.
     subjects = [ground for ground in named if ground != "abstract"]
-    if subjects:
+    if "portrait" in subjects and not _CLOSE_UP & set(words):
         # "Portrait of a queen" is a portrait; "a woman in a forest" is a forest with someone in it.
-        if "portrait" in subjects and not {"portrait", "face", "headshot", "bust", "selfie", "closeup"} & set(words):
-            places = [ground for ground in subjects if ground != "portrait"]
-            return tuple(places) if places else ("portrait",)
-        return tuple(subjects)
-    if named:
-        return ("abstract",)
-    implied = {
-        "boat": "sea", "lighthouse": "sea", "palm": "sea", "cactus": "desert", "balloon": "meadow", "cherry": "lake",
-        "cabin": "mountain", "castle": "mountain", "cat": "meadow", "dog": "mountain", "deer": "forest", "oak": "meadow",
-        "person": "mountain", "autumn": "forest", "aurora": "mountain", "neon": "city", "snow": "mountain",
-        "rainbow": "meadow", "moon": "sea", "stars": "mountain", "fog": "forest", "storm": "sea",
-    }  # fmt: skip
-    for motif in motifs:
-        if motif in implied and implied[motif] not in unwanted:
-            return (implied[motif],)
-    open_choice = ("mountain", "sea", "forest", "desert", "meadow", "abstract", "space")
-    choices = [ground for ground in open_choice if ground not in unwanted]
-    if not motifs:
-        return (dice.pick(choices),)
-    return (dice.pick([ground for ground in choices if ground not in ("abstract", "space")] or choices),)
+        subjects = [ground for ground in subjects if ground != "portrait"] or ["portrait"]
+    if subjects or named:
+        return tuple(subjects or named)
+    implied = [_IMPLIED[motif] for motif in motifs if motif in _IMPLIED and _IMPLIED[motif] not in unwanted]
+    if implied:
+        return (implied[0],)
+    open_choice = ("mountain", "sea", "forest", "desert", "meadow") if motifs else _OPEN_CHOICE
+    return (dice.pick([ground for ground in open_choice if ground not in unwanted] or ["mountain"]),)
 
 
 def _open_hour(motifs: list[str], dice: Dice) -> str:
@@ -188,6 +194,8 @@ def _open_hour(motifs: list[str], dice: Dice) -> str:
         return dice.pick(("night", "dusk", "sunset"))
     if {"rainbow", "snow", "rain"} & set(motifs):
         return dice.pick(("day", "dawn", "dusk"))
+    if {"storm", "gloomy"} & set(motifs):
+        return dice.pick(("dusk", "dusk", "night"))
     if "sun" in motifs:
         return dice.pick(("sunset", "dawn", "day"))
     return dice.pick(("sunset", "dawn", "day", "dusk", "sunset", "night"))
