@@ -1,0 +1,221 @@
+"""Turns answers into values and errors, without any transport; imports stdlib and the core's values.
+
+A newer service may tell more than this client knows: unknown fields and parameter kinds are passed over.
+"""
+
+import json
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
+
+import attrs
+
+from entrypoints.client.errors import ApiError, NotTheService, Problem
+from entrypoints.client.values import (
+    BackendInfo,
+    Backends,
+    Failure,
+    JobInfo,
+    JobsPage,
+    Parked,
+    Picture,
+    PictureInfo,
+    Submitted,
+)
+from imaging_core.images import Capabilities, ImageRequest, OptionValue, Parameter, ParameterKind
+from imaging_core.jobs import JobStatus
+
+T = TypeVar("T")
+Json = Mapping[str, Any]
+
+#: Backends whose answers have no title while they are not set up.
+TITLES = {"stability": "Stability AI", "local": "Local SD", "demo": "Demo"}
+
+
+@attrs.frozen(kw_only=True)
+class Answer:
+    """An HTTP answer, whoever fetched it; header names in lower case."""
+
+    status: int
+    headers: Mapping[str, str]
+    content: bytes = attrs.field(repr=lambda content: f"<{len(content)} bytes>")
+
+    @property
+    def media_type(self) -> str:
+        """Of the content, without parameters."""
+        return self.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def from_json(read: Callable[[Json], T]) -> Callable[[Answer], T]:
+    """A reader of answers out of a reader of JSON objects. What it gives raises NotTheService for anything else."""
+
+    def reader(answer: Answer) -> T:
+        try:
+            return read(json.loads(answer.content))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise _not_the_service(answer) from error
+
+    return reader
+
+
+def check(answer: Answer) -> None:
+    """Raises ApiError for an answer that is an error."""
+    if answer.status < 400:
+        return
+    try:
+        body = json.loads(answer.content)
+        problem = Problem(
+            status=answer.status,
+            type=str(body["type"]),
+            title=str(body["title"]),
+            detail=str(body.get("detail") or body["title"]),
+            field_errors=_field_errors(body.get("errors") or ()),
+            retry_after_s=_retry_after(answer),
+        )
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise _not_the_service(answer) from None
+    raise ApiError(problem)
+
+
+def _field_errors(errors: Any) -> Mapping[str, str]:
+    found: dict[str, str] = {}
+    for error in errors:
+        name, message = str(error["field"]), str(error["message"])
+        found[name] = f"{found[name]} {message}" if name in found else message
+    return found
+
+
+def _retry_after(answer: Answer) -> float | None:
+    value = answer.headers.get("retry-after", "")
+    return float(value) if value.isascii() and value.isdigit() else None
+
+
+def _not_the_service(answer: Answer) -> NotTheService:
+    return NotTheService(
+        Problem(
+            status=answer.status,
+            type="about:blank",
+            title="Not the imaging service",
+            detail=f"Something answered with status {answer.status}, but not as the imaging service does. "
+            "Check that IMAGING_API_URL is the address of its API.",
+            retry_after_s=_retry_after(answer),
+        )
+    )
+
+
+def nothing(_: Answer) -> None:
+    """For answers without content."""
+
+
+def picture(answer: Answer) -> Picture:
+    """A picture. Raises NotTheService for something else."""
+    if not answer.media_type.startswith("image/"):
+        raise _not_the_service(answer)
+    return Picture(data=answer.content, media_type=answer.media_type)
+
+
+def submitted(body: Json) -> Submitted:
+    """The answer to a submit."""
+    return Submitted(image_id=body["image_id"], status=JobStatus(body["status"]), backend=body["backend"])
+
+
+def job(body: Json) -> JobInfo:
+    """A status, an entry of a listing, or a whole job."""
+    same = ("image_id", "backend", "attempt", "seed", "count", "cancel_requested", "retry_of", "cost_credits")
+    live = ("queue_position", "progress", "step", "steps", "images_done", "eta_s")
+    failure, parked, request = body.get("failure"), body.get("parked"), body.get("request")
+    told: dict[str, Any] = {**{name: body[name] for name in same}, **{name: body.get(name) for name in live}}
+    return JobInfo(
+        **told,
+        status=JobStatus(body["status"]),
+        created_at=datetime.fromisoformat(body["created_at"]),
+        started_at=_moment(body["started_at"]),
+        finished_at=_moment(body["finished_at"]),
+        has_preview=bool(body.get("preview_url")),
+        images=tuple(_known(PictureInfo, image) for image in body["images"]),
+        parked=parked and _known(Parked, {**parked, "until": datetime.fromisoformat(parked["until"])}),
+        failure=failure and _known(Failure, failure),
+        previous_failures=tuple(_known(Failure, earlier) for earlier in body["previous_failures"]),
+        request=request and image_request(request),
+    )
+
+
+def image_request(body: Json) -> ImageRequest:
+    """What a job asked for."""
+    options = {name: _option(value) for name, value in body.get("options", {}).items()}
+    return attrs.evolve(_known(ImageRequest, {k: v for k, v in body.items() if k != "options"}), options=options)
+
+
+def jobs_page(body: Json) -> JobsPage:
+    """A page of a listing."""
+    return JobsPage(jobs=tuple(map(job, body["jobs"])), next_cursor=body["next_cursor"])
+
+
+def backends(body: Json) -> Backends:
+    """All backends."""
+    return Backends(default=body["default"], backends=tuple(map(backend, body["backends"])))
+
+
+def backend(body: Json) -> BackendInfo:
+    """One backend; without capabilities while nobody knows them."""
+    queue = body["queue"] or {}
+    title = str(body["title"] or TITLES.get(body["name"], body["name"]))
+    capabilities = None
+    if body["parameters"]:
+        capabilities = Capabilities(
+            backend=body["name"],
+            title=title,
+            parameters=tuple(filter(None, map(_parameter, body["parameters"]))),
+            images_per_call=body["images_per_call"] or 1,
+            max_pixels=body["max_pixels"],
+            paid=bool(body["paid"]),
+            credits=dict(body["credits"]),
+            notice=body["notice"],
+        )
+    return BackendInfo(
+        name=body["name"],
+        title=title,
+        configured=body["configured"],
+        answers=body["answers"],
+        message=body["message"],
+        capabilities=capabilities,
+        waiting=queue.get("waiting", 0),
+        started=queue.get("started", 0),
+        mean_run_s=queue.get("mean_run_s"),
+    )
+
+
+def names(field: str) -> Callable[[Json], tuple[str, ...]]:
+    """A reader of a list of names under that field."""
+    return lambda body: tuple(str(name) for name in body[field])
+
+
+def _parameter(body: Json) -> Parameter | None:
+    if body["kind"] not in set(ParameterKind):
+        return None
+    values = {
+        **body,
+        "kind": ParameterKind(body["kind"]),
+        "default": None if body["default"] is None else _option(body["default"]),
+        "choices": tuple(body["choices"]),
+        "only_for": tuple(body["only_for"]),
+    }
+    return _known(Parameter, {k: v for k, v in values.items() if k != "aliases"})
+
+
+def _option(value: Any) -> OptionValue:
+    if isinstance(value, list):
+        return tuple(str(item) for item in value)
+    if not isinstance(value, str | int | float | bool):
+        raise TypeError("a setting is text, a number, a flag or a list of names")
+    return value
+
+
+def _moment(value: str | None) -> datetime | None:
+    return None if value is None else datetime.fromisoformat(value)
+
+
+def _known(kind: type[T], body: Json) -> T:
+    """A value of that attrs class from the fields it knows."""
+    names = {field.name for field in attrs.fields(kind)}  # type: ignore[arg-type]
+    return kind(**{name: value for name, value in body.items() if name in names})

@@ -1,0 +1,157 @@
+"""What the service answers, as values; imports attrs and the core's values, so that a form can be checked and priced like there."""
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import attrs
+
+from imaging_core.images import Capabilities, ImageRequest
+from imaging_core.jobs import JobStatus
+
+
+@attrs.frozen(kw_only=True)
+class Submitted:
+    """An accepted request."""
+
+    image_id: str
+    status: JobStatus
+    #: Which backend makes it; the demo stands in for a missing Stability key.
+    backend: str
+
+
+@attrs.frozen(kw_only=True)
+class PictureInfo:
+    """One picture of a finished job."""
+
+    index: int
+    media_type: str
+    #: Length of the file in bytes.
+    size: int
+    #: Size in px.
+    width: int
+    height: int
+    seed: int
+
+
+@attrs.frozen(kw_only=True)
+class Failure:
+    """What went wrong in one attempt."""
+
+    #: Stable, for programs.
+    code: str
+    #: Sentences for people: what happened, and what to do about it.
+    reason: str
+    advice: str
+    #: yes, no or unknown.
+    charged: str
+    retryable: bool
+    attempt: int
+
+
+@attrs.frozen(kw_only=True)
+class Parked:
+    """Why a started job waits, and until when."""
+
+    #: retry, throttled or drain.
+    reason: str
+    until: datetime
+    message: str
+
+
+@attrs.frozen(kw_only=True)
+class JobInfo:
+    """A job, as far as the answer told: a listing leaves out what only the running backend knows."""
+
+    image_id: str
+    status: JobStatus
+    backend: str
+    attempt: int
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    #: 1 for the job that is next; None unless queued.
+    queue_position: int | None = None
+    #: 0..1 over all pictures.
+    progress: float | None = None
+    step: int | None = None
+    steps: int | None = None
+    images_done: int | None = None
+    #: Seconds to the end.
+    eta_s: float | None = None
+    #: There is a live preview now.
+    has_preview: bool = False
+    seed: int | None = None
+    #: What it cost so far, in credits.
+    cost_credits: float = 0.0
+    #: Pictures asked for.
+    count: int = 1
+    images: tuple[PictureInfo, ...] = ()
+    cancel_requested: bool = False
+    retry_of: str | None = None
+    parked: Parked | None = None
+    failure: Failure | None = None
+    previous_failures: tuple[Failure, ...] = ()
+    #: What was asked for; a plain status does not tell.
+    request: ImageRequest | None = None
+
+    @property
+    def took(self) -> timedelta | None:
+        """From the first start to the end."""
+        if self.started_at is None or self.finished_at is None:
+            return None
+        return self.finished_at - self.started_at
+
+
+@attrs.frozen(kw_only=True)
+class JobsPage:
+    """Part of a listing, newest first."""
+
+    jobs: tuple[JobInfo, ...]
+    #: Where the next page begins; None at the end.
+    next_cursor: str | None
+
+
+@attrs.frozen(kw_only=True)
+class Picture:
+    """A picture's file."""
+
+    data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+    media_type: str
+
+    @property
+    def extension(self) -> str:
+        """For a file name: png, jpg or webp."""
+        kind = self.media_type.partition("/")[2]
+        return "jpg" if kind == "jpeg" else kind
+
+
+@attrs.frozen(kw_only=True)
+class BackendInfo:
+    """A backend: what it can do, whether it answers, how busy it is."""
+
+    name: str
+    title: str
+    configured: bool
+    answers: bool
+    #: What it says of itself, why it does not answer, or which setting is missing.
+    message: str
+    #: None while nobody knows.
+    capabilities: Capabilities | None = None
+    #: Jobs that wait, and jobs under way.
+    waiting: int = 0
+    started: int = 0
+    #: Mean seconds of a recent job, None while there was none.
+    mean_run_s: float | None = None
+
+
+@attrs.frozen(kw_only=True)
+class Backends:
+    """All backends."""
+
+    #: Where a submit without a backend goes.
+    default: str | None
+    backends: tuple[BackendInfo, ...]
+
+    def named(self) -> Mapping[str, BackendInfo]:
+        """By name."""
+        return {backend.name: backend for backend in self.backends}
