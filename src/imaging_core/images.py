@@ -1,5 +1,6 @@
 """What is asked of a backend and what comes back: values only; imports stdlib, attrs and this package's errors."""
 
+import sys
 from collections.abc import Mapping
 from enum import StrEnum
 
@@ -9,6 +10,9 @@ from imaging_core.errors import FieldProblem, InvalidRequest
 
 #: What a backend-specific setting may hold.
 OptionValue = str | int | float | bool | tuple[str, ...]
+
+#: Largest number any field may hold.
+_LARGEST = sys.float_info.max
 
 #: Largest seed all backends share: Stability takes 0..4294967294.
 MAX_SEED = 4_294_967_294
@@ -185,8 +189,11 @@ class Parameter:
             raise ValueError("must be a whole number." if whole else "must be a number.")
         assert isinstance(value, int | float)  # noqa: S101  # narrows for the type checker; checked above
         low, high = self.minimum, self.maximum
-        if value != value or (low is not None and value < low) or (high is not None and value > high):  # noqa: PLR0124
+        if (low is not None and value < low) or (high is not None and value > high):
             raise ValueError(f"must be {_span(low, high)}.")
+        # No record can hold NaN or infinity, and no float a whole number of 400 digits.
+        if not abs(value) <= _LARGEST:
+            raise ValueError("must be a finite number.")
         if self.multiple_of and value % self.multiple_of:
             raise ValueError(f"must be a multiple of {self.multiple_of}.")
         return value if whole else float(value)
