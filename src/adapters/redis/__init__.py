@@ -1,0 +1,17 @@
+"""The distributed mode on one Redis: jobs, their events and the gate; imports redis-py, stdlib and the core."""
+
+from adapters.redis.durability import UnsuitableRedis, VolatileRedis, check_durability
+from adapters.redis.events import RedisJobEvents
+from adapters.redis.gate import RedisGate
+from adapters.redis.link import RedisLink
+from adapters.redis.repository import RedisJobRepository
+
+__all__ = [
+    "RedisGate",
+    "RedisJobEvents",
+    "RedisJobRepository",
+    "RedisLink",
+    "UnsuitableRedis",
+    "VolatileRedis",
+    "check_durability",
+]

@@ -1,0 +1,131 @@
+"""How a job and an event lie in Redis: a JSON body beside the fields that scripts change; imports stdlib and the core.
+
+Scripts never decode the body: Lua's JSON turns empty lists into objects and rounds numbers.
+"""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.redis.clock import MICROSECOND, from_micros, to_micros
+from imaging_core.events import JobEvent
+from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus
+from imaging_core.records import event_from_record, event_to_record, job_from_record, job_to_record, time_to_text
+
+Fields = dict[str, str | bytes | int]
+
+#: Fields of a job that are not in its body, because a claim or a heartbeat changes them.
+_OUTSIDE = ("version", "status", "attempt", "crashes", "lease", "started_at", "cancel_requested")
+
+
+def micros(span: float | timedelta) -> int:
+    """A span of time in whole µs; a number is in s."""
+    return (span if isinstance(span, timedelta) else timedelta(seconds=span)) // MICROSECOND
+
+
+def job_fields(job: Job, version: int) -> Fields:
+    """The hash of a job, as it is written by `add` and `save`; what is None is left out."""
+    record = job_to_record(job)
+    body = {name: value for name, value in record.items() if name not in _OUTSIDE}
+    fields: dict[str, str | bytes | int | None] = {
+        "body": to_json(body),
+        "version": version,
+        "schema": job.schema,
+        "status": job.status.value,
+        "attempt": job.attempt,
+        "crashes": job.crashes,
+        "cancel": int(job.cancel_requested),
+        "priority": job.priority,
+        "backend": job.backend,
+        "owner": job.owner,
+        "run_limit": micros(timedelta(seconds=job.run_timeout_s) + OVERDUE_GRACE),
+        "deadline": _micros_or_none(job.deadline),
+        "started": _micros_or_none(job.started_at),
+    }
+    if job.lease is not None:
+        fields["worker"] = job.lease.worker
+        fields["token"] = job.lease.token
+        fields["since"] = to_micros(job.lease.since)
+        fields["until"] = to_micros(job.lease.until)
+        fields["reason"] = job.lease.reason.value
+    return {name: value for name, value in fields.items() if value is not None}
+
+
+def job_from_fields(fields: Mapping[bytes, bytes]) -> Job:
+    """The job a hash stands for. Raises UnreadableJob for one with a newer schema."""
+    record = from_json(fields[b"body"])
+    text = {name.decode(): value.decode() for name, value in fields.items() if name != b"body"}
+    for name in ("version", "attempt", "crashes"):
+        record[name] = int(text[name])
+    record["status"] = text["status"]
+    record["cancel_requested"] = text["cancel"] == "1"
+    record["started_at"] = _text_or_none(text.get("started"))
+    record["lease"] = None
+    if "token" in text:
+        record["lease"] = {
+            "worker": text.get("worker"),
+            "token": text["token"],
+            "since": _text_or_none(text["since"]),
+            "until": _text_or_none(text["until"]),
+            "reason": text["reason"],
+        }
+    return job_from_record(record)
+
+
+def overdue_at(job: Job) -> str | int:
+    """When the sweep must end the job, in µs; empty for never."""
+    due = _micros_or_none(job.overdue_at)
+    return "" if due is None else due
+
+
+def run_time(job: Job) -> str | int:
+    """How long a finished job ran, in µs; empty for any other."""
+    if job.status is not JobStatus.FINISHED or job.started_at is None or job.finished_at is None:
+        return ""
+    return micros(job.finished_at - job.started_at)
+
+
+def event_arguments(events: Sequence[JobEvent]) -> Iterator[str | bytes | int]:
+    """The events as a script takes them: for each the number of its fields, then names and values."""
+    for event in events:
+        record = event_to_record(event)
+        record["at"] = to_micros(event.at)
+        record["data"] = to_json(record["data"])
+        present = {name: value for name, value in record.items() if value is not None}
+        yield len(present)
+        for name, value in present.items():
+            yield name
+            yield value
+
+
+def event_from_fields(fields: Mapping[bytes, bytes], place: str) -> JobEvent:
+    """The event that an entry of the stream stands for. Raises ValueError for a kind that a newer version wrote."""
+    record: dict[str, Any] = {name.decode(): value.decode() for name, value in fields.items() if name != b"data"}
+    record["at"] = _text_or_none(record["at"])
+    record["attempt"] = int(record["attempt"])
+    record["data"] = from_json(fields[b"data"])
+    return event_from_record(record, cursor=place)
+
+
+def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:
+    """Names and values that Redis gives in one row."""
+    return dict(zip(flat[::2], flat[1::2], strict=True))
+
+
+def to_json(value: object) -> bytes:
+    """Compact JSON; lone surrogates pass, since a record must never fail to be written."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode("utf-8", "surrogatepass")
+
+
+def from_json(data: bytes) -> Any:
+    """What JSON says."""
+    return json.loads(data.decode("utf-8", "surrogatepass"))
+
+
+def _micros_or_none(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
+
+
+def _text_or_none(number: str | None) -> str | None:
+    return None if number is None else time_to_text(from_micros(int(number)))

@@ -1,0 +1,13 @@
+-- ARGV: id, token, lease in µs. Gives {now, 'lost'} or {now, 'ok', whether a cancel is requested}.
+local key = P .. 'job:' .. ARGV[1]
+local now = clock()
+local job = read(ARGV[1])
+if not job or job.status ~= 'started' or job.token ~= ARGV[2] then
+  return {us(now), 'lost'}
+end
+local ends = us(math.max(tonumber(job['until']), now + tonumber(ARGV[3])))
+redis.call('HDEL', key, 'until')
+redis.call('HSET', key, 'until', ends)
+unqueue(job)
+redis.call('ZADD', P .. 'leased:' .. job.backend, ends, member(job))
+return {us(now), 'ok', job.cancel}

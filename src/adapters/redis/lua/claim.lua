@@ -1,0 +1,88 @@
+-- ARGV: backend, worker, token, lease in µs, nonce, newest schema the caller reads, maxlen, nonces of earlier claims whose answer was lost...
+-- Gives {now, the job's hash} or {now} when nothing is claimable.
+local backend, worker, token, lease, nonce = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+local now = clock()
+local ends = us(now + lease)
+
+local function remember(id)
+  redis.call('SET', P .. 'claim:' .. nonce, id .. ':' .. token, 'PX', math.ceil(lease / 1000) + 1000)
+end
+
+local function claimed_by(name)
+  -- The job that a claim got, if it is still under that claim's token.
+  local mark = redis.call('GET', P .. 'claim:' .. name)
+  if not mark then
+    return nil
+  end
+  local split = string.find(mark, ':', 1, true)
+  local job = read(string.sub(mark, 1, split - 1))
+  if job and job.status == 'started' and job.token == string.sub(mark, split + 1) and job.backend == backend then
+    return job
+  end
+  return nil
+end
+
+local repeated = claimed_by(nonce)
+if repeated then
+  return {us(now), whole(repeated.id)}
+end
+for i = 8, #ARGV do
+  local job = claimed_by(ARGV[i])
+  if job then
+    -- Nobody ever learnt of that claim, so it goes on here: the same attempt, under the new token.
+    local key = P .. 'job:' .. job.id
+    redis.call('DEL', P .. 'claim:' .. ARGV[i])
+    redis.call('HSET', key, 'token', token, 'worker', worker, 'until', ends)
+    redis.call('HINCRBY', key, 'version', 1)
+    unqueue(job)
+    redis.call('ZADD', P .. 'leased:' .. backend, ends, member(job))
+    remember(job.id)
+    return {us(now), whole(job.id)}
+  end
+end
+
+promote(backend, now)
+local job, rank = nil, 0
+repeat
+  local name = redis.call('ZRANGE', P .. 'ready:' .. backend, rank, rank)[1]
+  if not name then
+    return {us(now)}
+  end
+  job = read(id_of(name))
+  -- A job of a newer version is left to a worker that can read it.
+  rank = rank + 1
+until tonumber(job.schema) <= tonumber(ARGV[6])
+local id, key = job.id, P .. 'job:' .. job.id
+unqueue(job)
+local attempt, crashes = tonumber(job.attempt), tonumber(job.crashes)
+if job.reason ~= 'drain' and job.reason ~= 'throttled' then
+  attempt = attempt + 1
+end
+if job.reason == 'running' then
+  crashes = crashes + 1
+end
+redis.call(
+  'HSET', key, 'status', 'started', 'version', us(tonumber(job.version) + 1), 'attempt', attempt, 'crashes', crashes,
+  'worker', worker, 'token', token, 'since', us(now), 'until', ends, 'reason', 'running', 'started', job.started or us(now)
+)
+redis.call('ZADD', P .. 'leased:' .. backend, ends, member(job))
+local due = now + tonumber(job.run_limit)
+if job.deadline then
+  due = math.min(due, tonumber(job.deadline))
+end
+redis.call('ZADD', P .. 'overdue', us(due), id)
+if job.status == 'queued' then
+  unlist(job, 'queued')
+  enlist(job, 'started')
+end
+remember(id)
+local event = {
+  'job_id', id, 'kind', job.status == 'queued' and 'started' or 'taken_over', 'status', 'started', 'attempt', attempt,
+  'at', us(now), 'backend', backend, 'data', '{}'
+}
+if job.owner then
+  event[#event + 1] = 'owner'
+  event[#event + 1] = job.owner
+end
+append(ARGV[7], unpack(event))
+return {us(now), whole(id)}

@@ -1,0 +1,23 @@
+-- ARGV: id, nonce, version it was read at, maxlen, events...
+-- Gives {now, 'ok' | 'missing' | 'deleted' | 'open' | 'stale'}.
+local id, nonce = ARGV[1], ARGV[2]
+local key = P .. 'job:' .. id
+local now = clock()
+local job = read(id)
+if not job then
+  return {us(now), 'missing'}
+end
+if job.deleted then
+  return {us(now), job.nonce == nonce and 'ok' or 'deleted'}
+end
+if open(job.status) then
+  return {us(now), 'open'}
+end
+if job.version ~= ARGV[3] then
+  return {us(now), 'stale'}
+end
+redis.call('DEL', key, P .. 'progress:' .. id)
+redis.call('HSET', key, 'deleted', us(now), 'nonce', nonce)
+unlist(job, job.status)
+append_all(ARGV[4], 5)
+return {us(now), 'ok'}

@@ -1,0 +1,174 @@
+-- What the scripts share: the keys, the clock, and where a job stands in the indexes. Times are whole µs.
+--
+--   job:<id>            hash: `body` is the JSON record; the other fields change without it and overrule it.
+--                       Of a deleted job only `deleted` and `nonce` are left.
+--   ready:<backend>     claimable jobs, in the order of claiming: score -priority, member <seq>:<id>
+--   waiting:<backend>   the same members by the moment they became claimable
+--   leased:<backend>    started jobs by the end of their lease, same members; moved to ready by the next claim
+--   overdue             open jobs by the moment the sweep must end them
+--   list:<status>[...]  jobs by number of submit: all, of a backend (:b:), of an owner (:o:), of both (:bo:)
+--   runs:<backend>      how long the last finished jobs took
+--   idem:<key>          <id>:<fingerprint> of the submit that an idempotency key stands for
+--   claim:<nonce>       <id>:<token> of a claim, for a repetition after a lost answer
+--   events              the stream of what happened; `events:first` is its very first entry, trimmed or not
+--   progress:<id>       how far a started job has come
+--   seq                 the number of the last submit
+--
+-- Under `noeviction` Redis refuses the first write of a script that needs memory, but none after a write that frees
+-- some. So whatever keeps a running job going begins with a removal; only `add` does not.
+local P = KEYS[1]
+local KEPT_RUNS = 50
+
+local function us(number)
+  -- tostring() would cut a number of this size to 14 digits.
+  return string.format('%.0f', number)
+end
+
+local function clock()
+  local time = redis.call('TIME')
+  return tonumber(time[1]) * 1000000 + tonumber(time[2])
+end
+
+local HOT = {
+  'id', 'birth', 'nonce', 'deleted', 'schema', 'version', 'status', 'attempt', 'crashes', 'cancel', 'priority',
+  'backend', 'owner', 'seq', 'submitted', 'started', 'worker', 'token', 'since', 'until', 'reason', 'run_limit', 'deadline'
+}
+
+local function read(id)
+  -- A job without its body; nil when there is none. A deleted one has `deleted` and no `id`.
+  local values, job = redis.call('HMGET', P .. 'job:' .. id, unpack(HOT)), {}
+  for i, name in ipairs(HOT) do
+    job[name] = values[i] or nil
+  end
+  return (job.id or job.deleted) and job or nil
+end
+
+local function whole(id)
+  return redis.call('HGETALL', P .. 'job:' .. id)
+end
+
+local function pairs_from(first, count)
+  local fields, flat = {}, {}
+  for i = first, first + 2 * count - 2, 2 do
+    fields[ARGV[i]] = ARGV[i + 1]
+    flat[#flat + 1] = ARGV[i]
+    flat[#flat + 1] = ARGV[i + 1]
+  end
+  return fields, flat
+end
+
+local function append(maxlen, ...)
+  local log = P .. 'events'
+  local place_in_log = redis.call('XADD', log, 'MAXLEN', '~', maxlen, '*', ...)
+  if redis.call('XLEN', log) == 1 then
+    redis.call('SET', P .. 'events:first', place_in_log)
+  end
+end
+
+local function append_all(maxlen, first)
+  -- The rest of ARGV: for each event the number of its fields, then names and values.
+  local i = first
+  while i <= #ARGV do
+    local count = tonumber(ARGV[i])
+    local _, flat = pairs_from(i + 1, count)
+    append(maxlen, unpack(flat))
+    i = i + 1 + 2 * count
+  end
+end
+
+local function member(job)
+  return string.format('%016.0f', tonumber(job.seq)) .. ':' .. job.id
+end
+
+local function id_of(name)
+  return string.sub(name, 18)
+end
+
+local function open(status)
+  return status == 'queued' or status == 'started'
+end
+
+local function unqueue(job)
+  local name = member(job)
+  redis.call('ZREM', P .. 'ready:' .. job.backend, name)
+  redis.call('ZREM', P .. 'waiting:' .. job.backend, name)
+  redis.call('ZREM', P .. 'leased:' .. job.backend, name)
+end
+
+local function make_ready(job, since)
+  local name = member(job)
+  redis.call('ZADD', P .. 'ready:' .. job.backend, us(-tonumber(job.priority)), name)
+  redis.call('ZADD', P .. 'waiting:' .. job.backend, us(since), name)
+end
+
+local function place(job, due, now)
+  -- Puts a job where its status and its lease say; `due` is when it is overdue, or ''.
+  unqueue(job)
+  if job.status == 'queued' then
+    make_ready(job, tonumber(job.submitted))
+  elseif job.status == 'started' then
+    local ends = tonumber(job['until'] or now)
+    if ends <= now then
+      make_ready(job, ends)
+    else
+      redis.call('ZADD', P .. 'leased:' .. job.backend, us(ends), member(job))
+    end
+  end
+  redis.call('ZREM', P .. 'overdue', job.id)
+  if open(job.status) and due ~= '' then
+    redis.call('ZADD', P .. 'overdue', due, job.id)
+  end
+end
+
+local function lists(job, status)
+  local all = P .. 'list:' .. status
+  local keys = {all, all .. ':b:' .. job.backend}
+  if job.owner then
+    keys[3] = all .. ':bo:' .. job.backend .. ':' .. job.owner
+    keys[4] = all .. ':o:' .. job.owner
+  elseif status == 'queued' then
+    -- Nobody lists the jobs of no owner, but they share a limit.
+    keys[3] = all .. ':b-:' .. job.backend
+  end
+  return keys
+end
+
+local function unlist(job, status)
+  for _, key in ipairs(lists(job, status)) do
+    redis.call('ZREM', key, job.id)
+  end
+end
+
+local function enlist(job, status)
+  for _, key in ipairs(lists(job, status)) do
+    redis.call('ZADD', key, job.seq, job.id)
+  end
+end
+
+local function promote(backend, now)
+  -- Leases that have run out: whoever held them, the jobs are anybody's.
+  local leased = P .. 'leased:' .. backend
+  local expired = redis.call('ZRANGEBYSCORE', leased, '-inf', us(now), 'WITHSCORES')
+  for i = 1, #expired, 2 do
+    local name = expired[i]
+    redis.call('ZREM', leased, name)
+    local id = id_of(name)
+    local priority = redis.call('HGET', P .. 'job:' .. id, 'priority')
+    if priority then
+      redis.call('ZADD', P .. 'ready:' .. backend, us(-tonumber(priority)), name)
+      redis.call('ZADD', P .. 'waiting:' .. backend, expired[i + 1], name)
+    end
+  end
+end
+
+local function mean_run(backend)
+  local runs = redis.call('LRANGE', P .. 'runs:' .. backend, 0, -1)
+  if #runs == 0 then
+    return ''
+  end
+  local sum = 0
+  for _, run in ipairs(runs) do
+    sum = sum + tonumber(run)
+  end
+  return us(sum / #runs)
+end

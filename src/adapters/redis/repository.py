@@ -1,0 +1,275 @@
+"""Keeps jobs in Redis for any number of hosts, each operation one atomic script; imports stdlib and the core.
+
+A command whose answer was lost may be sent again: every write carries a name of its own, and a script that meets the
+name of a write it has already done gives the same answer.
+"""
+
+import hashlib
+import math
+import re
+import secrets
+import time
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import attrs
+
+from adapters.redis.clock import from_micros
+from adapters.redis.layout import (
+    event_arguments,
+    job_fields,
+    job_from_fields,
+    micros,
+    overdue_at,
+    pairs,
+    run_time,
+)
+from adapters.redis.link import RedisLink
+from imaging_core.errors import (
+    FieldProblem,
+    IdempotencyMismatch,
+    InvalidRequest,
+    JobConflict,
+    JobDeleted,
+    JobNotFound,
+    LeaseLost,
+    QueueFull,
+    StaleJob,
+    Unavailable,
+    UnreadableJob,
+)
+from imaging_core.events import JobEvent
+from imaging_core.jobs import SCHEMA, Job, JobStatus
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+
+#: About how many events the log keeps.
+LOG_LENGTH: Final = 100_000
+#: What a job takes while nobody knows better, in s.
+_GUESS_S: Final = 10.0
+#: Saves without an answer that are remembered for their repetition.
+_MOST_DOUBTS: Final = 64
+_CURSOR: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
+
+#: What a script gives after the time.
+Answer = list[Any]
+
+
+class RedisJobRepository:
+    """The jobs of a whole installation. Keeps no job in this process, so any number may share one Redis."""
+
+    def __init__(self, link: RedisLink, *, log_length: int = LOG_LENGTH) -> None:
+        """`log_length` is about how many events the log keeps; it must be the same for all who write to it."""
+        self._link = link
+        self._log_length = log_length
+        #: Names of saves whose answer was lost, by their content: said again, they are the same save.
+        self._doubtful_saves: OrderedDict[bytes, str] = OrderedDict()
+        #: Names of claims whose answer was lost: what they got belongs to nobody but the next claim here.
+        #: With each, how long its lease may last by the local clock, in s.
+        self._doubtful_claims: list[tuple[str, float]] = []
+
+    # --- writing -----------------------------------------------------------------------------------------
+
+    async def add(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> Job:
+        """Store a new job, or give the one its key already stands for."""
+        if job.schema > SCHEMA:
+            raise UnreadableJob(f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it.")
+        limits = limits or QueueLimits()
+        outcome, *facts = await self._write(
+            "add",
+            job.id,
+            _name(),
+            *_key_arguments(idempotency),
+            _number(limits.max_queued),
+            _number(limits.max_queued_per_owner),
+            overdue_at(job),
+            self._log_length,
+            *_rows(job, 1),
+            *event_arguments(events),
+        )
+        match outcome:
+            case b"ok" | b"known":
+                return job_from_fields(pairs(facts[0]))
+            case b"mismatch":
+                raise IdempotencyMismatch
+            case b"deleted":
+                raise JobDeleted
+            case b"taken":
+                raise JobConflict(f"There is a job with the id {job.id} already.")
+        mean_run, started = facts
+        raise QueueFull(retry_after_s=_place_free_in_s(mean_run, started), mine=outcome == b"full_mine")
+
+    async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
+        """Write a changed job over the version it was read at."""
+        told = (*_rows(job, job.version + 1), *event_arguments(events))
+        content = hashlib.sha256(repr((job.id, token, told)).encode()).digest()
+        name = self._doubtful_saves.get(content) or _name()
+        arguments = (job.id, name, job.version, token or "", overdue_at(job), run_time(job), self._log_length)
+        try:
+            outcome, *facts = await self._write("save", *arguments, *told)
+        except Unavailable:
+            # It may have been written, and the caller will say it again.
+            self._doubtful_saves[content] = name
+            if len(self._doubtful_saves) > _MOST_DOUBTS:
+                self._doubtful_saves.popitem(last=False)
+            raise
+        self._doubtful_saves.pop(content, None)
+        _raise_for(outcome, job.id)
+        lease = job.lease
+        if lease is not None and facts[0]:
+            lease = attrs.evolve(lease, until=from_micros(int(facts[0])))
+        return attrs.evolve(job, version=job.version + 1, lease=lease)
+
+    async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
+        """Forget an ended job, but not that it was."""
+        arguments = (job.id, _name(), job.version, self._log_length)
+        outcome, *_ = await self._write("delete", *arguments, *event_arguments(events))
+        _raise_for(outcome, job.id)
+
+    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
+        """Claim the first claimable job of a backend."""
+        now = time.monotonic()
+        self._doubtful_claims = [(name, until) for name, until in self._doubtful_claims if until > now]
+        earlier = [name for name, _ in self._doubtful_claims]
+        name = _name()
+        arguments = (backend, worker, token, micros(lease_s), name, SCHEMA, self._log_length)
+        try:
+            found = await self._write("claim", *arguments, *earlier)
+        except BaseException:
+            # No answer, or the caller was cancelled: the claim may have been made all the same.
+            self._doubtful_claims.append((name, now + lease_s))
+            raise
+        return job_from_fields(pairs(found[0])) if found else None
+
+    async def beat(self, job_id: str, *, token: str, lease_s: float) -> Beat:
+        """Hold the lease for `lease_s` from now."""
+        outcome, *facts = await self._write("beat", job_id, token, micros(lease_s))
+        _raise_for(outcome, job_id)
+        return Beat(cancel_requested=facts[0] == b"1")
+
+    # --- reading -----------------------------------------------------------------------------------------
+
+    async def get(self, job_id: str) -> Job:
+        """The job as last written."""
+        fields = await self._link.command("HGETALL", self._link.key("job", job_id))
+        if b"deleted" in fields:
+            raise JobDeleted
+        if not fields:
+            raise JobNotFound
+        return job_from_fields(fields)
+
+    async def list(self, query: JobQuery) -> JobPage:
+        """A page of jobs, newest first."""
+        if query.cursor is not None and not _CURSOR.fullmatch(query.cursor):
+            raise _bad_cursor()
+        statuses = sorted(JobStatus if query.statuses is None else query.statuses)
+        page = await self._link.script("list", _suffix(query), query.cursor or "", query.limit, *statuses)
+        if not page:
+            raise _bad_cursor()
+        more, last, *rows = page
+        return JobPage(jobs=_jobs(rows), cursor=str(last) if more else None)
+
+    async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
+        """Open jobs that should have ended by now, the longest overdue first."""
+        return _jobs(await self._write("overdue", limit))
+
+    async def state(self, backend: str) -> QueueState:
+        """How busy a backend is."""
+        told, claimable, started, since, mean_run = await self._link.script("state", backend)
+        at = self._heard(told)
+        return QueueState(
+            claimable=claimable,
+            started=started,
+            oldest_claimable_s=max(0, at - int(since or told)) / 1e6,
+            mean_run_s=_seconds(mean_run),
+        )
+
+    async def position(self, job: Job) -> int:
+        """How many claimable jobs of the same backend would be claimed before this one; 0 once it has ended."""
+        place: int = await self._link.script("position", job.id)
+        return place
+
+    async def now(self) -> datetime:
+        """Redis's clock, as far as this process can tell without asking it each time."""
+        return await self._link.clock.now()
+
+    # --- one way to the scripts --------------------------------------------------------------------------
+
+    async def _write(self, script: str, *arguments: str | bytes | int) -> Answer:
+        answer: Answer = await self._link.script(script, *arguments)
+        self._heard(answer[0])
+        return answer[1:]
+
+    def _heard(self, told: bytes) -> int:
+        at = int(told)
+        self._link.clock.heard(at)
+        return at
+
+
+def _raise_for(outcome: bytes, job_id: str) -> None:
+    match outcome:
+        case b"missing":
+            raise JobNotFound
+        case b"deleted":
+            raise JobDeleted
+        case b"lost":
+            raise LeaseLost(f"The lease of job {job_id} is no longer held by this worker.")
+        case b"stale":
+            raise StaleJob(f"Job {job_id} changed since it was read.")
+        case b"open":
+            raise JobConflict("The job has not ended yet; only a job that has ended can be deleted.")
+
+
+def _name() -> str:
+    return secrets.token_hex(8)
+
+
+def _rows(job: Job, version: int) -> list[str | bytes | int]:
+    fields = job_fields(job, version)
+    return [len(fields), *(part for row in fields.items() for part in row)]
+
+
+def _key_arguments(idempotency: Idempotency | None) -> tuple[str, str, int]:
+    if idempotency is None:
+        return "", "", 0
+    # Hashed, since a caller chooses the key and keys of Redis are seen by whoever looks after it.
+    key = hashlib.sha256(idempotency.key.encode("utf-8", "surrogatepass")).hexdigest()
+    return key, idempotency.fingerprint, max(1, micros(idempotency.ttl_s) // 1000)
+
+
+def _number(limit: int | None) -> str | int:
+    return "" if limit is None else limit
+
+
+def _seconds(told: bytes) -> float | None:
+    return int(told) / 1e6 if told else None
+
+
+def _place_free_in_s(mean_run: bytes, started: int) -> int:
+    mean = _seconds(mean_run)
+    wait = (_GUESS_S if mean is None else mean) / max(1, started)
+    return min(max(math.ceil(wait), 1), 300)
+
+
+def _suffix(query: JobQuery) -> str:
+    if query.backend is not None and query.owner is not None:
+        return f":bo:{query.backend}:{query.owner}"
+    if query.backend is not None:
+        return f":b:{query.backend}"
+    return "" if query.owner is None else f":o:{query.owner}"
+
+
+def _jobs(rows: Iterable[Sequence[bytes]]) -> tuple[Job, ...]:
+    return tuple(job_from_fields(pairs(row)) for row in rows if row)
+
+
+def _bad_cursor() -> InvalidRequest:
+    return InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
