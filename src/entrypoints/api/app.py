@@ -1,0 +1,48 @@
+"""Puts the API together over a service that somebody else opened; imports FastAPI and this package."""
+
+from fastapi import FastAPI
+from starlette.middleware import Middleware
+
+from entrypoints.api.backends import BackendsDoor
+from entrypoints.api.config import ApiConfig
+from entrypoints.api.docs_page import DocsDoor
+from entrypoints.api.edge import Edge
+from entrypoints.api.health import HealthDoor
+from entrypoints.api.jobs import JobsDoor
+from entrypoints.api.lean_route import LeanRoute
+from entrypoints.api.openapi import describe
+from entrypoints.api.pictures import PicturesDoor
+from entrypoints.api.problems import tell_problems
+from entrypoints.api.submit import SubmitDoor
+from imaging_core.service import ImagingService
+
+_DESCRIPTION = """Asynchronous image generation on Stability AI, on your own Stable Diffusion WebUI, or on a built-in demo.
+
+Submit a prompt, get an id at once, poll its status, fetch the picture. Errors are `application/problem+json`."""
+
+
+def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
+    """The API over a service that is open for as long as the app is served; the app itself opens and closes nothing."""
+    app = FastAPI(
+        title="Image generation service",
+        version=config.version,
+        description=_DESCRIPTION,
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        # A redirect would repeat the path, which may hold anything, and turns a typo into two requests.
+        redirect_slashes=False,
+        middleware=[Middleware(Edge)],
+        # Nothing leaves the process unless the service's own settings say so.
+        telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
+    )
+    app.router.route_class = LeanRoute
+    JobsDoor(service, config).add_to(app)
+    PicturesDoor(service, config).add_to(app)
+    SubmitDoor(service, config).add_to(app)
+    BackendsDoor(service, config).add_to(app)
+    HealthDoor(config).add_to(app)
+    DocsDoor(app).add_to(app)
+    tell_problems(app)
+    describe(app)
+    return app

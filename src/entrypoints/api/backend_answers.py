@@ -1,0 +1,84 @@
+"""Backends as the dictionaries that answers hold: enough to draw a form from; imports stdlib and the core's values."""
+
+from typing import Any
+
+from imaging_core.images import Capabilities, Parameter
+from imaging_core.ports import GateState, QueueState
+from imaging_core.service import BackendView
+
+Answer = dict[str, Any]
+
+
+def backend(view: BackendView) -> Answer:
+    """A backend that is set up."""
+    able = view.capabilities
+    return {
+        "name": view.name,
+        "title": able.title if able else None,
+        "configured": True,
+        "answers": view.answers,
+        "message": view.message,
+        **_abilities(able),
+        "gate": _gate(view.gate),
+        "queue": _queue(view.queue),
+    }
+
+
+def unconfigured(name: str, message: str) -> Answer:
+    """A backend that could be there; the message says which setting is missing."""
+    return {
+        "name": name,
+        "title": None,
+        "configured": False,
+        "answers": False,
+        "message": message,
+        **_abilities(None),
+        "gate": None,
+        "queue": None,
+    }
+
+
+def _abilities(able: Capabilities | None) -> Answer:
+    return {
+        "paid": able.paid if able else None,
+        "notice": able.notice if able else None,
+        "images_per_call": able.images_per_call if able else None,
+        "max_pixels": able.max_pixels if able else None,
+        "credits": dict(able.credits) if able else {},
+        "parameters": [_parameter(p) for p in able.parameters] if able else [],
+    }
+
+
+def _parameter(parameter: Parameter) -> Answer:
+    return {
+        "name": parameter.name,
+        "kind": parameter.kind.value,
+        "required": parameter.required,
+        "default": parameter.default,
+        "minimum": parameter.minimum,
+        "maximum": parameter.maximum,
+        "multiple_of": parameter.multiple_of,
+        "max_length": parameter.max_length,
+        "choices": list(parameter.choices),
+        "only_for": list(parameter.only_for),
+        "description": parameter.description,
+    }
+
+
+def _gate(gate: GateState) -> Answer:
+    return {
+        "open": gate.closed_for_s <= 0,
+        "in_use": gate.in_use,
+        "slots": gate.slots,
+        "closed_for_s": round(gate.closed_for_s, 1),
+        "reason": gate.reason,
+    }
+
+
+def _queue(queue: QueueState) -> Answer:
+    return {
+        "waiting": queue.claimable,
+        "started": queue.started,
+        "oldest_waiting_s": round(queue.oldest_claimable_s, 1),
+        "mean_run_s": None if queue.mean_run_s is None else round(queue.mean_run_s, 2),
+    }

@@ -1,0 +1,135 @@
+"""The shapes of answers about backends and health, as OpenAPI shows them; imports pydantic and the core's words."""
+
+from typing import Any
+
+from entrypoints.api.shapes import Shape, example
+from imaging_core.images import ParameterKind
+
+
+class Parameter(Shape):
+    """One setting a backend takes, with its limits."""
+
+    name: str
+    kind: ParameterKind
+    required: bool
+    default: Any
+    minimum: float | None
+    maximum: float | None
+    multiple_of: int | None
+    max_length: int | None
+    choices: list[str]
+    only_for: list[str]
+    description: str
+
+
+class Gate(Shape):
+    """What a backend lets through now."""
+
+    open: bool
+    in_use: int
+    slots: int
+    closed_for_s: float
+    reason: str | None
+
+
+class Queue(Shape):
+    """How busy a backend is."""
+
+    waiting: int
+    started: int
+    oldest_waiting_s: float
+    mean_run_s: float | None
+
+
+class Backend(Shape):
+    """A backend."""
+
+    name: str
+    title: str | None
+    configured: bool
+    answers: bool
+    message: str
+    paid: bool | None
+    notice: str | None
+    images_per_call: int | None
+    max_pixels: int | None
+    credits: dict[str, float]
+    parameters: list[Parameter]
+    gate: Gate | None
+    queue: Queue | None
+
+
+class Backends(Shape):
+    """Every backend, and where POST /images goes."""
+
+    model_config = example(
+        default="stability",
+        backends=[
+            {
+                "name": "local",
+                "title": None,
+                "configured": False,
+                "answers": False,
+                "message": "Set IMAGING_SDWEBUI_URLS to the address of a Stable Diffusion WebUI.",
+                "paid": None,
+                "notice": None,
+                "images_per_call": None,
+                "max_pixels": None,
+                "credits": {},
+                "parameters": [],
+                "gate": None,
+                "queue": None,
+            }
+        ],
+    )
+
+    default: str
+    backends: list[Backend]
+
+
+class Models(Shape):
+    """Checkpoints of the WebUI."""
+
+    model_config = example(models=["v1-5-pruned-emaonly"])
+
+    models: list[str]
+
+
+class Samplers(Shape):
+    """Samplers of the WebUI."""
+
+    model_config = example(samplers=["Euler a", "DPM++ 2M"])
+
+    samplers: list[str]
+
+
+class Schedulers(Shape):
+    """Schedulers of the WebUI."""
+
+    model_config = example(schedulers=["automatic", "karras"])
+
+    schedulers: list[str]
+
+
+class Alive(Shape):
+    """The process answers."""
+
+    model_config = example(status="alive")
+
+    status: str
+
+
+class CheckResult(Shape):
+    """Whether one part answers, and if not, why."""
+
+    ok: bool
+    message: str | None
+
+
+class Readiness(Shape):
+    """Whether every part answers."""
+
+    model_config = example(ready=True, checks={"repository": {"ok": True, "message": None}})
+
+    ready: bool
+    checks: dict[str, CheckResult]

@@ -1,0 +1,91 @@
+"""Reads a JSON body within its limits of type, size and time; imports Starlette and the strict parser.
+
+The limits hold while reading, whatever the headers claim, and live in the app because the server in front has none.
+"""
+
+import asyncio
+
+from starlette.requests import ClientDisconnect, Request
+
+from entrypoints.api.config import ApiConfig
+from entrypoints.api.problems import Problem
+from entrypoints.api.strict_json import NotStrictJson, parse
+
+#: How much of a body that is too long is read and thrown away, in bytes, and for how long, in s: a connection closed with
+#: unread bytes in it is reset, and many clients then never see the answer that says why.
+DISCARD_BYTES = 2**20
+DISCARD_S = 1.0
+
+
+async def read_json(request: Request, config: ApiConfig) -> object:
+    """The value of the request's body.
+
+    Raises Problem (400, 408, 413, 415), and ClientDisconnect when the client went away.
+    """
+    _check_type(request)
+    return _parsed(await _read(request, config))
+
+
+def _parsed(body: bytes) -> object:
+    try:
+        return parse(body)
+    except NotStrictJson as error:
+        raise Problem("malformed-json", 400, str(error)) from None
+
+
+def _check_type(request: Request) -> None:
+    media_type, _, parameters = request.headers.get("content-type", "").partition(";")
+    if media_type.strip().lower() != "application/json":
+        raise _unsupported("Send JSON, and the header Content-Type: application/json.")
+    for parameter in parameters.lower().split(";"):
+        name, _, value = parameter.partition("=")
+        if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
+            raise _unsupported("Send the JSON in UTF-8.")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise _unsupported("Send the body without Content-Encoding.")
+
+
+def _unsupported(detail: str) -> Problem:
+    return Problem("unsupported-media-type", 415, detail, headers={"accept-post": "application/json"})
+
+
+async def _read(request: Request, config: ApiConfig) -> bytes:
+    limit = config.max_json_bytes
+    declared = request.headers.get("content-length", "")
+    too_long = declared.isdecimal() and (len(declared) > 15 or int(declared) > limit)
+    if too_long and "expect" in request.headers:
+        # The client waits for a go-ahead before it sends anything, so there is nothing to throw away.
+        raise _too_large(limit)
+    body = bytearray()
+    try:
+        async with asyncio.timeout(config.body_deadline_s):
+            while not too_long:
+                message = await request.receive()
+                if message["type"] == "http.disconnect":
+                    raise ClientDisconnect
+                body += message.get("body", b"")
+                too_long = len(body) > limit
+                if not message.get("more_body", False) and not too_long:
+                    return bytes(body)
+    except TimeoutError:
+        seconds = f"{config.body_deadline_s:g}"
+        raise Problem("body-too-slow", 408, f"The whole body must come within {seconds} s.") from None
+    await _discard(request)
+    raise _too_large(limit)
+
+
+async def _discard(request: Request) -> None:
+    left = DISCARD_BYTES
+    try:
+        async with asyncio.timeout(DISCARD_S):
+            while left > 0:
+                message = await request.receive()
+                left -= len(message.get("body", b""))
+                if not message.get("more_body", False):
+                    return
+    except TimeoutError:
+        return
+
+
+def _too_large(limit: int) -> Problem:
+    return Problem("body-too-large", 413, f"The body must have at most {limit} bytes.")

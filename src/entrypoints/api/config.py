@@ -1,0 +1,30 @@
+"""What the API needs to know besides the service; imports stdlib and attrs."""
+
+from collections.abc import Awaitable, Callable, Mapping
+
+import attrs
+
+#: A part the service stands on: returns when it answers, raises when it does not.
+Check = Callable[[], Awaitable[None]]
+
+
+@attrs.frozen(kw_only=True)
+class ApiConfig:
+    """Limits and names, fixed for the life of the app."""
+
+    #: Where POST /images goes when the body names no backend.
+    images_backend: str = "stability"
+    #: Where POST /local/images goes, and whose lists /local/models and its siblings show.
+    local_backend: str = "local"
+    #: Longest JSON body, in bytes.
+    max_json_bytes: int = 65_536
+    #: Longest time for a whole body to come in, in s.
+    body_deadline_s: float = 15.0
+    #: What a client is told to wait before it asks again, in s.
+    retry_after_s: int = 2
+    #: Every part the service stands on, by the name /readyz shows.
+    readiness: Mapping[str, Check] = attrs.field(factory=dict)
+    #: Longest time one of those checks may take, in s.
+    readiness_timeout_s: float = 3.0
+    #: Shown in /openapi.json.
+    version: str = "0.1.0"

@@ -1,0 +1,49 @@
+"""What the shapes of all answers share, and the shape of an error; imports pydantic.
+
+Shapes are for OpenAPI and for the tests that compare them with what is sent; nothing is built through them.
+"""
+
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+
+class Shape(BaseModel):
+    """An answer with exactly these members."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+def example(**example: Any) -> ConfigDict:
+    return ConfigDict(extra="forbid", json_schema_extra={"examples": [example]})
+
+
+class FieldError(Shape):
+    """One field that is wrong."""
+
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """An error (RFC 9457)."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {
+                    "type": "/problems/invalid-request",
+                    "title": "The request cannot be made",
+                    "status": 422,
+                    "detail": "steps: must be from 1 to 150.",
+                    "errors": [{"field": "steps", "message": "must be from 1 to 150."}],
+                }
+            ]
+        }
+    )
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    errors: list[FieldError] = []
