@@ -56,10 +56,6 @@ class Folder:
         """Seconds since the file was last written."""
         return now - os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime
 
-    def size(self, name: str) -> int:
-        """Length of a regular file in bytes; FileNotFoundError for anything else."""
-        return _regular(os.stat(name, dir_fd=self._fd, follow_symlinks=False))
-
     def read(self, name: str, *, most: int, offset: int = 0) -> tuple[bytes, int]:
         """Up to `most` bytes of a regular file from there, and the length of the whole file."""
         descriptor = os.open(name, _OPEN_FILE, dir_fd=self._fd)
@@ -151,5 +147,5 @@ def _write_all(descriptor: int, data: bytes, sha256: str | None) -> None:
 
 def _regular(status: os.stat_result) -> int:
     if not stat.S_ISREG(status.st_mode):
-        raise FileNotFoundError("not a regular file")
+        raise FileNotFoundError(errno.ENOENT, "not a regular file")
     return status.st_size

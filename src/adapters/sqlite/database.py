@@ -1,6 +1,7 @@
 """The open database: its folder's lock, its writer thread, its reader thread and its clock; imports stdlib and imaging_core."""
 
 import asyncio
+import os
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -87,6 +88,8 @@ class SqliteDatabase:
         with ExitStack() as stack, translated(self.folder):
             self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             stack.callback(FolderLock(self.folder).release)
+            # Prompts are private. SQLite gives the files it makes beside this one the same mode.
+            os.close(os.open(self.folder / DATABASE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
             connection = self._connect(stack)
             connection.execute("PRAGMA journal_mode = WAL")
             connection.execute("PRAGMA synchronous = FULL")
@@ -141,6 +144,10 @@ class SqliteDatabase:
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """What `work` gives, once its writes are on the disk; it runs in the writer's thread, in a savepoint."""
         return await self.must_be_open().writer.write(work)
+
+    def append(self, transaction: Transaction, events: Sequence[JobEvent]) -> None:
+        """Store events with a write; for use within `write`, also while the database closes and still writes."""
+        self._log.append(transaction, events)
 
     async def read(self, work: Callable[[sqlite3.Connection], T]) -> T:
         """What `work` finds at one moment; it runs in the reader's thread and sees all that was acknowledged."""

@@ -31,6 +31,8 @@ class SqliteJobEvents:
         with database.subscribers.subscribed(job_id) as subscriber:
             subscriber.behind = True
             while True:
+                # First of all, so that nobody who wakes us from here on is missed.
+                subscriber.woken.clear()
                 log = database.log
                 if subscriber.behind:
                     # Whatever is committed from here on is in the mailbox; whatever was before, in the log.
@@ -46,9 +48,7 @@ class SqliteJobEvents:
                     if (seq := log.place(event.cursor)) > place:
                         place = seq
                         yield event
-                if not subscriber.behind:
-                    subscriber.woken.clear()
-                    await subscriber.woken.wait()
+                await subscriber.woken.wait()
 
     async def cursor(self) -> str:
         """Where the log ends now."""

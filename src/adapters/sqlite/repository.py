@@ -64,7 +64,7 @@ class SqliteJobRepository:
             if idempotency is not None:
                 _remember(connection, idempotency, job.id, now)
             job_rows.insert(connection, added, now)
-            self._database.log.append(transaction, events)
+            self._database.append(transaction, events)
             return added
 
         return await self._database.write(work)
@@ -97,7 +97,7 @@ class SqliteJobRepository:
             saved = attrs.evolve(_with_longest_lease(job, stored), version=stored.version + 1)
             # Changed while it waits, it has waited for as long as before.
             job_rows.update(connection, saved, stored.claimable_at or self._database.now())
-            self._database.log.append(transaction, events)
+            self._database.append(transaction, events)
             return saved
 
         return await self._database.write(work)
@@ -114,7 +114,7 @@ class SqliteJobRepository:
             claimed = attrs.evolve(claimed, version=job.version + 1)
             job_rows.update(connection, claimed, now)
             kind = EventKind.STARTED if job.status is JobStatus.QUEUED else EventKind.TAKEN_OVER
-            self._database.log.append(transaction, [event_of(claimed, kind, at=now)])
+            self._database.append(transaction, [event_of(claimed, kind, at=now)])
             return claimed
 
         return await self._database.write(work)
@@ -174,7 +174,7 @@ class SqliteJobRepository:
             connection.execute(
                 "INSERT INTO deleted_jobs (id, deleted_at) VALUES (?, ?)", (job.id, to_micros(self._database.now()))
             )
-            self._database.log.append(transaction, events)
+            self._database.append(transaction, events)
 
         await self._database.write(work)
 

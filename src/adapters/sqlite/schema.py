@@ -93,6 +93,7 @@ def _copy(connection: sqlite3.Connection, target: Path) -> None:
     """A whole, durable copy under that name, or none."""
     temporary = target.with_name(f"{target.name}.tmp")
     temporary.unlink(missing_ok=True)
+    temporary.touch(mode=0o600)
     with closing(sqlite3.connect(temporary)) as copy:
         connection.backup(copy)
     with temporary.open("rb") as file:

@@ -1,0 +1,412 @@
+"""What the directory store does besides keeping its port's promises: crashes, full and strange disks, strangers' files."""
+
+import asyncio
+import errno
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from adapters.directory import DirectoryImageStore
+from contracts.image_store import read, whole
+from contracts.samples import a_picture, a_result, png
+from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
+from imaging_core.images import Generated, GeneratedImage
+from imaging_core.jobs import new_job_id
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "pictures"
+
+
+@pytest.fixture
+def store(folder: Path) -> DirectoryImageStore:
+    return DirectoryImageStore(folder)
+
+
+@pytest.fixture
+def job_id() -> str:
+    return new_job_id()
+
+
+def files_in(folder: Path) -> list[str]:
+    """Every file below a folder, by name."""
+    return sorted(path.name for path in folder.rglob("*") if not path.is_dir())
+
+
+def place_of(folder: Path, job_id: str) -> Path:
+    return folder / job_id[:2] / job_id
+
+
+def a_large_result() -> Generated:
+    side = 1800
+    data = png(side, side, packed=False)
+    return Generated(images=(GeneratedImage(data=data, media_type="image/png", width=side, height=side, seed=1),))
+
+
+class Crash(BaseException):
+    """The power is gone."""
+
+
+@contextmanager
+def crash_at(step: int) -> Iterator[list[str]]:
+    """Let the power fail just before the given step that changes the disk; nothing after it happens. Lists the steps."""
+    done: list[str] = []
+
+    def fails(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            if len(done) >= step:
+                raise Crash
+            done.append(name)
+            return real(*args, **kwargs)
+
+        return call
+
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("mkdir", "write", "fsync", "rename", "link", "unlink", "rmdir"):
+            patch.setattr(os, name, fails(name, getattr(os, name)))
+        yield done
+
+
+async def steps_of_a_put(folder: Path) -> list[str]:
+    with crash_at(1000) as done:
+        await DirectoryImageStore(folder).put(new_job_id(), 0, a_result(2), first_image=0)
+    return done
+
+
+class TestCrashes:
+    async def test_a_picture_is_on_the_disk_before_its_name_and_its_name_before_its_record(self, folder: Path) -> None:
+        steps = await steps_of_a_put(folder)
+
+        syncs = [n for n, step in enumerate(steps) if step == "fsync"]
+        renames = [n for n, step in enumerate(steps) if step == "rename"]
+        assert steps.count("link") == 1
+        linked = steps.index("link")
+        assert max(n for n, step in enumerate(steps) if step == "write") < min(renames)
+        assert any(max(renames) < sync < linked for sync in syncs)
+        assert any(linked < sync for sync in syncs)
+
+    async def test_a_crash_at_any_step_leaves_the_whole_call_or_nothing_and_never_stands_in_the_way(
+        self, tmp_path: Path
+    ) -> None:
+        steps = await steps_of_a_put(tmp_path / "trial")
+        found_before = set()
+        for step in range(len(steps)):
+            store, job_id = DirectoryImageStore(tmp_path / f"{step}"), new_job_id()
+            with pytest.raises(Crash), crash_at(step):
+                await store.put(job_id, 0, a_result(2, seed=1), first_image=0)
+
+            before = list(await store.find(job_id))
+            found_before.add(len(before))
+            stored = await store.put(job_id, 0, a_result(2, seed=100), first_image=0)
+
+            assert before in ([], [stored])
+            assert list(await store.find(job_id)) == [stored]
+            assert [await read(store, ref) for ref in stored.images] == [
+                a_picture(seed=ref.seed).data for ref in stored.images
+            ]
+            await store.sweep_temporary(older_than_s=0)
+            assert len(files_in(tmp_path / f"{step}")) == 3, f"only two pictures and a record stay after {steps[step]}"
+        assert found_before == {0, 1}
+
+    async def test_a_crash_at_any_step_of_a_delete_leaves_nothing_to_find_after_another(self, tmp_path: Path) -> None:
+        for step in range(20):
+            store, job_id = DirectoryImageStore(tmp_path / f"{step}"), new_job_id()
+            stored = await store.put(job_id, 0, a_result(2), first_image=0)
+            try:
+                with crash_at(step):
+                    await store.delete(job_id)
+            except Crash:
+                found = list(await store.find(job_id))
+                assert [await read(store, ref) for call in found for ref in call.images] in (
+                    [],
+                    [a_picture(seed=ref.seed).data for ref in stored.images],
+                )
+                await store.delete(job_id)
+            else:
+                assert step > 3
+            assert files_in(tmp_path / f"{step}") == []
+            assert list(await store.find(job_id)) == []
+
+    async def test_writers_of_the_same_pictures_do_not_remove_each_others(
+        self, store: DirectoryImageStore, folder: Path, job_id: str
+    ) -> None:
+        others = [DirectoryImageStore(folder) for _ in range(8)]
+
+        got = await asyncio.gather(*(other.put(job_id, 0, a_result(3), first_image=0) for other in others))
+
+        assert all(stored == got[0] for stored in got)
+        assert [await read(store, ref) for ref in got[0].images] == [image.data for image in a_result(3).images]
+        assert len(files_in(folder)) == 4
+
+    async def test_a_job_deleted_while_its_pictures_are_stored_gets_them_anew(
+        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        rename, deleted = os.rename, [False]
+
+        def delete_first(*args: Any, **kwargs: Any) -> None:
+            if not deleted[0]:
+                deleted[0] = True
+                asyncio.run(DirectoryImageStore(folder).delete(job_id))
+            rename(*args, **kwargs)
+
+        monkeypatch.setattr(os, "rename", delete_first)
+        stored = await store.put(job_id, 0, a_result(), first_image=0)
+
+        assert await read(store, stored.images[0]) == a_picture().data
+
+    async def test_what_crashed_writers_left_is_swept_once_it_is_old(
+        self, store: DirectoryImageStore, folder: Path, job_id: str
+    ) -> None:
+        await store.check()
+        stored = await store.put(job_id, 0, a_result(), first_image=0)
+        stranger = folder / "notes.txt"
+        stranger.write_text("mine")
+        for place in (folder, place_of(folder, job_id)):
+            (place / ".tmp-old").write_text("x")
+            os.utime(place / ".tmp-old", (1, 1))
+            (place / ".tmp-new").write_text("x")
+
+        assert await store.sweep_temporary(older_than_s=3600) == 2
+        assert await store.sweep_temporary(older_than_s=3600) == 0
+
+        assert sorted(name for name in files_in(folder) if name.startswith(".tmp-")) == [".tmp-new", ".tmp-new"]
+        assert stranger.read_text() == "mine"
+        assert await read(store, stored.images[0]) == a_picture().data
+
+    async def test_the_jobs_with_pictures_can_be_named(self, store: DirectoryImageStore, folder: Path) -> None:
+        assert await store.job_ids() == []
+        ids = sorted(new_job_id() for _ in range(3))
+        for job_id in ids:
+            await store.put(job_id, 0, a_result(), first_image=0)
+        (folder / "lost+found").mkdir()
+
+        assert sorted(await store.job_ids()) == ids
+
+
+class TestDisks:
+    async def test_no_room_leaves_no_file_at_all(
+        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write, room = os.write, [1000]
+
+        def write_while_there_is_room(descriptor: int, data: bytes) -> int:
+            if not room[0]:
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+            written = write(descriptor, data[: room[0]])
+            room[0] -= written
+            return written
+
+        monkeypatch.setattr(os, "write", write_while_there_is_room)
+        with pytest.raises(StorageFull) as full:
+            await store.put(job_id, 0, a_large_result(), first_image=0)
+
+        assert str(full.value) == (
+            f"There is no room for another picture in {folder} (No space left on device). Free disk space or delete "
+            "old pictures."
+        )
+        assert files_in(folder) == []
+        room[0] = 10**9
+        assert (await store.put(job_id, 0, a_result(), first_image=0)).images
+
+    def test_a_file_size_limit_of_the_system_is_no_room(self, folder: Path) -> None:
+        program = f"""
+import asyncio, resource, sys
+sys.path[:0] = [{str(ROOT / "src")!r}, {str(ROOT / "tests")!r}]
+from adapters.directory import DirectoryImageStore
+from contracts.samples import a_result
+from imaging_core.errors import StorageFull
+from imaging_core.images import Generated, GeneratedImage
+from imaging_core.jobs import new_job_id
+
+async def main():
+    store, job_id = DirectoryImageStore(sys.argv[1]), new_job_id()
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1_500_000, 1_500_000))
+    large = GeneratedImage(data=bytes(2_000_000), media_type="image/png", width=1, height=1, seed=1)
+    try:
+        await store.put(job_id, 0, Generated(images=(a_result().images[0], large)), first_image=0)
+    except StorageFull:
+        print("full", len(await store.find(job_id)))
+    print("stored", len((await store.put(job_id, 0, a_result(), first_image=0)).images))
+
+asyncio.run(main())
+"""
+        done = subprocess.run([sys.executable, "-c", program, str(folder)], capture_output=True, text=True, check=False)
+
+        assert (done.stdout, done.stderr) == ("full 0\nstored 1\n", "")
+        assert len(files_in(folder)) == 2
+
+    async def test_a_picture_written_piece_by_piece_is_whole(
+        self, store: DirectoryImageStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        write = os.write
+        monkeypatch.setattr(os, "write", lambda descriptor, data: write(descriptor, data[:7]))
+
+        stored = await store.put(job_id, 0, a_result(2), first_image=0)
+
+        assert [await read(store, ref) for ref in stored.images] == [image.data for image in a_result(2).images]
+
+    async def test_a_disk_that_lies_about_what_it_stored_is_found_out(
+        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(os, "write", lambda _, data: len(data))
+
+        with pytest.raises(Unavailable, match=f"picture folder {folder} cannot be used"):
+            await store.put(job_id, 0, a_result(), first_image=0)
+
+        assert files_in(folder) == []
+
+    async def test_less_room_than_the_reserve_is_said_before_a_picture_is_paid_for(
+        self, folder: Path, job_id: str
+    ) -> None:
+        store = DirectoryImageStore(folder, reserve_bytes=1 << 60)
+
+        with pytest.raises(StorageFull, match=r"MiB are free for pictures in .*, less than the reserve of"):
+            await store.check()
+
+        # A picture that is paid for already may use the reserve.
+        assert (await store.put(job_id, 0, a_result(), first_image=0)).images
+
+    @pytest.mark.parametrize(
+        ("call", "code", "sentence"),
+        [
+            ("open", errno.EACCES, r"cannot be used \(Permission denied\). Make it writable for user id \d+"),
+            ("open", errno.EROFS, r"cannot be used \(Read-only file system\). Make it writable"),
+            ("write", errno.EDQUOT, r"There is no room for another picture in .* \(Disk quota exceeded\)"),
+            ("link", errno.EPERM, r"has no hard links .* Choose a folder on another file system"),
+            ("fsync", errno.EIO, r"cannot be used \(Input/output error\). Check the disk"),
+        ],
+    )
+    async def test_a_check_says_what_is_wrong_with_the_folder(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, sentence: str
+    ) -> None:
+        store = DirectoryImageStore(folder)
+        await store.check()
+
+        def fail(*_: object, **__: object) -> None:
+            raise OSError(code, os.strerror(code))
+
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, fail)
+            with pytest.raises(Unavailable, match=sentence):
+                await store.check()
+
+        await store.check()
+        assert files_in(folder) == []
+
+    async def test_a_folder_that_is_a_file_is_said(self, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+
+        for place in (tmp_path / "file", tmp_path / "file" / "below"):
+            with pytest.raises(Unavailable, match=r"holds something that is no folder .* Move it away"):
+                await DirectoryImageStore(place).check()
+
+    async def test_nothing_is_touched_before_the_first_use(self, tmp_path: Path) -> None:
+        store = DirectoryImageStore(tmp_path / "pictures")
+
+        assert list(await store.find(new_job_id())) == []
+        await store.delete(new_job_id())
+
+        assert os.listdir(tmp_path) == []  # noqa: PTH208  # also names that a glob would hide
+
+    async def test_a_slow_disk_does_not_hold_up_the_loop(
+        self, store: DirectoryImageStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        writing, go_on, fsync = threading.Event(), threading.Event(), os.fsync
+
+        def slow(descriptor: int) -> None:
+            writing.set()
+            assert go_on.wait(10)
+            fsync(descriptor)
+
+        monkeypatch.setattr(os, "fsync", slow)
+        putting = asyncio.create_task(store.put(job_id, 0, a_result(), first_image=0))
+        await asyncio.to_thread(writing.wait, 10)
+        await asyncio.sleep(0)
+        assert not putting.done()
+        go_on.set()
+
+        assert (await putting).images
+
+
+class TestStrangers:
+    async def test_links_are_not_followed(self, store: DirectoryImageStore, folder: Path, tmp_path: Path) -> None:
+        for level in range(3):
+            job_id = new_job_id()
+            ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
+            place = [folder / job_id[:2], place_of(folder, job_id), folder / job_id[:2] / ref.key][level]
+            elsewhere = tmp_path / f"elsewhere-{level}"
+            place.rename(elsewhere)
+            place.symlink_to(elsewhere)
+
+            with pytest.raises(ImageNotAvailable):
+                await store.open(ref)
+            await store.delete(job_id)
+
+            assert elsewhere.exists()
+            if elsewhere.is_dir():
+                assert files_in(elsewhere)
+            place.unlink(missing_ok=True)
+
+    async def test_what_is_no_file_is_no_picture(self, store: DirectoryImageStore, folder: Path, job_id: str) -> None:
+        ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
+        path = folder / job_id[:2] / ref.key
+        path.unlink()
+        os.mkfifo(path)
+
+        with pytest.raises(ImageNotAvailable):
+            await store.open(ref)
+
+    async def test_a_picture_that_was_cut_short_is_not_given(
+        self, store: DirectoryImageStore, folder: Path, job_id: str
+    ) -> None:
+        ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
+        os.truncate(folder / job_id[:2] / ref.key, ref.size - 1)
+
+        with pytest.raises(ImageNotAvailable, match=f"has {ref.size - 1} bytes instead of {ref.size}"):
+            await store.open(ref)
+
+    async def test_a_large_picture_that_was_cut_short_is_not_begun(
+        self, store: DirectoryImageStore, folder: Path, job_id: str
+    ) -> None:
+        ref = (await store.put(job_id, 0, a_large_result(), first_image=0)).images[0]
+        os.truncate(folder / job_id[:2] / ref.key, ref.size - 1)
+
+        with pytest.raises(ImageNotAvailable, match="is damaged"):
+            await store.open(ref)
+
+    async def test_a_stream_that_is_given_up_holds_nothing_open(self, store: DirectoryImageStore, job_id: str) -> None:
+        ref = (await store.put(job_id, 0, a_large_result(), first_image=0)).images[0]
+        descriptors = len(os.listdir("/dev/fd"))  # noqa: PTH208
+
+        opened = await store.open(ref)
+        assert not isinstance(opened, bytes)
+        first = await anext(opened)
+
+        assert len(first) == 1 << 20
+        assert len(os.listdir("/dev/fd")) == descriptors  # noqa: PTH208
+        assert await whole(await store.open(ref)) == a_large_result().images[0].data
+
+    async def test_a_damaged_record_is_said(self, store: DirectoryImageStore, folder: Path, job_id: str) -> None:
+        await store.put(job_id, 0, a_result(), first_image=0)
+        (place_of(folder, job_id) / "0.json").write_text('{"call": 0}')
+
+        with pytest.raises(Unavailable, match=r"record 0\.json of a stored call is damaged"):
+            await store.find(job_id)
+
+    async def test_an_id_that_is_none_is_never_a_path(self, store: DirectoryImageStore, folder: Path) -> None:
+        for job_id in ("../../etc", "a" * 31, "A" * 32, f"{'a' * 32}\n"):
+            with pytest.raises(ValueError, match="not a job id"):
+                await store.put(job_id, 0, a_result(), first_image=0)
+            await store.delete(job_id)
+
+        assert os.listdir(folder.parent) == []  # noqa: PTH208
