@@ -36,7 +36,7 @@ STATEMENTS: dict[str, Any] = {
     "STARTED": ("alpha", 1),
     "RUN_TIME": ("alpha",),
     "AHEAD": {**FACTS, "seq": 1},
-    "RELEASE": (1,),
+    "RELEASE": FACTS,
 }
 
 

@@ -14,8 +14,8 @@ from imaging_core.records import event_from_record, event_to_record
 
 _CURSOR = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})", re.ASCII)
 
-_OF_ALL = "SELECT seq, record FROM events WHERE seq > ?1 ORDER BY seq LIMIT ?2"
-_OF_JOB = "SELECT seq, record FROM events WHERE job_id = ?3 AND seq > ?1 ORDER BY seq LIMIT ?2"
+_OF_ALL = "SELECT seq, record FROM events WHERE seq > :after ORDER BY seq LIMIT :most"
+_OF_JOB = "SELECT seq, record FROM events WHERE job_id = :job_id AND seq > :after ORDER BY seq LIMIT :most"
 
 
 @attrs.frozen(kw_only=True)
@@ -66,8 +66,8 @@ class EventLog:
         first: int | None = connection.execute("SELECT min(seq) FROM events").fetchone()[0]
         if after > end or after < (end if first is None else first - 1):
             raise UnknownCursor("The event log does not reach back that far. Read the job and subscribe anew.")
-        query, facts = (_OF_ALL, (after, most)) if job_id is None else (_OF_JOB, (after, most, job_id))
-        rows = connection.execute(query, facts).fetchall()
+        facts = {"after": after, "most": most, "job_id": job_id}
+        rows = connection.execute(_OF_ALL if job_id is None else _OF_JOB, facts).fetchall()
         events = [event_from_record(json.loads(record), cursor=self.cursor(seq)) for seq, record in rows]
         return events, rows[-1][0] if len(rows) == most else end
 

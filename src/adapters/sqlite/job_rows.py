@@ -88,7 +88,7 @@ SELECT
         AND (priority > :priority OR (priority = :priority AND seq < :seq)))
 """
 RELEASE = """
-UPDATE jobs SET claimable_at = ?1 WHERE status = 'started' AND lease_reason = 'running' AND claimable_at > ?1
+UPDATE jobs SET claimable_at = :now WHERE status = 'started' AND lease_reason = 'running' AND claimable_at > :now
 """
 
 
@@ -155,7 +155,7 @@ def beat(connection: sqlite3.Connection, job_id: str, token: str, until: datetim
 
 def release(connection: sqlite3.Connection, now: datetime) -> int:
     """End every running lease; how many there were."""
-    return connection.execute(RELEASE, (to_micros(now),)).rowcount
+    return connection.execute(RELEASE, {"now": to_micros(now)}).rowcount
 
 
 def queue_state(connection: sqlite3.Connection, backend: str, now: datetime) -> QueueState:
