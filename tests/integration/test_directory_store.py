@@ -1,4 +1,4 @@
-"""What the directory store does besides keeping its port's promises: crashes, full and strange disks, strangers' files."""
+"""What the directory store does besides keeping its port's promises: full and strange disks, strangers' files."""
 
 import asyncio
 import errno
@@ -6,16 +6,13 @@ import os
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapters.directory import DirectoryImageStore
 from contracts.image_store import read, whole
-from contracts.samples import a_picture, a_result, png
+from contracts.samples import a_result, png
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.images import Generated, GeneratedImage
 from imaging_core.jobs import new_job_id
@@ -51,146 +48,6 @@ def a_large_result() -> Generated:
     side = 1800
     data = png(side, side, packed=False)
     return Generated(images=(GeneratedImage(data=data, media_type="image/png", width=side, height=side, seed=1),))
-
-
-class Crash(BaseException):
-    """The power is gone."""
-
-
-@contextmanager
-def crash_at(step: int) -> Iterator[list[str]]:
-    """Let the power fail just before the given step that changes the disk; nothing after it happens. Lists the steps."""
-    done: list[str] = []
-
-    def fails(name: str, real: Callable[..., Any]) -> Callable[..., Any]:
-        def call(*args: Any, **kwargs: Any) -> Any:
-            if len(done) >= step:
-                raise Crash
-            done.append(name)
-            return real(*args, **kwargs)
-
-        return call
-
-    with pytest.MonkeyPatch.context() as patch:
-        for name in ("mkdir", "write", "fsync", "rename", "link", "unlink", "rmdir"):
-            patch.setattr(os, name, fails(name, getattr(os, name)))
-        yield done
-
-
-async def steps_of_a_put(folder: Path) -> list[str]:
-    with crash_at(1000) as done:
-        await DirectoryImageStore(folder).put(new_job_id(), 0, a_result(2), first_image=0)
-    return done
-
-
-class TestCrashes:
-    async def test_a_picture_is_on_the_disk_before_its_name_and_its_name_before_its_record(self, folder: Path) -> None:
-        steps = await steps_of_a_put(folder)
-
-        syncs = [n for n, step in enumerate(steps) if step == "fsync"]
-        renames = [n for n, step in enumerate(steps) if step == "rename"]
-        assert steps.count("link") == 1
-        linked = steps.index("link")
-        assert max(n for n, step in enumerate(steps) if step == "write") < min(renames)
-        assert any(max(renames) < sync < linked for sync in syncs)
-        assert any(linked < sync for sync in syncs)
-
-    async def test_a_crash_at_any_step_leaves_the_whole_call_or_nothing_and_never_stands_in_the_way(
-        self, tmp_path: Path
-    ) -> None:
-        steps = await steps_of_a_put(tmp_path / "trial")
-        found_before = set()
-        for step in range(len(steps)):
-            store, job_id = DirectoryImageStore(tmp_path / f"{step}"), new_job_id()
-            with pytest.raises(Crash), crash_at(step):
-                await store.put(job_id, 0, a_result(2, seed=1), first_image=0)
-
-            before = list(await store.find(job_id))
-            found_before.add(len(before))
-            stored = await store.put(job_id, 0, a_result(2, seed=100), first_image=0)
-
-            assert before in ([], [stored])
-            assert list(await store.find(job_id)) == [stored]
-            assert [await read(store, ref) for ref in stored.images] == [
-                a_picture(seed=ref.seed).data for ref in stored.images
-            ]
-            await store.sweep_temporary(older_than_s=0)
-            assert len(files_in(tmp_path / f"{step}")) == 3, f"only two pictures and a record stay after {steps[step]}"
-        assert found_before == {0, 1}
-
-    async def test_a_crash_at_any_step_of_a_delete_leaves_nothing_to_find_after_another(self, tmp_path: Path) -> None:
-        for step in range(20):
-            store, job_id = DirectoryImageStore(tmp_path / f"{step}"), new_job_id()
-            stored = await store.put(job_id, 0, a_result(2), first_image=0)
-            try:
-                with crash_at(step):
-                    await store.delete(job_id)
-            except Crash:
-                found = list(await store.find(job_id))
-                assert [await read(store, ref) for call in found for ref in call.images] in (
-                    [],
-                    [a_picture(seed=ref.seed).data for ref in stored.images],
-                )
-                await store.delete(job_id)
-            else:
-                assert step > 3
-            assert files_in(tmp_path / f"{step}") == []
-            assert list(await store.find(job_id)) == []
-
-    async def test_writers_of_the_same_pictures_do_not_remove_each_others(
-        self, store: DirectoryImageStore, folder: Path, job_id: str
-    ) -> None:
-        others = [DirectoryImageStore(folder) for _ in range(8)]
-
-        got = await asyncio.gather(*(other.put(job_id, 0, a_result(3), first_image=0) for other in others))
-
-        assert all(stored == got[0] for stored in got)
-        assert [await read(store, ref) for ref in got[0].images] == [image.data for image in a_result(3).images]
-        assert len(files_in(folder)) == 4
-
-    async def test_a_job_deleted_while_its_pictures_are_stored_gets_them_anew(
-        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        rename, deleted = os.rename, [False]
-
-        def delete_first(*args: Any, **kwargs: Any) -> None:
-            if not deleted[0]:
-                deleted[0] = True
-                asyncio.run(DirectoryImageStore(folder).delete(job_id))
-            rename(*args, **kwargs)
-
-        monkeypatch.setattr(os, "rename", delete_first)
-        stored = await store.put(job_id, 0, a_result(), first_image=0)
-
-        assert await read(store, stored.images[0]) == a_picture().data
-
-    async def test_what_crashed_writers_left_is_swept_once_it_is_old(
-        self, store: DirectoryImageStore, folder: Path, job_id: str
-    ) -> None:
-        await store.check()
-        stored = await store.put(job_id, 0, a_result(), first_image=0)
-        stranger = folder / "notes.txt"
-        stranger.write_text("mine")
-        for place in (folder, place_of(folder, job_id)):
-            (place / ".tmp-old").write_text("x")
-            os.utime(place / ".tmp-old", (1, 1))
-            (place / ".tmp-new").write_text("x")
-
-        assert await store.sweep_temporary(older_than_s=3600) == 2
-        assert await store.sweep_temporary(older_than_s=3600) == 0
-
-        assert sorted(name for name in files_in(folder) if name.startswith(".tmp-")) == [".tmp-new", ".tmp-new"]
-        assert stranger.read_text() == "mine"
-        assert await read(store, stored.images[0]) == a_picture().data
-
-    async def test_the_jobs_with_pictures_can_be_named(self, store: DirectoryImageStore, folder: Path) -> None:
-        assert await store.job_ids() == []
-        ids = sorted(new_job_id() for _ in range(3))
-        for job_id in ids:
-            await store.put(job_id, 0, a_result(), first_image=0)
-        (folder / "lost+found").mkdir()
-
-        assert sorted(await store.job_ids()) == ids
 
 
 class TestDisks:
