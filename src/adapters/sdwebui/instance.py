@@ -1,0 +1,167 @@
+"""One WebUI: its lists, and one call at a time with progress, cancellation and take-over.
+
+May import the core and this folder.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine
+from typing import Any
+
+from adapters.sdwebui.answers import Made, made_by
+from adapters.sdwebui.failures import no_api
+from adapters.sdwebui.lists import Lists, fetch
+from adapters.sdwebui.payload import Asked, asked_of, body_of
+from adapters.sdwebui.settings import SdWebuiSettings
+from adapters.sdwebui.tasks import Mine, Running, Tasks
+from adapters.sdwebui.wire import Wire
+from imaging_core.errors import BadAnswer, CallFailed, Charged, FailureCode, GenerationError
+from imaging_core.ports import GenerationCall, Report
+
+log = logging.getLogger("imaging.sdwebui")
+
+#: How long the failure to ask for lists is good for, in s.
+_SHARE_FAILURE_S = 1.0
+
+
+class Instance:
+    """One address. A second call from this process waits here, since the WebUI would make it wait without a word."""
+
+    def __init__(self, url: str, settings: SdWebuiSettings) -> None:
+        self._settings = settings
+        self._wire = Wire(url, settings)
+        self._tasks = Tasks(self._wire, settings)
+        self._turn = asyncio.Lock()
+        self._fetching = asyncio.Lock()
+        self._known: Lists | None = None
+        self._failure: GenerationError | None = None
+        #: When the lists, or the failure to ask for them, are too old.
+        self._ask_again_at = 0.0
+        self._left_behind: set[asyncio.Task[object]] = set()
+        #: Calls of this process that run here or wait for their turn.
+        self.calls = 0
+
+    def open(self) -> None:
+        """Make the client; nothing is sent."""
+        self._wire.open()
+
+    async def close(self) -> None:
+        """Let everything go."""
+        await _ended(*self._left_behind)
+        await self._wire.close()
+
+    @property
+    def where(self) -> str:
+        """The address as people may see it."""
+        return self._wire.where
+
+    @property
+    def known(self) -> Lists | None:
+        """The lists as last heard, however old."""
+        return self._known
+
+    async def lists(self) -> Lists:
+        """The lists, asked for at most once in `lists_ttl_s`. Raises GenerationError."""
+        async with self._fetching:
+            if time.monotonic() >= self._ask_again_at:
+                await self._fetch()
+            if self._known is None or self._failure is not None:
+                raise (self._failure or no_api(self.where)).with_traceback(None)
+            return self._known
+
+    async def _fetch(self) -> None:
+        try:
+            self._known, self._failure = await fetch(self._wire), None
+            good_for_s = self._settings.lists_ttl_s
+        except GenerationError as error:
+            # Everybody who waited while a dead server was asked shares the answer, instead of asking in turn.
+            self._failure, good_for_s = error, min(self._settings.lists_ttl_s, _SHARE_FAILURE_S)
+        self._ask_again_at = time.monotonic() + good_for_s
+
+    async def running(self) -> Running:
+        """What it does now. Raises GenerationError."""
+        return await self._tasks.running()
+
+    async def take_over(self, task_ids: tuple[str, ...]) -> None:
+        """End what earlier tries still run here. Raises GenerationError."""
+        await self._tasks.take_over(task_ids, names_tasks=(await self.lists()).names_tasks)
+
+    async def make(self, call: GenerationCall, report: Report) -> Made:
+        """Make the pictures of one call. Raises GenerationError; cancelled, it stops its own task first."""
+        self.calls += 1
+        try:
+            async with self._turn:
+                lists = await self.lists()
+                asked = asked_of(call, lists, self._settings)
+                return await self._made(call, asked, lists, report)
+        except BadAnswer as error:
+            if error.code is FailureCode.NOT_AS_ASKED:
+                # What was asked was in the lists, so the lists are out of date.
+                self._ask_again_at = 0.0
+            raise
+        finally:
+            self.calls -= 1
+
+    async def _made(self, call: GenerationCall, asked: Asked, lists: Lists, report: Report) -> Made:
+        secrets = (call.request.prompt, call.request.negative_prompt)
+        body = body_of(call, asked, lists)
+        mine = None if lists.names_tasks else Mine(await self._tasks.running())
+        sending = asyncio.create_task(self._wire.make(body, secrets=secrets))
+        follow = self._tasks.follow_unnamed(mine, report) if mine else self._tasks.follow(call.task_id, report)
+        following = asyncio.create_task(follow)
+        try:
+            await asyncio.wait({sending})
+            raw = sending.result()
+        except BaseException as error:
+            if not sending.done() or _may_still_run(error):
+                # Closing the connection stops nothing: the WebUI works on to the end.
+                await _ended(sending)
+                await asyncio.shield(self._in_background(self._stop(call.task_id, mine)))
+            raise
+        finally:
+            await _ended(sending, following)
+        made = await asyncio.to_thread(made_by, raw, asked, self.where)
+        await self._check_whole(made)
+        return made
+
+    async def _stop(self, task_id: str, mine: Mine | None) -> None:
+        """Stop our task within `stop_timeout_s`; one that still waits for its turn is watched for in the background."""
+        if mine is not None:
+            gone = await self._tasks.stop_unnamed(mine, timeout_s=self._settings.stop_timeout_s)
+        else:
+            gone = await self._tasks.stop(task_id, timeout_s=self._settings.stop_timeout_s)
+        if not gone:
+            log.warning("A stopped task may still run on the WebUI at %s.", self.where, extra={"task_id": task_id})
+            if mine is None:
+                self._in_background(self._tasks.stop(task_id, timeout_s=self._settings.total_timeout_s))
+
+    def _in_background(self, work: Coroutine[object, object, object]) -> asyncio.Task[object]:
+        task = asyncio.create_task(work)
+        self._left_behind.add(task)
+        task.add_done_callback(self._left_behind.discard)
+        return task
+
+    async def _check_whole(self, made: Made) -> None:
+        """Refuse pictures of a job that somebody interrupted: the WebUI gives them half-finished and says nothing.
+
+        /progress keeps the flag and the second the job began in until the next job begins.
+        """
+        try:
+            after = await self._tasks.running()
+        except GenerationError as error:
+            log.debug("Whether the job was interrupted is unknown: %s", error)
+            return
+        if after.interrupted and made.job_timestamp is not None and after.timestamp == made.job_timestamp:
+            message = f"Somebody interrupted the job on the WebUI at {self.where}; its pictures are half-finished."
+            raise CallFailed(message, charged=Charged.NO)
+
+
+async def _ended(*tasks: "asyncio.Task[Any]") -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+
+
+def _may_still_run(error: BaseException) -> bool:
+    return isinstance(error, GenerationError) and error.code in (FailureCode.TIMEOUT, FailureCode.ANSWER_LOST)
