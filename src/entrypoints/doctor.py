@@ -4,7 +4,8 @@ import sys
 from collections.abc import Awaitable, Callable
 
 from adapters.redis import RedisLink, check_durability
-from entrypoints.container import EmbeddedContainer, broker_url_of
+from entrypoints.container.distributed import broker_url_of
+from entrypoints.container.embedded import EmbeddedContainer
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.errors import ImagingError
 

@@ -3,12 +3,15 @@
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import TYPE_CHECKING
 
-from adapters.redis import check_durability
-from entrypoints.container import DistributedContainer, EmbeddedContainer
+from entrypoints.container.embedded import EmbeddedContainer
 from entrypoints.settings import Settings
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.service import ImagingService
+
+if TYPE_CHECKING:
+    from entrypoints.container.distributed import DistributedContainer
 
 
 @asynccontextmanager
@@ -21,6 +24,8 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Di
         stack.push_async_callback(database.close)
         await container.store().check()
         await _open_generators(container, stack)
+        # The folder's lock proves that whoever held these leases is dead: nobody needs to wait for them to run out.
+        await container.jobs().release_leases()
         service, dispatcher = container.service(), container.dispatcher()
         stack.callback(container.queue().listen(dispatcher.ring))
         stack.push_async_callback(service.close)
@@ -31,6 +36,8 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Di
 @asynccontextmanager
 async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
     """The service over Redis, with no worker in it. Raises Unavailable and UnsuitableRedis."""
+    from entrypoints.container.distributed import DistributedContainer  # noqa: PLC0415  # not for the embedded mode
+
     container = DistributedContainer(settings=settings)
     async with AsyncExitStack() as stack:
         await _open_redis(container, settings, stack)
@@ -45,6 +52,8 @@ async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
 @asynccontextmanager
 async def distributed_worker(settings: Settings, backends: Sequence[str]) -> AsyncIterator[Dispatcher]:
     """A worker for these backends, rung by Dramatiq. Raises Unavailable and UnsuitableRedis."""
+    from entrypoints.container.distributed import DistributedContainer  # noqa: PLC0415  # not for the embedded mode
+
     container = DistributedContainer(settings=settings)
     async with AsyncExitStack() as stack:
         await _open_redis(container, settings, stack)
@@ -58,7 +67,9 @@ async def distributed_worker(settings: Settings, backends: Sequence[str]) -> Asy
         yield dispatcher
 
 
-async def _open_redis(container: DistributedContainer, settings: Settings, stack: AsyncExitStack) -> None:
+async def _open_redis(container: "DistributedContainer", settings: Settings, stack: AsyncExitStack) -> None:
+    from adapters.redis import check_durability  # noqa: PLC0415  # not for the embedded mode
+
     link = container.link()
     stack.push_async_callback(link.aclose)
     await check_durability(link, allow_volatile=settings.allow_volatile)

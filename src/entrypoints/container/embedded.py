@@ -1,22 +1,14 @@
-"""The composition root: a typed table that says which adapter stands behind which port. Providers only construct.
+"""One process: SQLite, a bell in memory, pictures in a folder; imports the adapters of that mode and dependency_injector."""
 
-The only module that imports dependency_injector. Nothing here connects, starts or reads the environment: opening and
-closing is `entrypoints.lifespan`'s work. Without wiring, `@inject`, `Resource` or `Configuration`, each of which has an
-open pitfall upstream.
-"""
-
-import socket
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
-from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
 from dependency_injector import containers, providers
 
 from adapters.demo import DemoGenerator
 from adapters.directory import DirectoryImageStore
-from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, defaultbroker_url_of
-from adapters.redis import RedisGate, RedisJobEvents, RedisJobRepository, RedisLink
+from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
 from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository
 from adapters.stability import StabilityGenerator, StabilityKey, StabilitySettings
 from entrypoints.settings import Settings, SettingsError
@@ -62,21 +54,6 @@ def _pictures(settings: Settings) -> Path:
 
 def _configured(backends: Mapping[str, ImageGenerator], settings: Settings) -> dict[str, ImageGenerator]:
     return {name: make() for name, make in backends.items() if name not in settings.unconfigured}  # type: ignore[operator]
-
-
-def _redis_link(settings: Settings) -> RedisLink:
-    if settings.redis_url is None:
-        raise SettingsError("IMAGING_REDIS_URL: is not set. Set it, or use `imaging up`, which needs no Redis.")
-    return RedisLink(settings.redis_url.get_secret_value(), prefix=settings.redis_prefix)
-
-
-def broker_url_of(settings: Settings) -> str:
-    """The Redis of the doorbell: the set one, or the database after the jobs'."""
-    if settings.broker_url is not None:
-        return settings.broker_url.get_secret_value()
-    if settings.redis_url is None:
-        raise SettingsError("IMAGING_REDIS_URL: is not set.")
-    return defaultbroker_url_of(settings.redis_url.get_secret_value())
 
 
 class EmbeddedContainer(containers.DeclarativeContainer):
@@ -134,17 +111,3 @@ class EmbeddedContainer(containers.DeclarativeContainer):
     dispatcher = providers.Singleton(
         Dispatcher, runner, sweeper, events, settings.provided.worker_slots, sweep_s=settings.provided.sweep_s
     )
-
-
-@containers.copy(EmbeddedContainer)
-class DistributedContainer(EmbeddedContainer):
-    """Many processes on many hosts: Redis for jobs, events and gate, Dramatiq for the bell."""
-
-    worker = providers.Singleton(lambda: f"{socket.gethostname()}-{new_token()}")
-    link = providers.Singleton(_redis_link, EmbeddedContainer.settings)
-    jobs = providers.Singleton(RedisJobRepository, link)
-    events = providers.Singleton(RedisJobEvents, link)
-    gate = providers.Singleton(RedisGate, link, EmbeddedContainer.settings.provided.gate_limits)
-    broker_url = providers.Singleton(broker_url_of, EmbeddedContainer.settings)
-    queue = providers.Singleton(DramatiqJobQueue, broker_url)
-    listener = providers.Factory(DramatiqListener, broker_url)

@@ -1,0 +1,6 @@
+"""The composition root: typed tables that say which adapter stands behind which port. Providers only construct.
+
+The only package that imports dependency_injector. Nothing here connects, starts or reads the environment: opening and
+closing is `entrypoints.lifespan`'s work. Without wiring, `@inject`, `Resource` or `Configuration`, each of which has an
+open pitfall upstream. A module per mode, so that an embedded process never loads Redis and Dramatiq.
+"""

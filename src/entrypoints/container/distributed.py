@@ -1,0 +1,40 @@
+"""Many processes on many hosts: Redis for jobs, events and gate, Dramatiq for the bell; imports the adapters of that mode."""
+
+import socket
+
+from dependency_injector import containers, providers
+
+from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener
+from adapters.redis import RedisGate, RedisJobEvents, RedisJobRepository, RedisLink
+from entrypoints.container.embedded import EmbeddedContainer
+from entrypoints.settings import Settings, SettingsError
+from imaging_core.jobs import new_token
+
+
+def _redis_link(settings: Settings) -> RedisLink:
+    if settings.redis_url is None:
+        raise SettingsError("IMAGING_REDIS_URL: is not set. Set it, or use `imaging up`, which needs no Redis.")
+    return RedisLink(settings.redis_url.get_secret_value(), prefix=settings.redis_prefix)
+
+
+def broker_url_of(settings: Settings) -> str:
+    """The Redis of the doorbell: the set one, or the database after the jobs'."""
+    if settings.broker_url is not None:
+        return settings.broker_url.get_secret_value()
+    if settings.redis_url is None:
+        raise SettingsError("IMAGING_REDIS_URL: is not set.")
+    return default_broker_url(settings.redis_url.get_secret_value())
+
+
+@containers.copy(EmbeddedContainer)
+class DistributedContainer(EmbeddedContainer):
+    """The embedded table with its jobs, events, gate and bell behind Redis."""
+
+    worker = providers.Singleton(lambda: f"{socket.gethostname()}-{new_token()}")
+    link = providers.Singleton(_redis_link, EmbeddedContainer.settings)
+    jobs = providers.Singleton(RedisJobRepository, link)
+    events = providers.Singleton(RedisJobEvents, link)
+    gate = providers.Singleton(RedisGate, link, EmbeddedContainer.settings.provided.gate_limits)
+    broker_url = providers.Singleton(broker_url_of, EmbeddedContainer.settings)
+    queue = providers.Singleton(DramatiqJobQueue, broker_url)
+    listener = providers.Factory(DramatiqListener, broker_url)
