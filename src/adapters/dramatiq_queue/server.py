@@ -1,0 +1,91 @@
+"""Where the doorbell's Redis is and what its errors mean; imports redis-py, stdlib and the core.
+
+The doorbell lives in a database of its own, since Dramatiq's maintenance runs KEYS over everything there.
+"""
+
+import re
+from typing import Final
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+import redis
+from redis import exceptions as redis_errors
+from redis.backoff import ConstantBackoff
+from redis.retry import Retry
+
+from imaging_core.errors import Unavailable
+
+#: How long Redis may take to answer, in s. A ring that comes later is of little use.
+ANSWER_S: Final = 2.0
+#: Databases a Redis has unless told otherwise.
+DATABASES: Final = 16
+
+
+def default_broker_url(redis_url: str) -> str:
+    """The URL of the next database on the same server.
+
+    Raises ValueError for what is no URL of a Redis, without repeating it.
+    """
+    try:
+        parts = urlsplit(redis_url)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        path = parts.path.strip("/")
+        in_path = parts.scheme in ("redis", "rediss") and "db" not in query
+        database = int((path if in_path else query.get("db", "")) or 0)
+    except ValueError:
+        raise ValueError("That is not a URL like redis://:password@host:6379/0.") from None
+    # The last one of a default server has no next.
+    other = database - 1 if database == DATABASES - 1 else database + 1
+    if in_path:
+        return urlunsplit(parts._replace(path=f"/{other}"))
+    return f"{redis_url.partition('?')[0]}?{urlencode(query | {'db': other})}"
+
+
+class BrokerServer:
+    """The way to the doorbell's Redis: a blocking client with short time-outs. Nothing connects before it is used."""
+
+    def __init__(self, url: str, *, setting: str = "IMAGING_BROKER_URL") -> None:
+        """`setting` is the name under which people set the URL, for sentences.
+
+        Raises ValueError for a URL that is none, without repeating it.
+        """
+        self.setting = setting
+        try:
+            parts = urlsplit(url)
+            self.address = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+            self.client = redis.Redis.from_pool(
+                redis.ConnectionPool.from_url(
+                    url,
+                    socket_timeout=ANSWER_S,
+                    socket_connect_timeout=ANSWER_S,
+                    socket_keepalive=True,
+                    health_check_interval=15,
+                    protocol=2,
+                    # Once, for a connection that Redis closed while it lay in the pool; a ring may well be doubled.
+                    retry=Retry(ConstantBackoff(0.02), 1, supported_errors=(redis_errors.ConnectionError,)),
+                )
+            )
+        except (ValueError, TypeError):
+            # What urllib and redis-py say may hold a part of the URL, and so of the password.
+            raise ValueError(f"{setting} is not a URL like redis://:password@host:6379/1.") from None
+
+    def __repr__(self) -> str:
+        return f"BrokerServer({self.address!r})"
+
+    def unavailable(self, error: Exception) -> Unavailable:
+        """What a person can do about an error of redis-py."""
+        text = re.sub(r"\s+", " ", str(error))[:200]
+        if isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError):
+            sentence = f"does not let us in. Check the user name and the password in {self.setting}."
+        elif isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
+            sentence = "is out of memory. Raise its maxmemory or delete old jobs."
+        elif isinstance(error, redis_errors.BusyLoadingError):
+            sentence = "is loading its data after a start."
+        elif isinstance(error, redis_errors.TimeoutError | TimeoutError):
+            sentence = "did not answer in time."
+        elif isinstance(error, redis_errors.ConnectionError | OSError):
+            sentence = f"does not answer. Check that it runs and that {self.setting} is right."
+        elif "DB index is out of range" in text:
+            sentence = f"has no database of that number. Name another one in {self.setting}."
+        else:
+            sentence = f"refused a command: {text}"
+        return Unavailable(f"The doorbell's Redis at {self.address} {sentence}")
