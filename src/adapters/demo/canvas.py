@@ -14,6 +14,10 @@ from adapters.demo.noise import Array, Dice, clamp
 CAPTION = "demo - not AI"
 
 
+class Abandoned(Exception):
+    """Nobody waits for this picture any more."""
+
+
 class Canvas:
     """RGB pixels in 0..1, rows from the top.
 
@@ -30,6 +34,8 @@ class Canvas:
         self.x: Array = ((np.arange(width) + 0.5 - width / 2) / self.unit).astype(np.float32)
         self.y: Array = ((np.arange(height) + 0.5) / self.unit).astype(np.float32)
         self.pixels: Array = np.zeros((height, width, 3), np.float32)
+        #: Set from any thread: the next brush stroke raises `Abandoned`.
+        self.abandoned = False
 
     def row(self, y: float) -> int:
         """The row of the height `y`, held within the canvas."""
@@ -44,11 +50,15 @@ class Canvas:
 
     def blend(self, colour: Array, mask: Array, rows: slice = slice(None), columns: slice = slice(None)) -> None:
         """Lay `colour` (one, or one per pixel) over the part, as opaque as `mask` (0..1)."""
+        if self.abandoned:
+            raise Abandoned
         part = self.pixels[rows, columns]
         part += (colour - part) * mask[..., None]
 
     def add(self, colour: Array, light: Array, rows: slice = slice(None), columns: slice = slice(None)) -> None:
         """Add light of one colour: never darkens, and saturates softly (screen)."""
+        if self.abandoned:
+            raise Abandoned
         part = self.pixels[rows, columns]
         part += (1 - np.minimum(part, np.float32(1))) * clamp(colour * light[..., None])
 

@@ -9,15 +9,18 @@ import io
 from collections.abc import Iterator
 
 import numpy as np
-from PIL import Image, ImageFilter
+from PIL import ExifTags, Image, ImageFilter
 from PIL.PngImagePlugin import PngInfo
 
 from adapters.demo import scenes
-from adapters.demo.canvas import Canvas, enlarge, sign, to_image
+from adapters.demo.canvas import Abandoned, Canvas, enlarge, sign, to_image
+from adapters.demo.colour import saturate
 from adapters.demo.noise import Array, Dice
 from adapters.demo.theme import read
 
-#: What the PNG says about its origin.
+__all__ = ["MAX_SIDE", "MAX_STEPS", "MIN_SIDE", "Abandoned", "Painting"]
+
+#: What the file says about its origin.
 SOFTWARE = "imaging-service demo generator (procedural drawing, not AI)"
 MIN_SIDE, MAX_SIDE = 64, 2048
 MAX_STEPS = 150
@@ -34,9 +37,17 @@ class Painting:
     """
 
     def __init__(
-        self, *, prompt: str, negative_prompt: str = "", seed: int, width: int, height: int, steps: int = 20
+        self,
+        *,
+        prompt: str,
+        negative_prompt: str = "",
+        seed: int,
+        width: int,
+        height: int,
+        steps: int = 20,
+        strength: float = 1.0,
     ) -> None:
-        """Sizes are px, 64 to 2048; `steps` 1 to 150. Raises ValueError for others."""
+        """Sizes are px, 64 to 2048; `steps` 1 to 150; `strength` of the colours, 1 as they are. Raises ValueError for others."""
         for name, value, low, high in (
             ("width", width, MIN_SIDE, MAX_SIDE), ("height", height, MIN_SIDE, MAX_SIDE), ("steps", steps, 1, MAX_STEPS),
         ):  # fmt: skip
@@ -47,6 +58,9 @@ class Painting:
         self.done = 0
         self._prompt, self._negative_prompt = " ".join(prompt.split()), " ".join(negative_prompt.split())
         self._dice = Dice("painting", self._prompt.casefold(), seed)
+        self._strength = strength
+        self._canvas: Canvas | None = None
+        self._abandoned = False
         self._final: Image.Image | None = None
 
     @property
@@ -60,13 +74,24 @@ class Painting:
         return self.done / self.steps
 
     def step(self) -> bool:
-        """Do one step; False when there was none left. The first one paints and takes longest."""
+        """Do one step; False when there was none left. The first one paints and takes longest.
+
+        Raises Abandoned after `abandon`.
+        """
         if self.finished:
             return False
+        if self._abandoned:
+            raise Abandoned
         if self._final is None:
             self._final = self._paint()
         self.done += 1
         return True
+
+    def abandon(self) -> None:
+        """Give the picture up; from any thread. A step that is under way ends early."""
+        self._abandoned = True
+        if self._canvas is not None:
+            self._canvas.abandoned = True
 
     def __iter__(self) -> Iterator[Painting]:
         """Do the steps that are left, and give this painting after each."""
@@ -84,18 +109,35 @@ class Painting:
 
     def png(self) -> bytes:
         """The picture as it is now as a PNG that says in its text what made it."""
-        about = PngInfo()
-        about.add_text("Software", SOFTWARE)
+        return self.encoded("png")
+
+    def encoded(self, kind: str) -> bytes:
+        """The picture as it is now as a "png", "jpeg" or "webp" file that says what made it. ValueError for others."""
         buffer = io.BytesIO()
-        # Grain does not compress: a higher level costs four times as long and saves a few per cent.
-        self.image().save(buffer, "PNG", pnginfo=about, compress_level=3)
+        if kind == "png":
+            about = PngInfo()
+            about.add_text("Software", SOFTWARE)
+            # Grain does not compress: a higher level costs four times as long and saves a few per cent.
+            self.image().save(buffer, "PNG", pnginfo=about, compress_level=3)
+        elif kind in ("jpeg", "webp"):
+            exif = Image.Exif()
+            exif[ExifTags.Base.Software] = SOFTWARE
+            self.image().save(buffer, kind.upper(), quality=92, exif=exif)
+        else:
+            raise ValueError(f"The file type must be png, jpeg or webp, not {kind!r}.")
         return buffer.getvalue()
 
     def _paint(self) -> Image.Image:
-        canvas = Canvas(self.width, self.height)
+        canvas = self._canvas = Canvas(self.width, self.height)
+        # Asked before this canvas was there: it must not be missed.
+        canvas.abandoned = self._abandoned
         scenes.paint(
             canvas, read(self._prompt, self._negative_prompt, self._dice.fork("theme")), self._dice.fork("scene")
         )
+        self._canvas = None
+        if self._strength != 1.0:
+            # Half as strong as asked, towards grey and towards glowing alike: the ends of the scale stay bearable.
+            canvas.pixels[:] = saturate(canvas.pixels, 0.5 + 0.5 * min(3.0, self._strength))
         image = to_image(canvas.pixels)
         sign(image)
         return image

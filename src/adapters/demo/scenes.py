@@ -88,7 +88,7 @@ def _space(scene: Scene) -> None:
     tones = cosmos.nebula(canvas, dice.fork("nebula"), theme.colours)
     cosmos.star_field(canvas, dice.fork("stars"))
     chance = dice.fork("planets")
-    if not chance.chance(0.72):
+    if not (theme.has("planet") or chance.chance(0.72)):
         return
     side = chance.pick((-1.0, 1.0))
     radius = chance.uniform(0.12, 0.24)

@@ -10,7 +10,7 @@ import numpy as np
 from adapters.demo import figures, land
 from adapters.demo.colour import look_up, mix, ramp, rgb
 from adapters.demo.figures import Stage
-from adapters.demo.noise import Array, clamp, fbm, profile
+from adapters.demo.noise import Array, Dice, clamp, fbm, profile
 from adapters.demo.scene import BEINGS, WHITE, Scene
 
 
@@ -34,59 +34,70 @@ def balloons(scene: Scene) -> None:
         figures.balloon(Stage(scene.canvas, x=x, foot=foot, tall=size, turn=1, ink=scene.near(0.8)), tones)
 
 
+#: How tall each being is, in units.
+_TALL = {"cat": 0.27, "dog": 0.27, "deer": 0.31, "person": 0.27}
+#: Houses of a village on its knoll, the farthest first: how far beside its crown, how far below, how tall.
+_VILLAGE = ((-0.19, 0.030, 0.10), (0.17, 0.026, 0.11), (0.0, 0.008, 0.15))
+
+
 def inhabit(scene: Scene, front: str) -> None:
     """Put into the scene whoever and whatever the theme names; `front` is what the ground in front is."""
-    canvas, palette, theme, dice, light = (
-        scene.canvas,
-        scene.palette,
-        scene.theme,
-        scene.dice.fork("figures"),
-        scene.light,
-    )
+    theme, dice = scene.theme, scene.dice.fork("figures")
     afloat = front in ("lake", "sea")
     if theme.has("boat") and afloat:
-        x = light.x + dice.uniform(-0.16, 0.16)
-        sail = mix(mix(palette.light, WHITE, 0.4), palette.near, 0.25 + 0.3 * palette.dark)
-        foot = scene.level + 0.055
-        stage = Stage(canvas, x=x, foot=foot, tall=0.19, turn=dice.pick((-1, 1)), ink=palette.near)
-        _mirror(scene, x, foot, 0.10)
-        figures.boat(stage, sail)
-    side = -1.0 if light.x > 0 else 1.0
+        _boat(scene, dice.fork("boat"))
     if theme.has("lighthouse"):
-        x = side * canvas.wide * 0.27
-        stage = Stage(canvas, x=x, foot=scene.level + 0.05, tall=0.46, turn=1, ink=palette.near)
-        figures.lighthouse(stage, palette)
+        x = _aside(scene) * scene.canvas.wide * 0.27
+        stage = Stage(scene.canvas, x=x, foot=scene.level + 0.05, tall=0.46, turn=1, ink=scene.palette.near)
+        figures.lighthouse(stage, scene.palette)
     if theme.has("castle"):
-        x = side * canvas.wide * dice.uniform(0.14, 0.24)
-        top = _mound(
-            scene, x, scene.level - 0.07, 0.30, scene.near(0.62), foot=scene.level + 0.02 if afloat else canvas.tall
-        )
-        figures.castle(Stage(canvas, x=x, foot=top + 0.012, tall=0.34, turn=1, ink=scene.near(0.72)), palette, dice)
+        _castle(scene, dice.fork("castle"), afloat)
     if theme.has("cabin"):
-        x = side * canvas.wide * dice.uniform(0.18, 0.26)
-        top = _mound(scene, x, canvas.tall * 0.84, 0.36, _bank(scene), foot=canvas.tall)
-        houses = (
-            ((-0.19, 0.030, 0.10), (0.17, 0.026, 0.11), (0.0, 0.008, 0.15))
-            if theme.has("village")
-            else ((0.0, 0.008, 0.15),)
-        )
-        for beside, lower, tall in houses:
-            stage = Stage(canvas, x=x + beside, foot=top + lower, tall=tall, turn=1, ink=palette.near)
-            figures.cabin(stage, palette, dice, theme.has("snow"))
-    beings = [motif for motif in BEINGS if theme.has(motif)]
-    for k, being in enumerate(beings[:2]):
-        x = light.x + (0.02 if k == 0 else 0.2 * side)
-        tall = {"cat": 0.27, "dog": 0.27, "deer": 0.31, "person": 0.27}[being]
-        top = (
-            _mound(scene, x, canvas.tall * 0.85, 0.42, palette.near, foot=canvas.tall) if k == 0 else canvas.tall * 0.87
-        )
-        turn = 1 if dice.chance(0.5) else -1
-        _BEINGS[being](
-            Stage(canvas, x=x, foot=top + 0.01, tall=tall, turn=turn, ink=mix(palette.near, rgb("#000000"), 0.25))
-        )
-        land.grass(
-            canvas, palette.near, mix(palette.near, palette.leaf, 0.3), dice, foot=canvas.tall, tall=0.06, density=0.5
-        )
+        _cabins(scene, dice.fork("cabin"))
+    _beings(scene, dice.fork("beings"))
+
+
+def _aside(scene: Scene) -> float:
+    """The side away from the light: -1 left, 1 right."""
+    return -1.0 if scene.light.x > 0 else 1.0
+
+
+def _boat(scene: Scene, dice: Dice) -> None:
+    palette = scene.palette
+    x, foot = scene.light.x + dice.uniform(-0.16, 0.16), scene.level + 0.055
+    stage = Stage(scene.canvas, x=x, foot=foot, tall=0.19, turn=dice.pick((-1, 1)), ink=palette.near)
+    _mirror(scene, x, foot, 0.10)
+    figures.boat(stage, mix(mix(palette.light, WHITE, 0.4), palette.near, 0.25 + 0.3 * palette.dark))
+
+
+def _castle(scene: Scene, dice: Dice, afloat: bool) -> None:
+    x = _aside(scene) * scene.canvas.wide * dice.uniform(0.14, 0.24)
+    foot = scene.level + 0.02 if afloat else scene.canvas.tall
+    top = _mound(scene, x, scene.level - 0.07, 0.30 if afloat else 0.46, scene.near(0.62), foot=foot)
+    stage = Stage(scene.canvas, x=x, foot=top + 0.012, tall=0.34, turn=1, ink=scene.near(0.72))
+    figures.castle(stage, scene.palette, dice)
+
+
+def _cabins(scene: Scene, dice: Dice) -> None:
+    canvas = scene.canvas
+    x = _aside(scene) * canvas.wide * dice.uniform(0.18, 0.26)
+    top = _mound(scene, x, canvas.tall * 0.84, 0.36, _bank(scene), foot=canvas.tall)
+    for beside, lower, tall in _VILLAGE if scene.theme.has("village") else _VILLAGE[-1:]:
+        stage = Stage(canvas, x=x + beside, foot=top + lower, tall=tall, turn=1, ink=scene.palette.near)
+        figures.cabin(stage, scene.palette, dice, scene.theme.has("snow"))
+
+
+def _beings(scene: Scene, dice: Dice) -> None:
+    """The first two beings that the theme names, before the light."""
+    canvas, palette = scene.canvas, scene.palette
+    ink = mix(palette.near, rgb("#000000"), 0.25)
+    for k, being in enumerate([motif for motif in BEINGS if scene.theme.has(motif)][:2]):
+        x, top = scene.light.x + (0.02 if k == 0 else 0.2 * _aside(scene)), canvas.tall * 0.87
+        if k == 0:
+            top = _mound(scene, x, canvas.tall * 0.85, 0.42, palette.near, foot=canvas.tall)
+        _BEINGS[being](Stage(canvas, x=x, foot=top + 0.01, tall=_TALL[being], turn=dice.pick((-1, 1)), ink=ink))
+        tip = mix(palette.near, palette.leaf, 0.3)
+        land.grass(canvas, palette.near, tip, dice, foot=canvas.tall, tall=0.06, density=0.5)
 
 
 def _bank(scene: Scene) -> Array:

@@ -36,6 +36,7 @@ _LEXICON = {
     "abstract": "abstract abstraction pattern fractal geometric texture wallpaper background swirl fluid marble "
     "psychedelic ink smoke paint shapes art design logo colors colours 🎨",
     "portrait": "portrait face headshot bust selfie closeup girl boy woman man lady princess queen king model 👩 👨 👤",
+    "planet": "planet planets saturn jupiter exoplanet 🪐",
     "dawn": "dawn sunrise morning daybreak aurore amanecer 🌅 🌄",
     "day": "day daylight noon midday sunny summer bright clear daytime afternoon ☀ 🌞",
     "sunset": "sunset sundown golden-hour sonnenuntergang atardecer evening autumnal",
