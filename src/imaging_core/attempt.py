@@ -5,17 +5,16 @@ call write the intent, make the call, store the pictures, write the outcome. Eve
 """
 
 import asyncio
-import contextlib
 import logging
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import TypeVar
 
 import attrs
 
+from imaging_core.caller import Caller, OutOfTime, Stopped, StopReason, fault
 from imaging_core.errors import (
-    AnswerLost,
     BackendThrottled,
-    CallFailed,
     CallRefused,
     CallRejected,
     Charged,
@@ -25,16 +24,17 @@ from imaging_core.errors import (
     StorageFull,
     Unavailable,
 )
-from imaging_core.events import EventKind
+from imaging_core.faults import log_fault
+from imaging_core.heartbeat import Heartbeat
 from imaging_core.held import HeldJob, insist
 from imaging_core.images import Generated, PlannedCall, StoredCall, plan_calls
 from imaging_core.jobs import CallState, Job, JobFailure, LeaseReason, new_token
+from imaging_core.outcome import concluded
 from imaging_core.policies import InDoubt, RetryPolicy, RunLimits
 from imaging_core.ports import (
     BackendGate,
     GenerationCall,
     Generators,
-    ImageGenerator,
     ImageStore,
     JobEvents,
     JobRepository,
@@ -45,8 +45,12 @@ from imaging_core.progress import ProgressReporter
 
 log = logging.getLogger("imaging.runner")
 
-#: How long a backend gets to stop its own task after a cancel or a time-out, in s.
-STOP_GRACE_S = 10.0
+T = TypeVar("T")
+
+#: How long everybody stays away from a backend that turns calls away without saying for how long, in s.
+PAUSE_S = 60.0
+#: What a backend may ask for is taken for no less and no more than this, in s: 0 would be a hot loop, 1e9 the end.
+SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 900.0
 
 
 @attrs.frozen(kw_only=True)
@@ -64,12 +68,8 @@ class RunnerParts:
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
 
 
-class _Stopped(Exception):
-    """The call was stopped from outside, by a cancel or a hand-over; `sent` tells whether it had begun."""
-
-    def __init__(self, *, sent: bool) -> None:
-        super().__init__()
-        self.sent = sent
+class _PartAway(Exception):
+    """The store or the gate has not answered for long, so this worker cannot go on now."""
 
 
 class Attempt:
@@ -79,14 +79,19 @@ class Attempt:
         self._held = HeldJob(job, parts.jobs)
         self._permit = permit
         self._parts = parts
-        self._generator: ImageGenerator = parts.generators[job.backend]
-        self._paid = False
-        self._calling: asyncio.Task[Generated] | None = None
-        self._stop: str | None = None
-        self._lost = False
+        self._generator = parts.generators[job.backend]
         self._draining = False
-        self._nudged = asyncio.Event()
         self._progress = ProgressReporter(job, parts.events)
+        self._caller = Caller(self._generator, self._progress.report)
+        self._heart = Heartbeat(
+            self._held,
+            permit,
+            jobs=parts.jobs,
+            gate=parts.gate,
+            limits=parts.limits,
+            cancelled=lambda: self._caller.stop(StopReason.CANCEL),
+            lost=lambda: self._caller.stop(StopReason.LOST),
+        )
         #: What the backend showed of itself: True answered, False let us down, None was not asked.
         self.backend_ok: bool | None = None
         #: When the parked job is worth another look, in s from now.
@@ -96,7 +101,7 @@ class Attempt:
 
     def nudge(self) -> None:
         """Beat now: somebody may have asked for a cancel."""
-        self._nudged.set()
+        self._heart.nudge()
 
     def drain(self) -> None:
         """Make no further call; hand the rest over to another worker."""
@@ -105,74 +110,90 @@ class Attempt:
     def hand_over(self) -> None:
         """Stop the running call too, unless it costs money."""
         self.drain()
-        if not self._paid:
-            self._stop_call("drain")
+        self._caller.stop(StopReason.DRAIN)
 
     async def run(self) -> Job:
-        """Work until the job has ended or is parked. Raises LeaseLost when it became somebody else's."""
-        beats = asyncio.create_task(self._beat())
-        progress = asyncio.create_task(self._progress.run())
+        """Work until the job has ended or is parked.
+
+        Raises LeaseLost when it became somebody else's, Unavailable when the repository was away for long.
+        """
+        beside = [asyncio.create_task(self._heart.run()), asyncio.create_task(self._progress.run())]
         try:
-            await self._work()
+            await self._work_or_park()
         finally:
-            for task in (beats, progress):
+            for task in beside:
                 task.cancel()
-            await asyncio.gather(beats, progress, return_exceptions=True)
+            await asyncio.gather(*beside, return_exceptions=True)
         return self._held.job
 
     # --- the order of work -------------------------------------------------------------------------------
 
+    async def _work_or_park(self) -> None:
+        try:
+            await self._work()
+        except _PartAway as error:
+            # No fault of the job's: left to its lease it would count as crashed, and as poison in the end.
+            await self._after_error(CallRefused(str(error), code=FailureCode.INTERNAL))
+        except (LeaseLost, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  # ended or parked within its attempts, instead of tried for ever
+            log_fault(log, "An attempt met an unforeseen error.", error, self._held.facts())
+            await self._after_error(fault(self._held.job.backend, error, paid=self._caller.paid))
+
     async def _work(self) -> None:
         limits = self._parts.limits
         before = self._held.job
-        stored = await insist(lambda: self._parts.store.find(before.id))
-        self._held.job = before.adopting(stored)
-        missing = self._held.job.missing_calls(stored)
-        now = await self._held.now()
+        stored = await self._stored()
+        job = self._held.job = before.adopting(stored)
+        missing = job.missing_calls(stored)
         if not missing:
-            await self._succeed(stored)
-        elif self._held.job.cancel_requested:
+            await self._conclude(stored)
+        elif job.cancel_requested:
             await self._held.cancel()
-        elif self._held.job.crashes >= limits.max_crashes:
-            message = f"{self._held.job.crashes} workers died or froze while they worked on this job."
-            await self._held.fail(FailureCode.WORKER_CRASH, message, charged=self._held.doubt)
-        elif self._held.job.deadline is not None and now >= self._held.job.deadline:
-            message = f"The job did not end within the {self._held.job.max_wait_s:g} s it was given."
-            await self._held.fail(FailureCode.TIMEOUT, message, retryable=True)
+        elif job.crashes >= limits.max_crashes:
+            message = f"{job.crashes} workers died or froze while they worked on this job."
+            await self._held.fail(FailureCode.WORKER_CRASH, message, charged=await self._doubt())
+        elif job.deadline is not None and await self._held.now() >= job.deadline:
+            message = f"The job did not end within the {job.max_wait_s:g} s it was given."
+            await self._held.fail(FailureCode.TIMEOUT, message, retryable=True, charged=await self._doubt())
         else:
             await self._make(missing, before)
 
     async def _make(self, missing: Sequence[int], before: Job) -> None:
         try:
-            capabilities = await self._generator.capabilities()
+            self._caller.paid = (await self._generator.capabilities()).paid
         except Unavailable as error:
             # The lists a backend keeps may be away while the job was accepted on an earlier answer.
-            refused = CallRefused(str(error), code=FailureCode.BACKEND_UNREACHABLE)
             self.backend_ok = False
-            await self._after_error(refused)
+            await self._after_error(CallRefused(str(error), code=FailureCode.BACKEND_UNREACHABLE))
             return
-        self._paid = capabilities.paid
-        if self._paid and self._parts.limits.on_crash is InDoubt.FAIL and _cut_off(before, self._held.job):
+        if self._caller.paid and self._parts.limits.on_crash is InDoubt.FAIL and _cut_off(before, self._held.job):
             message = "A paid call was under way when its worker died; it may have been charged."
             await self._held.fail(FailureCode.ANSWER_LOST, message, charged=Charged.UNKNOWN)
             return
         planned = {call.index: call for call in plan_calls(self._held.job.request)}
+        to_make = sum(planned[index].images for index in missing)
         for nth, index in enumerate(missing):
-            if self._draining:
-                await self._park(LeaseReason.DRAIN)
+            if not await self._may_call(index, first=nth == 0):
                 return
-            if nth and not await self._may_call_again():
-                return
-            if self._paid and self._held.job.paid_tries(index) >= self._parts.limits.max_paid_calls:
-                message = f"{self._held.job.paid_tries(index)} paid calls were made for one picture without an answer."
-                await self._held.fail(FailureCode.PAID_CALLS_USED_UP, message, charged=Charged.UNKNOWN)
-                return
+            self._progress.call_begins(planned[index], done=self._held.job.request.count - to_make)
             if not await self._make_one(planned[index]):
                 return
-        await self._succeed(await insist(lambda: self._parts.store.find(self._held.job.id)))
+            to_make -= planned[index].images
+        await self._conclude(await self._stored())
 
-    async def _may_call_again(self) -> bool:
-        verdict = await insist(lambda: self._parts.gate.again(self._permit))
+    async def _may_call(self, index: int, *, first: bool) -> bool:
+        """Whether to make a call; else the job has been parked or ended."""
+        if self._draining:
+            await self._park(LeaseReason.DRAIN)
+            return False
+        tries = self._held.job.paid_tries(index)
+        if self._caller.paid and tries >= self._parts.limits.max_paid_calls:
+            message = f"{tries} paid calls were made for one picture without an answer."
+            await self._held.fail(FailureCode.PAID_CALLS_USED_UP, message, charged=Charged.UNKNOWN)
+            return False
+        # The permit that came with the claim is good for one call.
+        verdict = None if first else await self._insist(lambda: self._parts.gate.again(self._permit))
         if isinstance(verdict, RetryAt):
             await self._park(LeaseReason.THROTTLED, verdict.delay_s)
             return False
@@ -182,7 +203,9 @@ class Attempt:
         """Make one call and store what it gave; False when the attempt is over."""
         task_id = f"imaging-{self._held.job.id}-{self._held.job.attempt}-{planned.index}-{new_token()}"
         await self._held.write(lambda job: job.intending(planned.index, task_id))
-        self._progress.call_begins(planned)
+        if self._held.job.cancel_requested:
+            # The write met the request before any heartbeat did.
+            self._caller.stop(StopReason.CANCEL)
         try:
             generated = await self._call(planned, task_id)
         except GenerationError as error:
@@ -190,164 +213,141 @@ class Attempt:
             self._note_call(task_id, _state_after(error))
             await self._after_error(error)
             return False
-        except _Stopped as stop:
-            state = CallState.FAILED if stop.sent else CallState.REFUSED
-            self._note_call(task_id, CallState.IN_DOUBT if self._paid and stop.sent else state)
-            await self._after_stop()
+        except OutOfTime as end:
+            await self._after_time(task_id, sent=end.sent)
+            return False
+        except Stopped as stop:
+            self._note_call(task_id, self._state_unanswered(sent=stop.sent))
+            await self._after_stop(stop.reason)
             return False
         self.backend_ok = True
         self._note_call(task_id, CallState.ANSWERED, credits=generated.credits)
-        try:
-            first = planned.first_image
-            await insist(lambda: self._parts.store.put(self._held.job.id, planned.index, generated, first_image=first))
-        except StorageFull as error:
-            charged = Charged.YES if generated.credits else Charged.NO
-            await self._held.fail(FailureCode.STORAGE_FULL, str(error), retryable=True, charged=charged)
-            return False
-        return True
-
-    def _note_call(self, task_id: str, state: CallState, *, credits: float | None = None) -> None:  # noqa: A002
-        # Goes to the repository with the next write: the store already tells the same after a crash.
-        self._held.job = self._held.job.with_call(task_id, state, credits=credits)
+        return await self._store(planned, generated)
 
     async def _call(self, planned: PlannedCall, task_id: str) -> Generated:
-        request = self._held.job.request
-        earlier = tuple(c.task_id for c in self._held.job.calls if c.state is CallState.IN_DOUBT)
+        job = self._held.job
         call = GenerationCall(
-            job_id=self._held.job.id,
-            request=request,
+            job_id=job.id,
+            request=job.request,
             index=planned.index,
             images=planned.images,
-            seed=(request.seed or 0) + planned.first_image,
+            seed=(job.request.seed or 0) + planned.first_image,
             task_id=task_id,
-            earlier_task_ids=earlier,
+            earlier_task_ids=tuple(c.task_id for c in job.calls if c.state is CallState.IN_DOUBT),
         )
-        if self._stop:
-            raise _Stopped(sent=False)
-        if self._lost:
-            raise LeaseLost
-        self._calling = task = asyncio.create_task(self._generator.generate(call, report=self._progress.report))
-        try:
-            done, _ = await asyncio.wait({task}, timeout=await self._time_left())
-            if not done:
-                raise self._timed_out()
-            return task.result()
-        except asyncio.CancelledError:
-            if not task.cancelled():
-                raise
-            if self._lost:
-                raise LeaseLost from None
-            raise _Stopped(sent=True) from None
-        finally:
-            self._calling = None
-            if not task.done():
-                task.cancel()
-                await asyncio.wait({task}, timeout=STOP_GRACE_S)
+        time_left_s = await self._time_left()
+        await self._heart.be_sure()
+        return await self._caller.make(call, time_left_s=time_left_s)
 
-    def _timed_out(self) -> GenerationError:
-        message = "The backend did not answer within the time the job was given."
-        kind = AnswerLost if self._paid else CallFailed
-        charged = Charged.UNKNOWN if self._paid else Charged.NO
-        return kind(message, code=FailureCode.TIMEOUT, retryable=False, charged=charged)
+    async def _store(self, planned: PlannedCall, generated: Generated) -> bool:
+        job_id, first = self._held.job.id, planned.first_image
+        try:
+            await insist(lambda: self._parts.store.put(job_id, planned.index, generated, first_image=first))
+        except Unavailable as error:
+            # Made, perhaps paid for, and nowhere to put it: said plainly, and never made again without being asked.
+            code = FailureCode.STORAGE_FULL if isinstance(error, StorageFull) else FailureCode.INTERNAL
+            charged = Charged.YES if generated.credits else Charged.NO
+            await self._held.fail(code, str(error), retryable=True, charged=charged)
+            return False
+        return True
 
     async def _time_left(self) -> float:
         now = await self._held.now()
         lease = self._held.job.lease
         since = lease.since if lease else now
         ends = [since + timedelta(seconds=self._held.job.run_timeout_s), self._held.job.deadline]
-        return max(0.0, (min(end for end in ends if end is not None) - now).total_seconds())
+        return (min(end for end in ends if end is not None) - now).total_seconds()
 
     # --- what a call's end means -------------------------------------------------------------------------
 
+    def _note_call(self, task_id: str, state: CallState, *, credits: float | None = None) -> None:  # noqa: A002
+        # Goes to the repository with the next write: the store already tells the same after a crash.
+        self._held.job = self._held.job.with_call(task_id, state, credits=credits)
+
     def _note_verdict(self, error: GenerationError) -> None:
-        # Only a definite no is an answer of the backend's; being throttled says nothing of its health.
-        self.backend_ok = None if isinstance(error, BackendThrottled) else isinstance(error, CallRejected)
+        # Only a definite no is an answer of the backend's; being throttled, or a fault of ours, says nothing of its health.
+        if isinstance(error, BackendThrottled) or error.code is FailureCode.INTERNAL:
+            self.backend_ok = None
+        else:
+            self.backend_ok = isinstance(error, CallRejected)
+
+    def _state_unanswered(self, *, sent: bool) -> CallState:
+        if not sent:
+            return CallState.REFUSED
+        return CallState.IN_DOUBT if self._caller.paid else CallState.FAILED
+
+    async def _doubt(self) -> Charged:
+        """Whether any of the job's calls may have been charged without giving a picture."""
+        if not self._held.in_doubt:
+            return Charged.NO
+        try:
+            paid = (await self._generator.capabilities()).paid
+        except Unavailable:
+            paid = True
+        return Charged.UNKNOWN if paid else Charged.NO
 
     async def _after_error(self, error: GenerationError) -> None:
         """Park the job for another go, or fail it."""
         now = await self._held.now()
-        limits = self._parts.limits
+        job = self._held.job
         if isinstance(error, BackendThrottled):
-            seconds = 60.0 if error.retry_after_s is None else error.retry_after_s
-            await insist(lambda: self._parts.gate.pause(self._held.job.backend, seconds=seconds))
-        refusals = sum(
-            1 for f in self._held.job.failures if f.code in (FailureCode.BACKEND_UNREACHABLE, FailureCode.THROTTLED)
-        )
+            await self._pause(PAUSE_S if error.retry_after_s is None else error.retry_after_s)
+        refusals = sum(1 for f in job.failures if f.code in (FailureCode.BACKEND_UNREACHABLE, FailureCode.THROTTLED))
         park = self._parts.retry.decide(
             error,
-            attempt=self._held.job.attempt,
+            attempt=job.attempt,
             refusals=refusals,
-            age_s=(now - (self._held.job.started_at or now)).total_seconds(),
-            paid=self._paid,
-            lost=limits.on_lost,
+            age_s=(now - (job.started_at or now)).total_seconds(),
+            paid=self._caller.paid,
+            lost=self._parts.limits.on_lost,
         )
-        charged = error.charged if self._paid else Charged.NO
+        charged = error.charged if self._caller.paid else Charged.NO
         if park is None:
             await self._held.fail(error.code, str(error), retryable=error.retryable, charged=charged)
             return
         failure = await self._held.failure(error.code, str(error), retryable=True, charged=charged)
         log.info("An attempt failed and will be repeated.", extra=self._held.facts(code=error.code.value))
-        await self._park(park.reason, park.delay_s, failure)
+        shortest = SHORTEST_PAUSE_S if park.reason is LeaseReason.THROTTLED else 0.0
+        await self._park(park.reason, max(shortest, park.delay_s), failure)
 
-    async def _after_stop(self) -> None:
-        if self._stop == "drain":
-            await self._park(LeaseReason.DRAIN)
-            return
-        stored = await insist(lambda: self._parts.store.find(self._held.job.id))
-        if self._held.job.missing_calls(stored):
-            await self._held.cancel()
-        else:
-            await self._succeed(stored)
+    async def _pause(self, seconds: float) -> None:
+        backend, seconds = self._held.job.backend, min(max(seconds, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
+        await self._insist(lambda: self._parts.gate.pause(backend, seconds=seconds))
+
+    async def _after_time(self, task_id: str, *, sent: bool) -> None:
+        self._note_call(task_id, self._state_unanswered(sent=sent))
+        if sent:
+            self.backend_ok = False
+        charged = Charged.UNKNOWN if sent and self._caller.paid else Charged.NO
+        message = "The backend did not answer within the time the job was given."
+        await self._held.fail(FailureCode.TIMEOUT, message, retryable=True, charged=charged)
+
+    async def _after_stop(self, reason: StopReason) -> None:
+        match reason:
+            case StopReason.LOST:
+                raise LeaseLost
+            case StopReason.DRAIN:
+                await self._park(LeaseReason.DRAIN)
+            case StopReason.CANCEL:
+                await self._held.cancel()
 
     async def _park(self, reason: LeaseReason, delay_s: float = 0.0, failure: JobFailure | None = None) -> None:
         await self._held.park(reason, delay_s, failure)
-        self.again_in_s = delay_s
+        self.again_in_s = delay_s if self._held.job.parked else None
 
-    async def _succeed(self, stored: Sequence[StoredCall]) -> None:
-        images = tuple(image for call in stored for image in call.images)
-        filtered = sum(call.filtered for call in stored)
-        if filtered:
-            count = "The picture was" if filtered == 1 and not images else f"{filtered} of the pictures were"
-            charged = Charged.YES if self._held.job.credits else Charged.NO
-            message = f"{count} filtered by the provider."
-            if not images:
-                await self._held.fail(FailureCode.CONTENT_FILTERED, message, charged=charged)
-                return
-            failure = await self._held.failure(FailureCode.CONTENT_FILTERED, message, charged=charged)
-            self._held.job = self._held.job.with_failure(failure)
-        await self._held.end(lambda job, at: job.succeeded(images, now=at), EventKind.FINISHED)
+    async def _conclude(self, stored: Sequence[StoredCall]) -> None:
+        await self._held.end(lambda job, at: concluded(job, stored, now=at))
 
-    # --- the heartbeat -----------------------------------------------------------------------------------
+    # --- parts that may be away --------------------------------------------------------------------------
 
-    async def _beat(self) -> None:
-        limits = self._parts.limits
-        while True:
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._nudged.wait(), limits.heartbeat_s)
-            self._nudged.clear()
-            try:
-                beat = await self._parts.jobs.beat(self._held.job.id, token=self._held.token, lease_s=limits.lease_s)
-                await self._parts.gate.beat(self._permit)
-            except LeaseLost:
-                self._lose()
-                return
-            except Unavailable as error:
-                log.warning("A heartbeat got no answer: %s", error, extra=self._held.facts())
-                continue
-            if beat.cancel_requested:
-                self._stop_call("cancel")
+    async def _stored(self) -> Sequence[StoredCall]:
+        return await self._insist(lambda: self._parts.store.find(self._held.job.id))
 
-    def _lose(self) -> None:
-        self._lost = True
-        log.warning("The lease was lost: another worker has the job.", extra=self._held.facts())
-        # A paid answer under way is worth storing: the new owner adopts it. A free one only holds up the backend.
-        if not self._paid and self._calling:
-            self._calling.cancel()
-
-    def _stop_call(self, reason: str) -> None:
-        self._stop = self._stop or reason
-        if self._calling:
-            self._calling.cancel()
+    async def _insist(self, action: Callable[[], Awaitable[T]]) -> T:
+        try:
+            return await insist(action)
+        except Unavailable as error:
+            raise _PartAway(str(error)) from error
 
 
 def _cut_off(before: Job, after: Job) -> bool:

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 
 from imaging_core.errors import ImagingError, Unavailable
 from imaging_core.events import EventKind
+from imaging_core.faults import log_fault
 from imaging_core.ports import JobEvents
 from imaging_core.runner import Held, Idle, JobRunner
 from imaging_core.sweep import Sweeper
@@ -69,8 +70,8 @@ class Dispatcher:
 
     def _free_slot(self, backend: str, task: asyncio.Task[None]) -> None:
         self._busy[backend].discard(task)
-        if not task.cancelled() and task.exception() is not None:
-            log.error("A slot ended with an error.", exc_info=task.exception(), extra={"backend": backend})
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log_fault(log, "A slot ended with an error.", error, {"backend": backend})
             self._ring_later(backend, TROUBLE_S)
         if backend in self._rung_again:
             self._rung_again.discard(backend)
@@ -128,6 +129,8 @@ class Dispatcher:
             except ImagingError as error:
                 # Heartbeats see a cancel too, only later.
                 log.warning("Cancels are not heard at once for now: %s", error)
+            except Exception as error:  # noqa: BLE001  # whatever it is, it must not take the sweep beside it along
+                log_fault(log, "Cancels are not heard at once for now.", error, {})
             await asyncio.sleep(TROUBLE_S)
 
     async def drain(self, grace_s: float) -> None:

@@ -30,8 +30,11 @@ async def open_imaging(
     """A service over these generators, with its jobs in memory and, unless told otherwise, its pictures too.
 
     `slots` says how many calls at a time each backend takes (1 unless named). On leaving, running jobs get `grace_s`.
+    Raises ValueError when two generators go by one name.
     """
     by_name = {generator.backend: generator for generator in generators}
+    if len(by_name) < len(generators):
+        raise ValueError(f"Two generators go by one name: {', '.join(sorted(g.backend for g in generators))}.")
     slots = {name: (slots or {}).get(name, 1) for name in by_name}
     limits = limits or RunLimits()
     store = store or MemoryImageStore()

@@ -5,13 +5,22 @@ Imports stdlib, attrs and this package.
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from datetime import datetime, timedelta
 from typing import TypeVar
 
 import attrs
 
-from imaging_core.errors import Charged, FailureCode, LeaseLost, StaleJob, StorageFull, Unavailable
+from imaging_core.errors import (
+    Charged,
+    FailureCode,
+    JobDeleted,
+    JobNotFound,
+    LeaseLost,
+    StaleJob,
+    StorageFull,
+    Unavailable,
+)
 from imaging_core.events import EventKind, event_of
 from imaging_core.jobs import CallState, Job, JobFailure, LeaseReason
 from imaging_core.ports import JobRepository
@@ -43,6 +52,14 @@ async def insist(action: Callable[[], Awaitable[T]]) -> T:
             delay = min(delay * 2, 2.0)
 
 
+#: What a write tells of the job it made: the kind of the event, and its facts.
+Told = tuple[EventKind, Mapping[str, str]]
+
+
+def _ended(job: Job) -> Told:
+    return EventKind(job.status.value), {"code": job.failure.code.value} if job.failure else {}
+
+
 class HeldJob:
     """The job as this worker last wrote it, and the only way it writes it."""
 
@@ -57,7 +74,7 @@ class HeldJob:
         """The repository's clock."""
         return await insist(self._jobs.now)
 
-    async def write(self, change: Callable[[Job], Job], kind: EventKind | None = None, **data: str) -> None:
+    async def write(self, change: Callable[[Job], Job], told: Callable[[Job], Told] | None = None) -> None:
         """Apply a change and save it under the token, again if a door changed the job meanwhile.
 
         Raises LeaseLost when the job became somebody else's or has ended.
@@ -65,36 +82,57 @@ class HeldJob:
         while True:
             changed = change(self.job)
             try:
-                self.job = await insist(await self._saving(changed, kind, data))
+                self.job = await insist(await self._saving(changed, told))
             except StaleJob:
-                fresh = await insist(lambda: self._jobs.get(self.job.id))
-                if fresh.lease is None or fresh.lease.token != self.token:
-                    raise LeaseLost from None
+                fresh = await self._fresh()
                 # Calls and failures are the runner's alone; whatever else changed is the other's.
                 self.job = attrs.evolve(fresh, calls=self.job.calls, failures=self.job.failures)
             else:
                 return
 
-    async def _saving(self, changed: Job, kind: EventKind | None, data: dict[str, str]) -> Callable[[], Awaitable[Job]]:
-        events = () if kind is None else (event_of(changed, kind, at=await self.now(), **data),)
+    async def _saving(self, changed: Job, told: Callable[[Job], Told] | None) -> Callable[[], Awaitable[Job]]:
+        if told is None:
+            return lambda: self._jobs.save(changed, token=self.token)
+        kind, data = told(changed)
+        events = (event_of(changed, kind, at=await self.now(), **data),)
         return lambda: self._jobs.save(changed, token=self.token, events=events)
 
-    async def end(self, change: Callable[[Job, datetime], Job], kind: EventKind, **data: str) -> None:
-        """Write the job's end."""
+    async def _fresh(self) -> Job:
+        try:
+            fresh = await insist(lambda: self._jobs.get(self.job.id))
+        except (JobNotFound, JobDeleted):
+            raise LeaseLost from None
+        if fresh.lease is None or fresh.lease.token != self.token:
+            raise LeaseLost
+        return fresh
+
+    async def end(self, change: Callable[[Job, datetime], Job]) -> None:
+        """Write the job's end, and tell of it."""
         now = await self.now()
-        await self.write(lambda job: change(job, now), kind, **data)
+        await self.write(lambda job: change(job, now), _ended)
 
     async def cancel(self) -> None:
         """End the job as cancelled."""
-        await self.end(lambda job, at: job.cancelled(now=at), EventKind.CANCELLED)
+        await self.end(lambda job, at: job.cancelled(now=at))
 
     async def park(self, reason: LeaseReason, delay_s: float, failure: JobFailure | None = None) -> None:
-        """Let go of the job until `delay_s` from now."""
+        """Let go of the job until `delay_s` from now; one that somebody asked to cancel ends here instead."""
         now = await self.now()
         until = now + timedelta(seconds=delay_s)
-        data = {"reason": reason.value, "until": until.isoformat()} | ({"code": failure.code.value} if failure else {})
-        change = lambda job: job.parked_until(until, reason, now=now, failure=failure)  # noqa: E731
-        await self.write(change, EventKind.PARKED, **data)
+
+        def change(job: Job) -> Job:
+            if job.cancel_requested:
+                # Parked, nobody would see the request before the job's next turn.
+                return (job.with_failure(failure) if failure else job).cancelled(now=now)
+            return job.parked_until(until, reason, now=now, failure=failure)
+
+        def told(job: Job) -> Told:
+            if job.status.terminal:
+                return _ended(job)
+            code = {"code": failure.code.value} if failure else {}
+            return EventKind.PARKED, {"reason": reason.value, "until": until.isoformat(), **code}
+
+        await self.write(change, told)
 
     async def fail(
         self, code: FailureCode, message: str, *, retryable: bool = False, charged: Charged = Charged.NO
@@ -102,7 +140,7 @@ class HeldJob:
         """End the job as failed."""
         failure = await self.failure(code, message, retryable=retryable, charged=charged)
         log.info("The job failed.", extra=self.facts(code=code.value))
-        await self.end(lambda job, at: job.failed(failure, now=at), EventKind.FAILED, code=code.value)
+        await self.end(lambda job, at: job.failed(failure, now=at))
 
     async def failure(
         self, code: FailureCode, message: str, *, retryable: bool = False, charged: Charged = Charged.NO
@@ -112,10 +150,9 @@ class HeldJob:
         return JobFailure(code=code, message=message, retryable=retryable, attempt=attempt, at=at, charged=charged)
 
     @property
-    def doubt(self) -> Charged:
-        """Whether any of its calls may have been charged without giving a picture."""
-        doubtful = any(call.state is CallState.IN_DOUBT for call in self.job.calls)
-        return Charged.UNKNOWN if doubtful else Charged.NO
+    def in_doubt(self) -> bool:
+        """Whether any of its calls was sent without anybody knowing what became of it."""
+        return any(call.state is CallState.IN_DOUBT for call in self.job.calls)
 
     def facts(self, **more: str) -> dict[str, object]:
         """What a log line about it carries."""

@@ -27,14 +27,15 @@ class ProgressReporter:
         self._changed = asyncio.Event()
         self._events = events
 
-    def call_begins(self, planned: PlannedCall) -> None:
-        """Progress is now that of this call."""
-        self._done, self._images = planned.first_image, planned.images
+    def call_begins(self, planned: PlannedCall, *, done: int) -> None:
+        """Progress is now that of this call; `done` of the job's pictures are made already."""
+        self._done, self._images = done, planned.images
         self.report(CallProgress(fraction=0.0))
 
     def report(self, progress: CallProgress) -> None:
         """Take a call's progress; from the event loop's own thread."""
-        fraction = min(max(progress.fraction, 0.0), 1.0)
+        # In this order NaN, which some engines give for 0 of 0 steps, becomes 0.
+        fraction = min(max(0.0, progress.fraction), 1.0)
         overall = (self._done + fraction * self._images) / self._count
         before = self._newest
         if before is not None and before.images_done == self._done:

@@ -5,7 +5,7 @@ import logging
 import attrs
 
 from imaging_core.attempt import Attempt, RunnerParts
-from imaging_core.errors import LeaseLost, StorageFull, Unavailable
+from imaging_core.errors import LeaseLost, StorageFull, Unavailable, UnknownBackend
 from imaging_core.jobs import Job, new_token
 from imaging_core.ports import RetryAt
 
@@ -50,9 +50,12 @@ class JobRunner:
     async def run_next(self, backend: str) -> Idle | Held | Ran:
         """Run the next claimable job of a backend to its end or its parking.
 
-        Raises Unavailable when the repository, the gate or the store does not answer.
+        Raises Unavailable when the repository, the gate or the store does not answer, UnknownBackend for one that has
+        no generator here.
         """
         parts = self.parts
+        if backend not in parts.generators:
+            raise UnknownBackend(backend, tuple(parts.generators))
         try:
             await parts.store.check()
         except StorageFull as error:

@@ -18,12 +18,14 @@ from imaging_core.errors import (
     ImagingError,
     InvalidRequest,
     JobConflict,
+    JobDeleted,
     JobNotFound,
     StaleJob,
     Unavailable,
     UnknownBackend,
 )
 from imaging_core.events import EventKind, JobProgress, event_of
+from imaging_core.faults import log_fault
 from imaging_core.images import MAX_SEED, Capabilities, ImageRef, ImageRequest
 from imaging_core.jobs import JOB_ID, Job, JobStatus, new_job_id
 from imaging_core.policies import RunLimits
@@ -162,6 +164,8 @@ class ImagingService:
         except Unavailable as error:
             facts = {"job_id": job.id, "backend": job.backend}
             log.warning("A ring was lost; the sweep will find the job: %s", error, extra=facts)
+        except Exception as error:  # noqa: BLE001  # nobody awaits a ring, and nothing but speed depends on it
+            log_fault(log, "A bell failed.", error, {"job_id": job.id, "backend": job.backend})
 
     # --- looking -----------------------------------------------------------------------------------------
 
@@ -183,7 +187,8 @@ class ImagingService:
         if job.status is JobStatus.QUEUED:
             ahead, state = await asyncio.gather(self.jobs.position(job), self.jobs.state(job.backend))
             slots = (await self._gate.state(job.backend)).slots
-            eta = None if state.mean_run_s is None else state.mean_run_s * ((ahead + state.started) / slots + 1)
+            mean_s = state.mean_run_s
+            eta = None if mean_s is None or slots < 1 else mean_s * ((ahead + state.started) / slots + 1)
             return JobView(job=job, position=ahead + 1, eta_s=eta)
         if job.status is JobStatus.STARTED:
             progress = await self.events.progress(job.id)
@@ -269,7 +274,12 @@ class ImagingService:
 
     async def delete(self, job_id: str, *, owner: str | None = None) -> None:
         """Forget an ended job and remove its pictures. Raises JobNotFound, JobDeleted, JobConflict while it is open."""
-        job = await self.get(job_id, owner=owner)
+        try:
+            job = await self.get(job_id, owner=owner)
+        except JobDeleted:
+            # The time before may have ended between the record and the pictures.
+            await self.store.delete(job_id)
+            raise
         if not job.status.terminal:
             raise JobConflict(f"The job is {job.status}. Cancel it first, or wait for its end.")
         # The record goes first: a crash in between leaves pictures nobody can ask for, which a repair finds.

@@ -6,11 +6,14 @@ Every worker and every API sweeps; there is no leader, since each step is an ato
 import asyncio
 import logging
 from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 
-from imaging_core.errors import Charged, FailureCode, ImagingError, LeaseLost, StaleJob
+from imaging_core.errors import Charged, FailureCode, ImagingError, LeaseLost, StaleJob, Unavailable
 from imaging_core.events import EventKind, event_of
+from imaging_core.faults import log_fault
 from imaging_core.images import StoredCall
 from imaging_core.jobs import CallState, Job, JobFailure
+from imaging_core.outcome import concluded
 from imaging_core.policies import RunLimits
 from imaging_core.ports import ImageStore, JobRepository
 
@@ -32,7 +35,10 @@ class Sweeper:
         free: Callable[[], Mapping[str, int]] = dict,
         ring: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Sweep until cancelled: end what is overdue, and ring for the slots that are free here. An API has none."""
+        """Sweep until cancelled: end what is overdue, and ring for the slots that are free here. An API has none.
+
+        A sweep that goes wrong is told in the log and followed by the next.
+        """
         while True:
             try:
                 await self.end_overdue()
@@ -41,10 +47,15 @@ class Sweeper:
                         ring(backend)
             except ImagingError as error:
                 log.warning("The sweep was cut short: %s", error)
+            except Exception as error:  # noqa: BLE001  # whatever it is, without a sweep nothing lost is ever found
+                log_fault(log, "The sweep failed.", error, {})
             await asyncio.sleep(every_s)
 
     async def end_overdue(self) -> int:
-        """End the jobs whose time is over: finished if their pictures are all there, else failed. How many it ended."""
+        """End the jobs whose time is over; how many it ended.
+
+        Finished when their pictures are all there, cancelled when that was asked for, else failed. Raises Unavailable.
+        """
         ended = 0
         for job in await self._jobs.overdue():
             try:
@@ -53,6 +64,11 @@ class Sweeper:
             except (StaleJob, LeaseLost):
                 # Somebody else moved it on between the reading and the writing: then it is not ours to end.
                 continue
+            except Unavailable:
+                raise
+            except ImagingError as error:
+                # One that cannot be ended must not stand before the others for ever.
+                log.warning("An overdue job could not be ended: %s", error, extra={"job_id": job.id})
         return ended
 
     async def needed_rings(self, free: Mapping[str, int]) -> dict[str, int]:
@@ -72,17 +88,23 @@ class Sweeper:
     async def _end(self, job: Job, calls: Sequence[StoredCall]) -> None:
         now = await self._jobs.now()
         job = job.adopting(calls)
-        images = tuple(image for call in calls for image in call.images)
-        if not job.missing_calls(calls) and images:
-            done = job.succeeded(images, now=now)
-            await self._jobs.save(done, events=[event_of(done, EventKind.FINISHED, at=now)])
-            return
+        if not job.missing_calls(calls):
+            ended = concluded(job, calls, now=now)
+        elif job.cancel_requested:
+            ended = job.cancelled(now=now)
+        else:
+            ended = job.failed(self._timeout(job, now), now=now)
+        code = {"code": ended.failure.code.value} if ended.failure else {}
+        await self._jobs.save(ended, events=[event_of(ended, EventKind(ended.status.value), at=now, **code)])
+        log.info("An overdue job was ended.", extra={"job_id": job.id, "backend": job.backend})
+
+    def _timeout(self, job: Job, now: datetime) -> JobFailure:
         if job.deadline is not None and now >= job.deadline:
             message = f"The job did not end within the {job.max_wait_s:g} s it was given."
         else:
             message = f"The attempt took longer than {job.run_timeout_s:g} s."
         doubt = any(call.state is CallState.IN_DOUBT for call in job.calls)
-        failure = JobFailure(
+        return JobFailure(
             code=FailureCode.TIMEOUT,
             message=message,
             retryable=True,
@@ -90,7 +112,3 @@ class Sweeper:
             at=now,
             charged=Charged.UNKNOWN if doubt else Charged.NO,
         )
-        failed = job.failed(failure, now=now)
-        event = event_of(failed, EventKind.FAILED, at=now, code=failure.code.value)
-        await self._jobs.save(failed, events=[event])
-        log.info("An overdue job was ended.", extra={"job_id": job.id, "backend": job.backend})
