@@ -1,6 +1,5 @@
 """The command `imaging`. Imports nothing heavy before a command needs it, so that --help answers at once."""
 
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NoReturn
 
@@ -150,7 +149,7 @@ def version() -> None:
     typer.echo(installed("imaging-service"))
 
 
-def _run(command: "Command", *, embedded: bool = False, **overrides: object) -> None:
+def _run(command: "Command", *, embedded: bool = False, **overrides: bool | None) -> None:
     """Run a command over the settings; what a person can mend is one sentence and exit status 1, never a traceback."""
     import asyncio  # noqa: PLC0415
 
@@ -158,7 +157,7 @@ def _run(command: "Command", *, embedded: bool = False, **overrides: object) -> 
     from entrypoints.settings import SettingsError, load_settings  # noqa: PLC0415
 
     try:
-        settings = load_settings(**overrides)
+        settings = load_settings(None, **overrides)
         if embedded and settings.demo is None and settings.demo_by_default:
             settings = settings.model_copy(update={"demo": True})
         configure_logging(settings.log_level)
@@ -189,4 +188,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

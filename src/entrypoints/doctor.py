@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
 
 from adapters.redis import RedisLink, check_durability
 from entrypoints.container.distributed import broker_url_of
@@ -63,7 +64,7 @@ async def _redis(url: str, setting: str, settings: Settings) -> str:
 
 async def _backend(container: EmbeddedContainer, name: str) -> str:
     generator = container.generators()[name]
-    if not hasattr(generator, "__aenter__"):
+    if not isinstance(generator, AbstractAsyncContextManager):
         return str(await generator.probe())
     async with generator:
         return str(await generator.probe())

@@ -2,12 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
+from adapters.sqlite import SqliteJobRepository
 from entrypoints.container.embedded import EmbeddedContainer
 from entrypoints.settings import Settings
 from imaging_core.dispatcher import Dispatcher
+from imaging_core.memory import MemoryJobQueue
 from imaging_core.service import ImagingService
 
 if TYPE_CHECKING:
@@ -25,9 +27,11 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Di
         await container.store().check()
         await _open_generators(container, stack)
         # The folder's lock proves that whoever held these leases is dead: nobody needs to wait for them to run out.
-        await container.jobs().release_leases()
+        await SqliteJobRepository(database).release_leases()
         service, dispatcher = container.service(), container.dispatcher()
-        stack.callback(container.queue().listen(dispatcher.ring))
+        bell = container.queue()
+        assert isinstance(bell, MemoryJobQueue)  # noqa: S101  # the embedded table's
+        stack.callback(bell.listen(dispatcher.ring))
         stack.push_async_callback(service.close)
         await _dispatching(dispatcher, stack)
         yield service, dispatcher
@@ -80,7 +84,7 @@ async def _open_redis(container: "DistributedContainer", settings: Settings, sta
 
 async def _open_generators(container: EmbeddedContainer, stack: AsyncExitStack) -> None:
     for generator in container.generators().values():
-        if hasattr(generator, "__aenter__"):
+        if isinstance(generator, AbstractAsyncContextManager):
             await stack.enter_async_context(generator)
 
 

@@ -69,7 +69,7 @@ def test_jobs_cut_off_by_a_kill_go_on_at_the_next_start(tmp_path: Path) -> None:
     }
     with Imaging(*UP, folder=tmp_path, **settings) as imaging:
         imaging.started("is up")
-        ids = [submit(imaging.url, prompt=f"a hill {n}", width=64, height=64) for n in range(6)]
+        ids = [submit(imaging.url, prompt=f"a hill {n}", width=64, height=64, steps=10) for n in range(6)]
         imaging.kill()
         imaging.start()
 

@@ -4,7 +4,7 @@ import socket
 
 from dependency_injector import containers, providers
 
-from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener
+from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, default_broker_url
 from adapters.redis import RedisGate, RedisJobEvents, RedisJobRepository, RedisLink
 from entrypoints.container.embedded import EmbeddedContainer
 from entrypoints.settings import Settings, SettingsError

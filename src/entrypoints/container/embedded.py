@@ -16,7 +16,7 @@ from imaging_core.attempt import RunnerParts
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.jobs import new_token
 from imaging_core.memory import MemoryGate, MemoryJobQueue
-from imaging_core.ports import ImageGenerator
+from imaging_core.ports import BackendGate, ImageGenerator, ImageStore, JobEvents, JobQueue, JobRepository
 from imaging_core.runner import JobRunner
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
@@ -64,11 +64,11 @@ class EmbeddedContainer(containers.DeclarativeContainer):
 
     # --- ports ---
     database = providers.Singleton(SqliteDatabase, settings.provided.data_dir)
-    jobs = providers.Singleton(SqliteJobRepository, database)
-    events = providers.Singleton(SqliteJobEvents, database)
-    queue = providers.Singleton(MemoryJobQueue)
-    gate = providers.Singleton(MemoryGate, settings.provided.gate_limits)
-    store = providers.Singleton(
+    jobs: providers.Provider[JobRepository] = providers.Singleton(SqliteJobRepository, database)
+    events: providers.Provider[JobEvents] = providers.Singleton(SqliteJobEvents, database)
+    queue: providers.Provider[JobQueue] = providers.Singleton(MemoryJobQueue)
+    gate: providers.Provider[BackendGate] = providers.Singleton(MemoryGate, settings.provided.gate_limits)
+    store: providers.Provider[ImageStore] = providers.Singleton(
         DirectoryImageStore,
         providers.Callable(_pictures, settings),
         reserve_bytes=settings.provided.storage_reserve_bytes,
