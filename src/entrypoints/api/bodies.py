@@ -57,6 +57,7 @@ async def _read(request: Request, config: ApiConfig) -> bytes:
         # The client waits for a go-ahead before it sends anything, so there is nothing to throw away.
         raise _too_large(limit)
     body = bytearray()
+    more = True
     try:
         async with asyncio.timeout(config.body_deadline_s):
             while not too_long:
@@ -64,13 +65,14 @@ async def _read(request: Request, config: ApiConfig) -> bytes:
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
                 body += message.get("body", b"")
-                too_long = len(body) > limit
-                if not message.get("more_body", False) and not too_long:
+                too_long, more = len(body) > limit, message.get("more_body", False)
+                if not more and not too_long:
                     return bytes(body)
     except TimeoutError:
         seconds = f"{config.body_deadline_s:g}"
         raise Problem("body-too-slow", 408, f"The whole body must come within {seconds} s.") from None
-    await _discard(request)
+    if more:
+        await _discard(request)
     raise _too_large(limit)
 
 

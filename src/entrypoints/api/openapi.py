@@ -1,5 +1,6 @@
 """What /openapi.json says beyond what FastAPI reads off the endpoints; imports FastAPI and the models."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from fastapi import FastAPI
@@ -8,7 +9,7 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from entrypoints.api.problems import TITLES
-from entrypoints.api.shapes import Problem
+from entrypoints.api.shapes import Problem, Shape
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission
 
 Spec = dict[str, Any]
@@ -68,10 +69,17 @@ def describe(app: FastAPI) -> None:
     app.openapi = openapi  # type: ignore[method-assign]
 
 
+def _shapes(root: type[Shape]) -> Iterator[type[Shape]]:
+    for shape in root.__subclasses__():
+        yield shape
+        yield from _shapes(shape)
+
+
 def _spec(app: FastAPI) -> Spec:
     spec = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-    own = [(model, "validation") for model in (StabilitySubmission, LocalSubmission, Problem)]
-    _, definitions = models_json_schema(own, ref_template=_REF)  # type: ignore[arg-type]
+    # Anew for all of them: FastAPI drops every null, and an example without its nulls does not fit its own schema.
+    models: list[type[BaseModel]] = [StabilitySubmission, LocalSubmission, Problem, *_shapes(Shape)]
+    _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(definitions["$defs"])
     schemas["Problem"]["properties"]["type"]["enum"] = [f"/problems/{kind}" for kind in TITLES]

@@ -59,8 +59,6 @@ class SubmitDoor:
         fields = SubmittedFields(await read_json(request, self._config), model)
         try:
             job = await self._queue(fields, fields.backend or default, key)
-        except InvalidRequest as error:
-            raise fields.as_sent(error) from None
         except UnknownBackend as error:
             if fields.backend is not None:
                 raise
@@ -73,7 +71,10 @@ class SubmitDoor:
         # Only a field that no model knows needs a look at what the backend lists.
         settings = (await self._service.capabilities(backend)).parameters if fields.further else ()
         request = fields.request(parameter.name for parameter in settings)
-        return await self._service.submit(request, backend=backend, idempotency_key=key)
+        try:
+            return await self._service.submit(request, backend=backend, idempotency_key=key)
+        except InvalidRequest as error:
+            raise fields.as_sent(error) from None
 
 
 def submitted(job: Job, config: ApiConfig) -> Response:

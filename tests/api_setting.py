@@ -1,0 +1,223 @@
+"""The API on a real uvicorn and real sockets, over an in-memory service whose backends do as the prompt says.
+
+May import the core, the API, uvicorn and httpx.
+"""
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+import httpx
+import uvicorn
+import uvloop
+
+from contracts.samples import png
+from entrypoints.api import ApiConfig, create_app
+from imaging_core.embedded import open_imaging
+from imaging_core.errors import CallRejected, FailureCode, Unavailable
+from imaging_core.events import Preview
+from imaging_core.images import Capabilities, Generated, GeneratedImage, Parameter, ParameterKind
+from imaging_core.ports import CallProgress, GenerationCall, Report
+from imaging_core.service import ImagingService
+
+T = TypeVar("T")
+
+PREVIEW = png(4, 4, shade=9)
+
+_PROMPT = Parameter(name="prompt", kind=ParameterKind.TEXT, required=True, max_length=10_000)
+_COMMON = (_PROMPT, Parameter(name="negative_prompt", kind=ParameterKind.TEXT, max_length=10_000))
+
+_CLOUD = Capabilities(
+    backend="stability",
+    title="A cloud",
+    paid=True,
+    credits={"core": 3.0, "": 1.0},
+    parameters=(
+        *_COMMON,
+        Parameter(name="checkpoint", kind=ParameterKind.CHOICE, choices=("core", "ultra"), default="core"),
+        Parameter(name="aspect_ratio", kind=ParameterKind.CHOICE, choices=("1:1", "16:9"), default="1:1"),
+        Parameter(name="output_format", kind=ParameterKind.CHOICE, choices=("png", "webp"), default="png"),
+        Parameter(name="seed", kind=ParameterKind.INTEGER, minimum=0, maximum=4_294_967_294),
+        Parameter(name="count", kind=ParameterKind.INTEGER, default=1, minimum=1, maximum=10),
+        Parameter(name="mood", kind=ParameterKind.CHOICES, choices=("calm", "wild")),
+    ),
+)
+
+_WEBUI = Capabilities(
+    backend="local",
+    title="A WebUI",
+    images_per_call=4,
+    max_pixels=1024 * 1024,
+    parameters=(
+        *_COMMON,
+        Parameter(name="checkpoint", kind=ParameterKind.CHOICE, choices=("tinyA", "tinyB"), default="tinyA"),
+        Parameter(name="sampler", kind=ParameterKind.CHOICE, choices=("Euler", "Euler a"), default="Euler"),
+        Parameter(name="scheduler", kind=ParameterKind.CHOICE, choices=("automatic", "karras"), default="automatic"),
+        Parameter(name="steps", kind=ParameterKind.INTEGER, default=20, minimum=1, maximum=150),
+        Parameter(name="cfg_scale", kind=ParameterKind.NUMBER, default=7.0, minimum=1, maximum=30),
+        Parameter(name="width", kind=ParameterKind.INTEGER, default=64, minimum=64, maximum=2048, multiple_of=8),
+        Parameter(name="height", kind=ParameterKind.INTEGER, default=64, minimum=64, maximum=2048, multiple_of=8),
+        Parameter(name="seed", kind=ParameterKind.INTEGER, minimum=0, maximum=4_294_967_294),
+        Parameter(name="count", kind=ParameterKind.INTEGER, default=1, minimum=1, maximum=16),
+        Parameter(name="clip_skip", kind=ParameterKind.INTEGER, minimum=1, maximum=12),
+        Parameter(name="styles", kind=ParameterKind.CHOICES, choices=("film", "ink")),
+        Parameter(name="enable_hr", kind=ParameterKind.FLAG),
+        Parameter(name="tiling", kind=ParameterKind.FLAG),
+    ),
+)
+
+
+class ObedientGenerator:
+    """Does what the prompt's first word says: `hold` (until released), `refuse`, `large` (over 8 MB), else a small picture."""
+
+    def __init__(self, capabilities: Capabilities) -> None:
+        self._capabilities = capabilities
+        self.backend = capabilities.backend
+        self.let_go = asyncio.Event()
+        #: Whether the backend can be asked at all.
+        self.there = True
+
+    async def capabilities(self) -> Capabilities:
+        if not self.there:
+            raise Unavailable(f"Backend {self.backend!r} does not answer at http://127.0.0.1:7860.", retry_after_s=7)
+        return self._capabilities
+
+    async def generate(self, call: GenerationCall, *, report: Report) -> Generated:
+        order = call.request.prompt.partition(" ")[0]
+        if order == "refuse":
+            raise CallRejected("The provider's filter said no.", code=FailureCode.CONTENT_MODERATED)
+        if order == "hold":
+            preview = Preview(data=PREVIEW, media_type="image/png")
+            report(CallProgress(fraction=0.5, step=10, steps=20, eta_s=3.21, preview=preview))
+            await self.let_go.wait()
+        side = 1700 if order == "large" else 16
+        seeds = range(call.seed, call.seed + call.images)
+        pictures = (png(side, side, shade=seed, packed=side < 100) for seed in seeds)
+        images = (
+            GeneratedImage(data=data, media_type="image/png", width=side, height=side, seed=seed)
+            for seed, data in zip(seeds, pictures, strict=True)
+        )
+        price = self._capabilities.credits.get(call.request.checkpoint or "", 0.0)
+        return Generated(images=tuple(images), credits=price)
+
+    async def probe(self) -> str:
+        await self.capabilities()
+        return "It answers."
+
+
+class _Server(uvicorn.Server):
+    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
+        super().__init__(config)
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        await super().startup(sockets)
+        self._ready.set()
+
+
+class RunningApi:
+    """A served API, and the service behind it."""
+
+    def __init__(self, **config: Any) -> None:
+        self._config = ApiConfig(**config)
+        self._ready = threading.Event()
+        self._socket = socket.socket()
+        self._socket.bind(("127.0.0.1", 0))
+        self.port: int = self._socket.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._thread = threading.Thread(target=lambda: uvloop.run(self._run()))
+        self.service: ImagingService
+        self.cloud: ObedientGenerator
+        self.webui: ObedientGenerator
+
+    async def _run(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.cloud, self.webui = ObedientGenerator(_CLOUD), ObedientGenerator(_WEBUI)
+        async with open_imaging(self.cloud, self.webui, slots={"stability": 4}, grace_s=0.1) as self.service:
+            self.service.unconfigured = {"spare": "Set IMAGING_SPARE_URL to use the spare backend."}
+            app = create_app(self.service, config=self._config)
+            config = uvicorn.Config(
+                app, loop="uvloop", http="httptools", lifespan="off", log_config=None, access_log=False
+            )
+            self._server = _Server(config, self._ready)
+            await self._server.serve(sockets=[self._socket])
+
+    @contextmanager
+    def serving(self) -> Iterator["RunningApi"]:
+        """Served while inside."""
+        self._thread.start()
+        assert self._ready.wait(10)
+        try:
+            yield self
+        finally:
+            self._server.should_exit = True
+            self._thread.join(10)
+            self._socket.close()
+            assert not self._thread.is_alive()
+
+    def within(self, action: Callable[[], Awaitable[T]]) -> T:
+        """The result of doing it on the service's own loop."""
+
+        async def run() -> T:
+            return await action()
+
+        return asyncio.run_coroutine_threadsafe(run(), self._loop).result(10)
+
+    def client(self) -> httpx.Client:
+        """A fresh client of it."""
+        return httpx.Client(base_url=self.url, timeout=10, trust_env=False)
+
+    def hold(self) -> None:
+        """Make prompts that begin with `hold` wait from now on."""
+
+        async def clear() -> None:
+            self.cloud.let_go.clear()
+            self.webui.let_go.clear()
+
+        self.within(clear)
+
+    def release(self) -> None:
+        """Let every held job go on."""
+
+        async def go() -> None:
+            self.cloud.let_go.set()
+            self.webui.let_go.set()
+
+        self.within(go)
+
+
+def until(read: Callable[[], T], good: Callable[[T], bool], *, within_s: float = 10) -> T:
+    """What `read` gives once it is good; fails when it does not become so in time."""
+    deadline = time.monotonic() + within_s
+    while True:
+        value = read()
+        if good(value):
+            return value
+        assert time.monotonic() < deadline, f"did not come about within {within_s} s; last seen: {value!r}"
+        time.sleep(0.01)
+
+
+def status_of(client: httpx.Client, image_id: str) -> dict[str, Any]:
+    """What /status says."""
+    answer = client.get(f"/status/{image_id}")
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    return body
+
+
+def ended(client: httpx.Client, image_id: str) -> dict[str, Any]:
+    """The status once the job has ended."""
+    terminal = ("finished", "failed", "cancelled")
+    return until(lambda: status_of(client, image_id), lambda status: status["status"] in terminal)
+
+
+def submit(client: httpx.Client, path: str = "/images", **fields: Any) -> str:
+    """The id of a new job."""
+    answer = client.post(path, json={"prompt": "a lighthouse", **fields})
+    assert answer.status_code == 202, answer.text
+    image_id: str = answer.json()["image_id"]
+    return image_id

@@ -1,0 +1,301 @@
+"""Whatever is sent, the answer is a 4xx problem that does not repeat it, and the next request is answered as ever."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+from api_setting import RunningApi, submit
+
+#: In every bad body; found in no answer.
+CANARY = "kanarienvogel"
+PATHS = ("/images", "/local/images")
+
+
+@pytest.fixture(scope="module")
+def api() -> Iterator[RunningApi]:
+    with RunningApi().serving() as api:
+        api.release()
+        yield api
+
+
+@pytest.fixture
+def client(api: RunningApi) -> Iterator[httpx.Client]:
+    with api.client() as client:
+        yield client
+
+
+def _refused(answer: httpx.Response, *statuses: int) -> dict[str, Any]:
+    assert answer.status_code in statuses, answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert CANARY not in answer.text
+    assert CANARY not in str(answer.headers)
+    body: dict[str, Any] = answer.json()
+    assert body["status"] == answer.status_code
+    assert body["type"].startswith("/problems/")
+    assert body["detail"].endswith((".", "!"))
+    return body
+
+
+def _post(client: httpx.Client, path: str, body: bytes, content_type: str = "application/json") -> httpx.Response:
+    return client.post(path, content=body, headers={"Content-Type": content_type})
+
+
+_NOT_JSON = {
+    "empty": b"",
+    "trailing garbage": b'{"prompt": "kanarienvogel"} kanarienvogel',
+    "byte order mark": b'\xef\xbb\xbf{"prompt": "kanarienvogel"}',
+    "UTF-16": '{"prompt": "kanarienvogel"}'.encode("utf-16"),
+    "invalid UTF-8": b'{"prompt": "kanarienvogel\xff"}',
+    "surrogate in a value": b'{"prompt": "kanarienvogel\\ud800"}',
+    "surrogate in a key": b'{"prompt": "x", "kanarienvogel\\ud800": 1}',
+    "NUL": b'{"prompt": "kanarienvogel\\u0000"}',
+    "NaN": b'{"prompt": "kanarienvogel", "cfg_scale": NaN}',
+    "Infinity": b'{"prompt": "kanarienvogel", "cfg_scale": Infinity}',
+    "1e999": b'{"prompt": "kanarienvogel", "cfg_scale": 1e999}',
+    "4,000 digits": b'{"prompt": "kanarienvogel", "seed": ' + b"7" * 4000 + b"}",
+    "40,000 deep": b'{"prompt": "kanarienvogel", "x": ' + b"[" * 40_000 + b"]" * 20_000,
+    "duplicate keys": b'{"prompt": "kanarienvogel", "prompt": "x"}',
+    "form": b"prompt=kanarienvogel",
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("body", _NOT_JSON.values(), ids=_NOT_JSON.keys())
+def test_a_body_that_is_not_strict_json_is_400(client: httpx.Client, path: str, body: bytes) -> None:
+    assert _refused(_post(client, path, body), 400)["type"] == "/problems/malformed-json"
+
+
+_WRONG_SHAPE: dict[str, object] = {
+    "null": None,
+    "list": [],
+    "text": "kanarienvogel",
+    "number": 5,
+    "nothing": {},
+    "no prompt": {"negative_prompt": "kanarienvogel"},
+    "null prompt": {"prompt": None},
+    "empty prompt": {"prompt": ""},
+    "blank prompt": {"prompt": " \n\t\u00a0"},
+    "prompt too long": {"prompt": "kanarienvogel" + "x" * 10_000},
+    "prompt is a number": {"prompt": 5},
+    "prompt is a list": {"prompt": ["kanarienvogel"]},
+    "prompt is an object": {"prompt": {"kanarienvogel": 1}},
+    "misspelt key": {"prompt": "x", "negativ_prompt": "kanarienvogel"},
+    "key that is a prompt": {"prompt": "x", "kanarienvogel on a roof": 1},
+    "status smuggled in": {"prompt": "x", "status": "finished"},
+    "owner smuggled in": {"prompt": "x", "owner": "kanarienvogel"},
+    "options smuggled in": {"prompt": "x", "options": {"kanarienvogel": 1}},
+    "constructor": {"prompt": "x", "__class__": "kanarienvogel", "__proto__": {}},
+    "seed text": {"prompt": "x", "seed": "5"},
+    "seed 1.5": {"prompt": "x", "seed": 1.5},
+    "seed -2": {"prompt": "x", "seed": -2},
+    "seed 2^32": {"prompt": "x", "seed": 2**32},
+    "seed 2^32 - 1": {"prompt": "x", "seed": 2**32 - 1},
+    "seed 10^60": {"prompt": "x", "seed": 10**60},
+    "seed true": {"prompt": "x", "seed": True},
+    "the last seed, twice": {"prompt": "x", "seed": 2**32 - 2, "count": 2},
+    "unknown model": {"prompt": "x", "model": "kanarienvogel"},
+    "two models": {"prompt": "x", "model": "kanarienvogel", "checkpoint": "kanarienvogel2"},
+    "model with a path": {"prompt": "x", "model": "../../etc/kanarienvogel"},
+    "count 0": {"prompt": "x", "count": 0},
+    "count -1": {"prompt": "x", "count": -1},
+    "count 1,000": {"prompt": "x", "count": 1000},
+    "count 10^50": {"prompt": "x", "count": 10**50},
+    "count text": {"prompt": "x", "count": "2"},
+    "batch_size 0": {"prompt": "x", "batch_size": 0},
+    "batch_size 1,000": {"prompt": "x", "batch_size": 1000, "count": 1},
+    "batch_size text": {"prompt": "x", "batch_size": "kanarienvogel"},
+    "5,000 unknown keys": {"prompt": "x", **{f"kanarienvogel{n}": 1 for n in range(2000)}},
+}
+
+
+@pytest.mark.parametrize("path", PATHS)
+@pytest.mark.parametrize("body", _WRONG_SHAPE.values(), ids=_WRONG_SHAPE.keys())
+def test_a_request_that_cannot_be_made_is_422_and_names_fields(client: httpx.Client, path: str, body: object) -> None:
+    problem = _refused(_post(client, path, json.dumps(body).encode()), 422)
+    assert problem["errors"]
+    assert all(set(error) == {"field", "message"} for error in problem["errors"])
+
+
+_LOCAL: dict[str, tuple[dict[str, object], str]] = {
+    "steps 0": ({"steps": 0}, "steps"),
+    "steps -1": ({"steps": -1}, "steps"),
+    "steps as text": ({"steps": "20"}, "steps"),
+    "steps true": ({"steps": True}, "steps"),
+    "steps 1.0": ({"steps": 1.0}, "steps"),
+    "width 0": ({"width": 0}, "width"),
+    "width 63": ({"width": 63}, "width"),
+    "width 16,385": ({"width": 16_385}, "width"),
+    "width 2^63": ({"width": 2**63}, "width"),
+    "each side allowed, the area not": ({"width": 2048, "height": 2048}, "width"),
+    "unknown sampler": ({"sampler_name": CANARY}, "sampler_name"),
+    "unknown scheduler": ({"scheduler": CANARY}, "scheduler"),
+    "unknown style": ({"styles": ["film", CANARY]}, "styles"),
+    "style that is no text": ({"styles": [1]}, "styles.0"),
+    "many styles": ({"styles": ["film"] * 101}, "styles"),
+    "n_iter 0": ({"n_iter": 0}, "n_iter"),
+    "n_iter 1,000": ({"n_iter": 1000}, "n_iter"),
+    "n_iter -1 x batch_size -1": ({"n_iter": -1, "batch_size": -1}, "n_iter"),
+    "n_iter x batch_size": ({"n_iter": 16, "batch_size": 2}, "n_iter x batch_size"),
+    "count that is not n_iter x batch_size": ({"n_iter": 2, "batch_size": 2, "count": 3}, "count"),
+    "two samplers": ({"sampler_name": "Euler", "sampler": "Euler a"}, "sampler"),
+    "cfg_scale as text": ({"cfg_scale": "7"}, "cfg_scale"),
+    "cfg_scale 1e300": ({"cfg_scale": 1e300}, "cfg_scale"),
+    "flag as text": ({"enable_hr": "yes"}, "enable_hr"),
+    "further setting of the wrong type": ({"tiling": CANARY}, "tiling"),
+    "further setting that is an object": ({"tiling": {CANARY: 1}}, "tiling"),
+    "setting this WebUI does not have": ({"hr_upscaler": CANARY}, "hr_upscaler"),
+    "backend": ({"backend": "stability"}, ""),
+}
+
+
+@pytest.mark.parametrize(("fields", "named"), _LOCAL.values(), ids=_LOCAL.keys())
+def test_a_local_field_out_of_range_is_named_as_it_was_sent(
+    client: httpx.Client, fields: dict[str, object], named: str
+) -> None:
+    problem = _refused(client.post("/local/images", json={"prompt": "x", **fields}), 422)
+    assert named in [error["field"] for error in problem["errors"]]
+
+
+def test_every_wrong_field_is_named_at_once(client: httpx.Client) -> None:
+    body = {"prompt": "", "steps": 0, "width": 63, "sampler_name": CANARY}
+    problem = _refused(client.post("/local/images", json=body), 422)
+    assert {error["field"] for error in problem["errors"]} == {"prompt", "steps", "width", "sampler_name"}
+    assert "Euler, Euler a" in problem["detail"]
+
+
+def test_a_misspelt_field_is_told_the_right_one(client: httpx.Client) -> None:
+    problem = _refused(client.post("/local/images", json={"prompt": "x", "sampler_nam": CANARY}), 422)
+    assert "Did you mean sampler_name?" in problem["detail"]
+
+
+def test_an_unknown_backend_is_told_the_known_ones(client: httpx.Client) -> None:
+    for backend in (CANARY, "../" + CANARY, "x" * 5000):
+        problem = _refused(client.post("/images", json={"prompt": "x", "backend": backend}), 422)
+        assert problem["type"] == "/problems/unknown-backend"
+        assert "stability, local" in problem["detail"]
+
+
+def test_a_backend_that_is_not_set_up_says_which_setting_is_missing(client: httpx.Client) -> None:
+    problem = _refused(client.post("/images", json={"prompt": "x", "backend": "spare"}), 503)
+    assert problem["type"] == "/problems/backend-not-configured"
+    assert "IMAGING_SPARE_URL" in problem["detail"]
+
+
+_PROMPTS = ["🌊", "\u202egnirts", "\x1b[31mred\x1b[0m\r\nlog: forged", "<script>alert(1)</script>", "<lora:../../x:1>"]
+
+
+@pytest.mark.parametrize("prompt", _PROMPTS)
+def test_a_strange_prompt_is_a_prompt(client: httpx.Client, prompt: str) -> None:
+    image_id = submit(client, prompt=prompt)
+    assert client.get(f"/jobs/{image_id}").json()["request"]["prompt"] == prompt
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["", "text/plain", "application/x-www-form-urlencoded", "multipart/form-data; boundary=x", "application/jsonp",
+     "application/json; charset=utf-16", "application/json; charset=latin-1", "kanarienvogel"],
+)  # fmt: skip
+def test_a_body_of_another_type_is_415(client: httpx.Client, content_type: str) -> None:
+    answer = _post(client, "/images", b'{"prompt": "kanarienvogel"}', content_type)
+    assert _refused(answer, 415)["type"] == "/problems/unsupported-media-type"
+
+
+def test_a_compressed_body_is_415(client: httpx.Client) -> None:
+    headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
+    _refused(client.post("/images", content=b"\x1f\x8b", headers=headers), 415)
+
+
+@pytest.mark.parametrize(
+    "content_type", ["application/json", "Application/JSON;charset=UTF-8", "application/json; x=y"]
+)
+def test_json_by_any_spelling_is_taken(client: httpx.Client, content_type: str) -> None:
+    assert _post(client, "/images", b'{"prompt": "x"}', content_type).status_code == 202
+
+
+_IDS = [
+    "x", "..%2f..%2fetc%2fpasswd", "%00", "a" * 10_000, "0" * 32, "0" * 31, "0" * 33, "A" * 32, "%F0%9F%8C%8A", "..",
+    "0" * 32 + "%0a", "%ff%fe", "kanarienvogel", "0" * 32 + "%2f", "'; DROP TABLE jobs; --", "{id}", "٣" * 32,
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("image_id", _IDS, ids=lambda image_id: image_id[:20])
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("GET", "/status/{}"),
+        ("GET", "/image/{}"),
+        ("GET", "/image/{}/preview"),
+        ("GET", "/jobs/{}"),
+        ("DELETE", "/jobs/{}"),
+        ("POST", "/jobs/{}/cancel"),
+        ("POST", "/jobs/{}/retry"),
+    ],
+)
+def test_an_id_that_is_none_looks_like_one_that_is_unknown(
+    client: httpx.Client, method: str, path: str, image_id: str
+) -> None:
+    if image_id == "..":
+        image_id = "%2e%2e%2f%2e%2e"
+    problem = _refused(client.request(method, path.replace("{}", image_id)), 404, 405)
+    if problem["status"] == 404:
+        assert problem == _refused(client.get(f"/status/{'f' * 32}"), 404)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "allow"),
+    [
+        ("GET", "/images", "POST"),
+        ("PUT", "/jobs/x", "DELETE, GET, HEAD"),
+        ("HEAD", "/local/images", "POST"),
+        ("TRACE", "/status/x", "GET, HEAD"),
+    ],
+)
+def test_a_wrong_method_is_told_the_right_ones(client: httpx.Client, method: str, path: str, allow: str) -> None:
+    answer = client.request(method, path)
+    assert (answer.status_code, answer.headers["allow"]) == (405, allow)
+    if method != "HEAD":
+        _refused(answer, 405)
+
+
+@pytest.mark.parametrize(
+    "path", ["/", "/kanarienvogel", "/status", "/status/", "/images/", "//images", "/docs/x", "/jobs/"]
+)
+def test_a_path_that_is_none_is_404(client: httpx.Client, path: str) -> None:
+    answer = client.get(path)
+    assert _refused(answer, 404)["type"] == "/problems/not-found"
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "limit=0", "limit=201", "limit=x", "limit=1e3", "limit=" + "9" * 5000, "limit=", "status=kanarienvogel", "status=",
+        "cursor=kanarienvogel", "cursor=%00", "cursor=" + "x" * 5000, "backend=%00", "backend=" + "x" * 65,
+        "backend=kanarienvogel/", "cursor=%ff", "cursor=-1", "cursor=" + "9" * 400,
+    ],
+)  # fmt: skip
+def test_a_query_that_cannot_be_is_422(client: httpx.Client, query: str) -> None:
+    assert _refused(client.get(f"/jobs?{query}"), 422)["errors"]
+
+
+def test_a_webui_that_is_down_is_503_with_a_sentence(client: httpx.Client, api: RunningApi) -> None:
+    api.webui.there = False
+    try:
+        for answer in (
+            *(client.get(f"/local/{what}") for what in ("models", "sampler_names", "schedulers")),
+            client.post("/local/images", json={"prompt": "x"}),
+        ):
+            problem = _refused(answer, 503)
+            assert problem["type"] == "/problems/unavailable"
+            assert "http://127.0.0.1:7860" in problem["detail"]
+            assert answer.headers["retry-after"] == "7"
+    finally:
+        api.webui.there = True
+    assert client.get("/local/models").json() == {"models": ["tinyA", "tinyB"]}
+
+
+def test_afterwards_all_is_as_ever(client: httpx.Client) -> None:
+    assert json.loads(client.get("/livez").content) == {"status": "alive"}
+    submit(client)
