@@ -132,14 +132,17 @@ class Hanging:
         raise AssertionError("nobody lets go of it")
 
 
-def away(port: object, method: str, *, times: int = 1, error: BaseException | None = None) -> list[float]:
-    """Let the next calls of a port's method fail; gives the moments of all calls to it from now on."""
+def away(
+    port: object, method: str, *, times: int = 10**9, for_s: float = 1e9, error: BaseException | None = None
+) -> list[float]:
+    """Let a port's method fail, so many times at most and for so long; gives the moments of all calls from now on."""
     real = getattr(port, method)
+    until = loop_time() + for_s
     moments: list[float] = []
 
     async def disturbed(*args: object, **kwargs: object) -> object:
         moments.append(loop_time())
-        if len(moments) <= times:
+        if len(moments) <= times and loop_time() < until:
             raise error or Unavailable(f"{method} is away.")
         return await real(*args, **kwargs)
 
@@ -255,3 +258,10 @@ def a_call(job: Job, index: int = 0, images: int = 1) -> GenerationCall:
     """A call of that job, as a worker would have made it."""
     seed = (job.request.seed or 0) + index * images
     return GenerationCall(job_id=job.id, request=job.request, index=index, images=images, seed=seed, task_id="earlier")
+
+
+async def under_way(world: World, act: Hanging | Stubborn, runner: JobRunner) -> "asyncio.Task[Ran]":
+    """A run of the next job, begun with its call."""
+    running = asyncio.create_task(world.run(runner))
+    await act.begun.wait()
+    return running

@@ -226,7 +226,7 @@ async def test_poison_of_a_backend_that_does_not_answer_may_have_cost() -> None:
     await world.submit()
     dead = await world.claim_and_die(3)
     await world.jobs.save(dead.intending(0, "the last straw"))
-    away(generator, "capabilities")
+    away(generator, "capabilities", times=1)
 
     done = (await world.run()).job
 
@@ -288,7 +288,7 @@ async def test_nothing_is_claimed_while_there_is_no_room_for_a_picture() -> None
     generator = ScriptedGenerator(credits=1)
     world = World(generator)
     job = await world.submit()
-    away(world.store, "check", error=StorageFull("No room is left."))
+    away(world.store, "check", error=StorageFull("No room is left."), times=1)
 
     outcome = await world.runner().run_next("alpha")
 
@@ -317,7 +317,7 @@ async def test_a_picture_for_which_there_is_no_room_fails_the_job_and_tells_what
 async def test_a_permit_that_cannot_be_given_back_does_not_spoil_the_run() -> None:
     world = World()
     await world.submit()
-    away(world.gate, "leave")
+    away(world.gate, "leave", times=1)
 
     assert (await world.run()).job.status is JobStatus.FINISHED
 
@@ -326,7 +326,7 @@ async def test_a_permit_that_cannot_be_given_back_does_not_spoil_the_run() -> No
 async def test_a_repository_that_is_away_at_the_claim_is_told_to_whoever_rang() -> None:
     world = World(gates=GateLimits(slots=1))
     job = await world.submit()
-    away(world.jobs, "claim_next")
+    away(world.jobs, "claim_next", times=1)
 
     with pytest.raises(Unavailable, match="claim_next is away"):
         await world.runner().run_next("alpha")
