@@ -68,6 +68,8 @@ def _told(status: int, parsed: Mapping[str, object], where: str, secrets: Sequen
     if status == 422 and isinstance(detail, list):
         return CallRejected(f"The WebUI at {where} does not accept {_fields(detail)}.")
     if status < 500:
+        # SD.Next puts its sentence where the others put a class.
+        said = said or (_without(_text(name), secrets) if name != "HTTPException" else "")
         return CallRejected(f"The WebUI at {where} refuses the call{_quoted(said)}.")
     if isinstance(name, str) or isinstance(detail, str):
         return _exception(str(name or ""), said, where)

@@ -8,6 +8,7 @@ whichever client. /internal/progress knows names, but calls a task that failed a
 import asyncio
 import enum
 import logging
+import math
 import time
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,6 +25,8 @@ log = logging.getLogger("imaging.sdwebui")
 
 #: How often a task that must stop is looked at, in s.
 _WATCH_S = 0.1
+#: How often it is told again, in s: a job that begins just then clears the flag.
+_TELL_AGAIN_S = 1.0
 #: How long a call that was just sent may take to become a task, in s.
 _ARRIVAL_S = 0.5
 
@@ -156,25 +159,23 @@ class Tasks:
         return await self._stop_when(timeout_s, state)
 
     async def _stop_when(self, timeout_s: float, look: Callable[[], Awaitable[TaskState]]) -> bool:
-        began = time.monotonic()
-        ends, told, seen = began + timeout_s, -1.0, False
-        while True:
-            try:
-                async with asyncio.timeout(max(ends - time.monotonic(), 0.01)):
-                    state = await look()
+        began, told, seen = time.monotonic(), -math.inf, False
+        try:
+            async with asyncio.timeout(timeout_s):
+                while True:
+                    state, now = await look(), time.monotonic()
                     seen = seen or state is not TaskState.GONE
-                    if state is TaskState.GONE and (seen or time.monotonic() - began > _ARRIVAL_S):
+                    if state is TaskState.GONE and (seen or now - began > _ARRIVAL_S):
                         return True
-                    if state is TaskState.RUNNING and time.monotonic() - told > 1.0:
-                        # Told again now and then: a job that began a moment ago clears the flag as it starts.
+                    if state is TaskState.RUNNING and now - told > _TELL_AGAIN_S:
                         await self.interrupt()
-                        told = time.monotonic()
-            except TimeoutError:
-                return False
-            except GenerationError as error:
-                log.warning("A task could not be stopped: %s", error)
-                return False
-            await asyncio.sleep(min(_WATCH_S, max(ends - time.monotonic(), 0.0)))
+                        told = now
+                    await asyncio.sleep(_WATCH_S)
+        except TimeoutError:
+            return False
+        except GenerationError as error:
+            log.warning("A task could not be stopped: %s", error)
+            return False
 
     async def take_over(self, task_ids: tuple[str, ...], *, names_tasks: bool) -> None:
         """End what earlier tries of the same job still run here, so that one instance never has the job twice.

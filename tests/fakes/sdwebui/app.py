@@ -269,7 +269,7 @@ class Spoiling:
         await send({"type": "http.response.body", "body": body})
 
 
-def create_app(engine: Engine, flags: Flags, control: Handler) -> Starlette:
+def create_app(engine: Engine, flags: Flags, control: Handler) -> Spoiling:
     """The whole server; `control` answers /__control, which no real server has."""
 
     async def controlled(request: Request) -> Response:
@@ -278,11 +278,10 @@ def create_app(engine: Engine, flags: Flags, control: Handler) -> Starlette:
         except (KeyError, ValueError, json.JSONDecodeError) as error:
             return _json({"error": repr(error)}, 400)
 
-    return Starlette(
+    app = Starlette(
         routes=[*WebUI(engine, flags).routes(), Route("/__control", controlled, methods=["GET", "POST"])],
         exception_handlers={HTTPException: _no_such_route},
-        middleware=[
-            Middleware(Spoiling, engine=engine),
-            Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1),
-        ],
+        middleware=[Middleware(GZipMiddleware, minimum_size=1000, compresslevel=1)],
     )
+    # Around the framework, whose own wrappers hide the connection that some faults break.
+    return Spoiling(app, engine)

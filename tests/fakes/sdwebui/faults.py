@@ -1,6 +1,6 @@
 """What a test may break at run time: failures inside a job, and answers spoilt on their way out.
 
-May import the standard library, numpy, Pillow and this package.
+May import the standard library and this package.
 """
 
 from __future__ import annotations

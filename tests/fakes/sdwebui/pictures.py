@@ -1,19 +1,18 @@
 """Draws the pictures: noise and a gradient that depend on everything a sampler would depend on, in a real file format.
 
-May import numpy and Pillow.
+May import Pillow.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
-import hashlib
 import io
 import math
+import random
 from collections.abc import Sequence
 
-import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image, ImageChops, PngImagePlugin
 
 from fakes.sdwebui.errors import HTTPRefusal
 
@@ -23,12 +22,10 @@ _USER_COMMENT = 0x9286
 
 def draw(width: int, height: int, *ingredients: object) -> Image.Image:
     """A picture of that size in px; the same ingredients give the same picture, others another."""
-    digest = hashlib.sha256(repr(ingredients).encode("utf-8", "surrogatepass")).digest()
-    generator = np.random.Generator(np.random.PCG64(int.from_bytes(digest[:16])))
-    cells = generator.integers(0, 256, size=(5, 5, 3), dtype=np.uint8)
-    clouds = Image.fromarray(cells).resize((width, height), Image.Resampling.BICUBIC)
-    grain = generator.integers(-12, 13, size=(height, width, 1))
-    return Image.fromarray(np.clip(np.asarray(clouds, dtype=np.int16) + grain, 0, 255).astype(np.uint8))
+    dice = random.Random(repr(ingredients))
+    clouds = Image.frombytes("RGB", (5, 5), dice.randbytes(75)).resize((width, height), Image.Resampling.BICUBIC)
+    grain = Image.frombytes("L", (width, height), dice.randbytes(width * height)).point([v // 10 for v in range(256)])
+    return ImageChops.add(clouds, Image.merge("RGB", (grain, grain, grain)), offset=-12)
 
 
 def grid(images: Sequence[Image.Image]) -> Image.Image:
