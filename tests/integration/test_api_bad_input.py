@@ -6,8 +6,12 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from api_setting import RunningApi, submit
+from entrypoints.api.submissions import LocalSubmission, StabilitySubmission
+from imaging_core.errors import Unavailable
 
 #: In every bad body; found in no answer.
 CANARY = "kanarienvogel"
@@ -294,6 +298,44 @@ def test_a_webui_that_is_down_is_503_with_a_sentence(client: httpx.Client, api: 
     finally:
         api.webui.there = True
     assert client.get("/local/models").json() == {"models": ["tinyA", "tinyB"]}
+
+
+def test_a_repository_that_is_away_is_503_everywhere_and_comes_back(
+    client: httpx.Client, api: RunningApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    image_id = submit(client)
+
+    async def away(*_: object, **__: object) -> None:
+        raise Unavailable("Redis does not answer.", retry_after_s=3)
+
+    for method in ("get", "add", "list", "state", "now"):
+        monkeypatch.setattr(api.service.jobs, method, away)
+    for answer in (
+        client.get(f"/status/{image_id}"),
+        client.get(f"/image/{image_id}"),
+        client.get("/jobs"),
+        client.get("/backends"),
+        client.post("/images", json={"prompt": CANARY}),
+        client.delete(f"/jobs/{image_id}"),
+    ):
+        assert _refused(answer, 503)["type"] == "/problems/unavailable"
+        assert answer.headers["retry-after"] == "3"
+    monkeypatch.undo()
+    assert client.get(f"/status/{image_id}").status_code == 200
+
+
+_FIELDS = sorted({*StabilitySubmission.model_fields, *LocalSubmission.model_fields, "tiling", "mood", "unknown"})
+_TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
+_ANY = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | _TEXT
+_VALUES = _ANY | st.lists(_ANY, max_size=3) | st.dictionaries(_TEXT, _ANY, max_size=2)
+_BODIES = st.dictionaries(st.sampled_from(_FIELDS), _VALUES, max_size=6).map(lambda body: {"prompt": "x", **body})
+
+
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_BODIES, st.sampled_from(PATHS))
+def test_no_body_is_a_fault_of_the_service(client: httpx.Client, body: dict[str, object], path: str) -> None:
+    answer = _post(client, path, json.dumps(body).encode())
+    assert answer.status_code in (202, 400, 422), answer.text
 
 
 def test_afterwards_all_is_as_ever(client: httpx.Client) -> None:

@@ -1,12 +1,14 @@
 """Pictures over real HTTP: every state a job can be in, caching, parts, previews."""
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import httpx
 import pytest
 
 from api_setting import PREVIEW, RunningApi, ended, status_of, submit, until
+from imaging_core.errors import ImageNotAvailable
+from imaging_core.images import ImageRef
 
 
 @pytest.fixture(scope="module")
@@ -156,7 +158,7 @@ def test_a_failed_jobs_picture_is_409_with_the_reason(client: httpx.Client) -> N
     body = answer.json()
     assert (answer.status_code, body["type"]) == (409, "/problems/image-not-available")
     assert body["detail"] == "The job failed: The provider's filter said no."
-    assert body["failure"]["code"] == "content_moderated"
+    assert (body["job_status"], body["failure"]["code"]) == ("failed", "content_moderated")
 
 
 def test_a_cancelled_jobs_picture_is_409(client: httpx.Client) -> None:
@@ -165,3 +167,30 @@ def test_a_cancelled_jobs_picture_is_409(client: httpx.Client) -> None:
     ended(client, image_id)
     answer = client.get(f"/image/{image_id}")
     assert (answer.status_code, answer.json()["detail"]) == (409, "The job was cancelled.")
+
+
+def test_a_picture_that_is_gone_from_the_store_is_409(
+    client: httpx.Client, api: RunningApi, small: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def gone(_: ImageRef) -> bytes:
+        raise ImageNotAvailable("That picture is no longer stored.")
+
+    monkeypatch.setattr(api.service.store, "open", gone)
+    answer = client.get(f"/image/{small}")
+    assert (answer.status_code, answer.json()["detail"]) == (409, "That picture is no longer stored.")
+
+
+def test_a_stream_that_breaks_is_not_taken_for_a_whole_picture(
+    client: httpx.Client, api: RunningApi, large: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def pieces() -> AsyncIterator[bytes]:
+        yield b"x" * 1000
+        raise ImageNotAvailable("That picture is no longer stored.")
+
+    async def breaking(_: ImageRef) -> AsyncIterator[bytes]:
+        return pieces()
+
+    monkeypatch.setattr(api.service.store, "open", breaking)
+    with pytest.raises(httpx.RemoteProtocolError):
+        client.get(f"/image/{large}")
+    assert client.get("/livez").status_code == 200

@@ -1,7 +1,9 @@
 """Every error of the core has one translation, and every byte range one meaning."""
 
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -37,6 +39,12 @@ def test_every_error_but_the_root_has_a_place_in_the_table() -> None:
     mine = {cls for cls in _family(ImagingError) if cls.__module__ == errors.__name__}
     assert mine - placed == {ImagingError}
     assert {kind for kind, _ in TABLE.values()} <= set(TITLES)
+
+
+def test_every_kind_of_problem_is_written_down() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "api.md").read_text(encoding="utf-8")
+    table = page[page.index("## Errors") :]
+    assert set(re.findall(r"^\| `/problems/([a-z-]+)`", table, re.MULTILINE)) == set(TITLES)
 
 
 @pytest.mark.parametrize(

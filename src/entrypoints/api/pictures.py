@@ -110,7 +110,7 @@ def _missing(job: Job, error: ImageNotAvailable) -> Problem:
     if job.status is JobStatus.FINISHED:
         return Problem("not-found", 404, str(error))
     problem = problem_of(error)
-    problem.extra["image_status"] = job.status.value
+    problem.extra["job_status"] = job.status.value
     if job.failure is not None:
         problem.extra["failure"] = job_answers.failure(job.failure)
     return problem

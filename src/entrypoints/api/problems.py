@@ -184,6 +184,12 @@ def field_problems(errors: Sequence[ErrorDetails]) -> list[FieldProblem]:
     return problems
 
 
+def _path(request: Request) -> str:
+    """The path below the prefix that a proxy in front may have."""
+    path: str = request.scope["path"]
+    return path.removeprefix(request.scope.get("root_path", ""))
+
+
 def allowed_methods(app: FastAPI, path: str) -> str:
     """The value of `Allow` for a path: Starlette names only the methods of the first route that matches."""
     methods = {
@@ -212,7 +218,7 @@ async def _on_validation_error(_: Request, error: Exception) -> Response:
 
 async def _on_http_exception(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101  # registered for this class alone
-    path = request.scope["path"]
+    path = _path(request)
     if error.status_code == 404:
         # An id with a slash in it matches no route, and must look like any other id that does not exist.
         if path.startswith(("/status/", "/image/", "/jobs/")):
