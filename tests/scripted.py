@@ -13,7 +13,7 @@ from imaging_core.dispatcher import Dispatcher
 from imaging_core.errors import Unavailable
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.images import Capabilities, Generated, ImageRequest, Parameter, ParameterKind
-from imaging_core.jobs import Job, new_token
+from imaging_core.jobs import Job, JobStatus, new_token
 from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, MemoryJobQueue, MemoryJobRepository
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
 from imaging_core.ports import GenerationCall, ImageGenerator, QueueLimits, Report
@@ -265,3 +265,19 @@ async def under_way(world: World, act: Hanging | Stubborn, runner: JobRunner) ->
     running = asyncio.create_task(world.run(runner))
     await act.begun.wait()
     return running
+
+
+async def settled() -> None:
+    """Return when everything that is ready has been done."""
+    for _ in range(100):
+        await asyncio.sleep(0)
+
+
+async def finished(world: World, *jobs: Job, within_s: float = 60.0) -> float:
+    """Wait for the end of all the jobs; when that was."""
+    async with asyncio.timeout(within_s):
+        views = [[view async for view in world.service.watch(job.id)] for job in jobs]
+    assert {seen[-1].job.status for seen in views} == {JobStatus.FINISHED}
+    ended = [seen[-1].job.finished_at for seen in views]
+    created = jobs[0].created_at
+    return max((end - created).total_seconds() for end in ended if end)

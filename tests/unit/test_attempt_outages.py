@@ -1,5 +1,6 @@
 """A part of the service goes away in the middle of a run; what was made survives, and no job is blamed for it."""
 
+import asyncio
 import itertools
 import logging
 
@@ -221,3 +222,20 @@ async def test_a_job_that_the_repository_forgot_counts_as_lost(gone: Exception) 
 
     with pytest.raises(LeaseLost):
         await held.cancel()
+
+
+@in_virtual_time
+async def test_a_job_that_changed_hands_between_two_writes_counts_as_lost() -> None:
+    world = World()
+    job = await world.submit()
+    claimed = await world.jobs.claim_next("alpha", worker="w", token="t", lease_s=15)
+    assert claimed is not None
+    held = HeldJob(claimed, world.jobs)
+    away(world.jobs, "save", times=1, error=StaleJob("changed"))
+    await asyncio.sleep(15)
+    taken = await world.jobs.claim_next("alpha", worker="new", token="new", lease_s=15)
+
+    with pytest.raises(LeaseLost):
+        await held.cancel()
+
+    assert await world.jobs.get(job.id) == taken

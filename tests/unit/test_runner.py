@@ -4,10 +4,12 @@ import asyncio
 
 import pytest
 
-from imaging_core.errors import Charged, FailureCode, StorageFull, Unavailable, UnknownBackend
+from imaging_core.errors import AnswerLost, Charged, FailureCode, StorageFull, Unavailable, UnknownBackend
 from imaging_core.events import EventKind
+from imaging_core.images import Generated
 from imaging_core.jobs import CallState, JobStatus
 from imaging_core.policies import GateLimits, InDoubt, RunLimits
+from imaging_core.ports import GenerationCall, Report
 from imaging_core.runner import Held, Idle
 from scripted import Hanging, ScriptedGenerator, World, a_call, away, lasting, pictures
 from virtual_time import in_virtual_time, loop_time
@@ -366,6 +368,24 @@ async def test_an_attempt_that_takes_too_long_is_stopped_and_failed(credits: flo
     assert done.failure is not None
     assert (done.failure.code, done.failure.charged) == (FailureCode.TIMEOUT, charged)
     assert [call.state for call in done.calls] == [CallState.IN_DOUBT if credits else CallState.FAILED]
+
+
+@in_virtual_time
+async def test_a_backend_that_complains_of_being_stopped_was_out_of_time_all_the_same() -> None:
+    hanging = Hanging()
+
+    async def complaining(call: GenerationCall, report: Report) -> Generated:
+        try:
+            return await hanging(call, report)
+        except asyncio.CancelledError:
+            raise AnswerLost("the connection broke") from None
+
+    world = World(ScriptedGenerator().then(complaining), limits=RunLimits(run_timeout_s=40))
+    await world.submit()
+
+    done = (await world.run()).job
+
+    assert [f.code for f in done.failures] == [FailureCode.TIMEOUT]
 
 
 @in_virtual_time
