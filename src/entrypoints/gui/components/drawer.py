@@ -1,0 +1,111 @@
+"""One job in full, in a drawer that the address leads to; imports Streamlit and the client."""
+
+import html
+from datetime import datetime
+
+import streamlit as st
+
+from entrypoints.client import ApiError, ClientError, JobInfo
+from entrypoints.gui import remote
+from entrypoints.gui.components import actions, canvas
+from entrypoints.gui.components.ended_card import buttons, is_trouble, notice, trouble_card
+from entrypoints.gui.components.live_card import live_card
+from entrypoints.gui.words import credit_sum, duration, name_of, number, section
+from imaging_core.images import ImageRequest
+
+
+def show_named() -> None:
+    """Open the drawer when the address names a job."""
+    if image_id := st.query_params.get(actions.JOB):
+        _drawer(image_id)
+
+
+@st.dialog("Details", width="medium", position="right", on_dismiss=actions.close)
+def _drawer(image_id: str) -> None:
+    try:
+        job = remote.job(image_id)
+        title = titles().get(job.backend, job.backend)
+        if not job.status.terminal:
+            _still_open(job.image_id, title)
+        elif is_trouble(job):
+            trouble_card(job, title, drawer=True)
+            _settings(job, title)
+        else:
+            _pictures(job)
+            canvas.prompt_line(job)
+            notice(job)
+            buttons(job, drawer=True)
+            _settings(job, title)
+    except ApiError as error:
+        gone = error.status in (404, 410)
+        text = "There is no such job any more. It may have been deleted." if gone else str(error)
+        st.info(text, icon=":material/search_off:")
+    except ClientError as error:
+        st.info(str(error), icon=":material/cloud_off:")
+
+
+def titles() -> dict[str, str]:
+    """What people call each backend."""
+    return {backend.name: section(backend.name, backend.title) for backend in remote.backends().backends}
+
+
+@st.fragment(run_every=1)
+def _still_open(image_id: str, title: str) -> None:
+    job = remote.job(image_id)
+    if job.status.terminal:
+        st.rerun()
+    live_card(job, title)
+
+
+def _pictures(job: JobInfo) -> None:
+    index = 0
+    if len(job.images) > 1:
+        index = st.pagination(len(job.images), key=f"page-{job.image_id}") - 1
+    with st.container(key=f"frame-full-{job.image_id}"):
+        st.image(remote.picture(job.image_id, index).data, width="stretch", alt=canvas.alt_of(job, index))
+
+
+def _settings(job: JobInfo, title: str) -> None:
+    rows = [("Status", str(job.status)), ("Backend", title)]
+    if job.request is not None:
+        rows += _asked(job.request)
+    if len(job.images) > 1:
+        rows.append(("Seeds", ", ".join(str(image.seed) for image in job.images)))
+    elif job.seed is not None:
+        rows.append(("Seed", str(job.seed)))
+    if job.images:
+        first = job.images[0]
+        rows.append(("Size", f"{first.width} × {first.height} px, {_weight(first.size)}"))
+    if job.cost_credits:
+        rows.append(("Cost", credit_sum(job.cost_credits)))
+    rows.append(("Made", _moment(job.created_at)))
+    if job.took is not None:
+        rows.append(("Took", duration(job.took.total_seconds())))
+    if job.attempt > 1:
+        rows.append(("Attempts", str(job.attempt)))
+    rows.append(("Id", job.image_id))
+    cells = "".join(f"<dt>{html.escape(name)}</dt><dd>{html.escape(value)}</dd>" for name, value in rows)
+    st.html(f'<dl class="facts">{cells}</dl>')
+
+
+def _asked(request: ImageRequest) -> list[tuple[str, str]]:
+    named = ("negative_prompt", "checkpoint", "sampler", "scheduler", "steps", "cfg_scale")
+    values = [(name, request.value(name)) for name in named] + sorted(request.options.items())
+    return [(name_of(name), _shown(value)) for name, value in values if value not in (None, "", ())]
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, bool):
+        return "on" if value else "off"
+    if isinstance(value, tuple):
+        return ", ".join(value)
+    return number(value) if isinstance(value, int | float) else str(value)
+
+
+def _weight(size: int) -> str:
+    return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{max(1, round(size / 1000))} kB"
+
+
+def _moment(moment: datetime) -> str:
+    local = moment.astimezone()
+    return f"{local.day} {local:%B %Y, %H:%M:%S}"

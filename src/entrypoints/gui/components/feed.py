@@ -1,0 +1,92 @@
+"""Jobs under way and what came of the last ones, kept current by itself; imports Streamlit and the client."""
+
+from collections.abc import Sequence
+
+import streamlit as st
+
+from entrypoints.client import ClientError, JobInfo, JobsPage
+from entrypoints.gui import remote
+from entrypoints.gui.components import actions, canvas, outage, tile
+from entrypoints.gui.components.drawer import titles
+from entrypoints.gui.components.ended_card import is_trouble, picture_card, trouble_card
+from entrypoints.gui.components.live_card import live_jobs
+
+#: Seconds between two looks, while something happens and while nothing does.
+QUICK_S, CALM_S = 0.8, 4.0
+
+#: Most live cards, and most ended jobs beneath them.
+MOST_LIVE, MOST_ENDED = 6, 13
+
+_WATCHED = "watched"
+
+EXAMPLES = (
+    "A lighthouse on a cliff at dusk, storm clouds, warm light in the window",
+    "A quiet mountain lake at sunrise, mist over the water, pine forest",
+    "A neon-lit city street in the rain, reflections, cinematic",
+    "A bowl of lemons on a linen cloth, soft window light, oil painting",
+)
+
+
+def feed(backends: object) -> None:
+    """The feed. `backends` is what the page was drawn for; it is drawn anew when that is no longer so."""
+    quick = bool(st.session_state.get(_WATCHED))
+    st.fragment(_feed, run_every=QUICK_S if quick else CALM_S)(backends)
+
+
+def _feed(backends: object) -> None:
+    try:
+        running, ended = remote.open_jobs(), remote.ended_jobs(limit=MOST_ENDED)
+        if _stale(running, backends):
+            st.rerun()
+        names = titles()
+    except ClientError as error:
+        outage.note(error)
+        return
+    st.html('<div id="feed"></div>')
+    if running.jobs:
+        live_jobs(running.jobs, names, most=MOST_LIVE)
+    _ended(ended.jobs, names, working=bool(running.jobs))
+    if ended.next_cursor is not None:
+        st.page_link(st.session_state[actions.GALLERY], label="All pictures", icon=":material/photo_library:")
+
+
+def _stale(running: JobsPage, backends: object) -> bool:
+    """Whether the page was drawn for another pace, or for other backends than there are now."""
+    busy = bool(running.jobs)
+    other_pace = bool(st.session_state.get(_WATCHED)) != busy
+    st.session_state[_WATCHED] = busy
+    return other_pace or signature() != backends
+
+
+def signature() -> object:
+    """What of the backends the form depends on."""
+    known = remote.backends()
+    return known.default, tuple((b.name, b.configured, b.answers, b.message, b.capabilities) for b in known.backends)
+
+
+def _ended(jobs: Sequence[JobInfo], names: dict[str, str], *, working: bool) -> None:
+    if not jobs:
+        if not working:
+            _nothing_yet()
+        return
+    newest = next((i for i, job in enumerate(jobs) if not is_trouble(job)), len(jobs))
+    # What went wrong since the last good picture is news; what went wrong before is history.
+    for job in jobs[: min(newest, 3)]:
+        trouble_card(job, names.get(job.backend, job.backend))
+    if newest < len(jobs):
+        picture_card(jobs[newest], names.get(jobs[newest].backend, jobs[newest].backend))
+    earlier = (*jobs[min(newest, 3) : newest], *jobs[newest + 1 :])
+    if earlier:
+        st.markdown("##### Earlier")
+        tile.grid(tuple(earlier), "feed")
+
+
+def _nothing_yet() -> None:
+    st.html(
+        f'<div class="empty">{canvas.glyph()}<h2>Your pictures appear here</h2>'
+        "<p>Describe a picture, press <b>Generate</b>, and watch it come into being. "
+        "Or begin with one of these:</p></div>"
+    )
+    with st.container(key="examples", horizontal=True, horizontal_alignment="center", gap="xsmall"):
+        for number, example in enumerate(EXAMPLES):
+            st.button(example, key=f"example-{number}", on_click=actions.use_prompt, args=(example,), wrap=True)

@@ -1,0 +1,99 @@
+"""A job that waits or runs: where it stands, what can be seen, how to stop it; imports Streamlit and the client."""
+
+from datetime import UTC, datetime
+
+import streamlit as st
+
+from entrypoints.client import ApiError, JobInfo
+from entrypoints.gui import remote
+from entrypoints.gui.components import actions, canvas
+from entrypoints.gui.words import STATUS_LOOK, duration, pictures, place, plain
+from imaging_core.jobs import JobStatus
+
+
+def live_card(job: JobInfo, title: str) -> None:
+    """The card of an open job; `title` names its backend."""
+    with st.container(border=True, key=f"live-{job.image_id}"):
+        if job.status is JobStatus.QUEUED:
+            _facts(job, title)
+            return
+        left, right = st.columns([2, 3])
+        with left:
+            canvas.preview(job, remote.client().preview(job.image_id) if job.has_preview else None)
+        with right:
+            _facts(job, title)
+
+
+def _facts(job: JobInfo, title: str) -> None:
+    _head(job, title)
+    canvas.prompt_line(job)
+    if job.status is JobStatus.STARTED:
+        st.progress(min(max(job.progress or 0.0, 0.0), 1.0), text=plain(_standing(job)))
+    else:
+        st.caption(plain(_standing(job)))
+    if trouble := _trouble(job):
+        st.caption(f":orange[:material/info:] {plain(trouble)}")
+
+
+def _head(job: JobInfo, title: str) -> None:
+    colour, icon = STATUS_LOOK[job.status]
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", width="content"):
+            st.badge(str(job.status), icon=icon, color=colour)  # type: ignore[arg-type]
+            st.badge(title, color="gray")
+        st.button(
+            "Cancel",
+            key=f"cancel-{job.image_id}",
+            icon=":material/close:",
+            type="tertiary",
+            disabled=job.cancel_requested,
+            on_click=actions.cancel,
+            args=(job.image_id,),
+        )
+
+
+def _standing(job: JobInfo) -> str:
+    """One line: the place in the queue, or the step and the time left."""
+    if job.cancel_requested:
+        return "Stopping …"
+    left = f"about {duration(job.eta_s)} left" if job.eta_s is not None else ""
+    if job.status is JobStatus.QUEUED:
+        waits = place(job.queue_position) if job.queue_position else "waiting"
+        return " · ".join(filter(None, (waits[:1].upper() + waits[1:], pictures(job.count), left)))
+    if job.parked is not None:
+        seconds = (job.parked.until - datetime.now(UTC)).total_seconds()
+        return f"Goes on in {duration(seconds)}" if seconds > 0 else "Goes on in a moment"
+    done = f"{round(100 * (job.progress or 0))} %"
+    step = f"step {job.step} of {job.steps}" if job.step is not None and job.steps else ""
+    which = f"picture {min((job.images_done or 0) + 1, job.count)} of {job.count}" if job.count > 1 else ""
+    return " · ".join(filter(None, (done, which, step, left)))
+
+
+def _trouble(job: JobInfo) -> str:
+    """Why it waits, or what went wrong before."""
+    if job.parked is not None and job.parked.message:
+        return job.parked.message
+    if job.previous_failures:
+        return f"Attempt {job.attempt}. Before: {job.previous_failures[-1].reason}"
+    return f"Attempt {job.attempt}." if job.attempt > 1 else ""
+
+
+def live_jobs(jobs: tuple[JobInfo, ...], titles: dict[str, str], *, most: int) -> None:
+    """The cards of open jobs: those under way first, then in the order of the queue; more than `most` in a line."""
+    ordered = sorted(jobs, key=lambda job: (job.status is not JobStatus.STARTED, job.created_at))
+    for job in ordered[:most]:
+        try:
+            seen = remote.client().job(job.image_id)
+        except ApiError as error:
+            if error.status not in (404, 410):
+                raise
+            continue
+        if not seen.status.terminal:
+            live_card(seen, titles.get(seen.backend, seen.backend))
+    if len(ordered) > most:
+        st.caption(f"And {_others(len(ordered) - most)}.")
+
+
+def _others(count: int) -> str:
+    """How many more jobs wait."""
+    return "one more job in line" if count == 1 else f"{count} more jobs in line"

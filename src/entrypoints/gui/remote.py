@@ -1,0 +1,100 @@
+"""What the pages read from the service, each thing kept for as long as it stays true; imports Streamlit, Pillow and the client."""
+
+import io
+import os
+from collections.abc import Collection
+
+import streamlit as st
+from PIL import Image, UnidentifiedImageError
+
+from entrypoints.client import DEFAULT_URL, Backends, ImagingClient, JobInfo, JobsPage, Picture
+from imaging_core.jobs import JobStatus
+
+#: Statuses of jobs that are not over.
+OPEN = (JobStatus.QUEUED, JobStatus.STARTED)
+
+#: Longest wait for an answer, in s: a page that hangs longer looks broken.
+PATIENCE_S = 12.0
+
+#: Largest picture that is decoded for a thumbnail, in px.
+_MAX_PIXELS = 8192 * 8192
+
+
+def address() -> str:
+    """Where the API is."""
+    return os.environ.get("IMAGING_API_URL") or DEFAULT_URL
+
+
+@st.cache_resource(show_spinner=False)
+def _client(url: str) -> ImagingClient:
+    return ImagingClient(url, timeout_s=PATIENCE_S)
+
+
+def client() -> ImagingClient:
+    """The connection that all sessions share."""
+    return _client(address())
+
+
+@st.cache_data(ttl=5, refresh_mode="background", show_spinner=False)
+def _backends(url: str) -> Backends:
+    return _client(url).backends()
+
+
+def backends() -> Backends:
+    """Every backend, at most some seconds old."""
+    return _backends(address())
+
+
+@st.cache_data(max_size="128MB", show_spinner=False)
+def _picture(url: str, image_id: str, index: int) -> Picture:
+    return _client(url).image(image_id, index)
+
+
+def picture(image_id: str, index: int) -> Picture:
+    """A finished job's picture as it was stored; it never changes."""
+    return _picture(address(), image_id, index)
+
+
+@st.cache_data(max_size="128MB", show_spinner=False)
+def _thumbnail(url: str, image_id: str, index: int, side: int) -> bytes:
+    # Not through the cache of whole pictures: a page of thumbnails would empty it.
+    return shrunk(_client(url).image(image_id, index).data, side)
+
+
+def thumbnail(image_id: str, index: int, side: int = 512) -> bytes:
+    """A picture for a grid, its longer side at most `side` px."""
+    return _thumbnail(address(), image_id, index, side)
+
+
+def shrunk(data: bytes, side: int) -> bytes:
+    """A small copy of a picture; the picture itself when it is small already or cannot be read."""
+    try:
+        with Image.open(io.BytesIO(data)) as whole:
+            if (max(whole.size) <= side and len(data) < 200_000) or whole.width * whole.height > _MAX_PIXELS:
+                return data
+            whole.draft("RGB", (side, side))
+            small = whole.convert("RGB")
+    except (UnidentifiedImageError, OSError, ValueError):
+        return data
+    small.thumbnail((side, side), Image.Resampling.LANCZOS)
+    out = io.BytesIO()
+    small.save(out, "WEBP", quality=86, method=3)
+    return out.getvalue()
+
+
+def open_jobs(limit: int = 50) -> JobsPage:
+    """Jobs that wait or run, newest first."""
+    return client().jobs(status=OPEN, limit=limit)
+
+
+def ended_jobs(
+    *, limit: int, cursor: str | None = None, status: Collection[JobStatus] = (), backend: str | None = None
+) -> JobsPage:
+    """Jobs that are over, newest first."""
+    wanted = status or tuple(s for s in JobStatus if s.terminal)
+    return client().jobs(status=wanted, limit=limit, cursor=cursor, backend=backend)
+
+
+def job(image_id: str) -> JobInfo:
+    """Everything about a job."""
+    return client().job(image_id)

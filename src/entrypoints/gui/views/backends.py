@@ -1,0 +1,55 @@
+"""Which backends there are, whether each answers, and what to do when not; imports Streamlit, the client and the components."""
+
+import streamlit as st
+
+from entrypoints.client import BackendInfo, ClientError
+from entrypoints.gui import remote
+from entrypoints.gui.components import outage
+from entrypoints.gui.words import credit_sum, duration, plain, section
+
+
+def page() -> None:
+    """Draw it."""
+    try:
+        remote.backends()
+    except ClientError as error:
+        outage.page(error)
+        return
+    st.fragment(_cards, run_every=5)()
+
+
+def _cards() -> None:
+    try:
+        found = remote.backends().backends
+    except ClientError as error:
+        outage.note(error)
+        return
+    grid = st.grid(min_column_width=300, gap="small")
+    for info in found:
+        with grid.cell(), st.container(border=True, key=f"backend-{info.name}"):
+            _card(info)
+    st.caption(f"Service: {plain(remote.address())}")
+
+
+def _card(info: BackendInfo) -> None:
+    with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
+        st.markdown(f"##### {plain(section(info.name, info.title))}")
+        if not info.configured:
+            st.badge("not set up", icon=":material/key_off:", color="gray")
+        elif info.answers:
+            st.badge("answers", icon=":material/check:", color="green")
+        else:
+            st.badge("does not answer", icon=":material/cloud_off:", color="orange")
+    st.markdown(plain(info.message))
+    if not info.configured:
+        return
+    usual = f" A job takes about {duration(info.mean_run_s)}." if info.mean_run_s else ""
+    st.caption(f"{info.waiting} waiting, {info.started} under way.{usual}")
+    if info.capabilities is None:
+        return
+    if models := info.capabilities.parameter("checkpoint"):
+        prices = info.capabilities.credits
+        rows = [f"- {plain(m)}" + (f" · {credit_sum(prices[m])}" if m in prices else "") for m in models.choices[:30]]
+        more = len(models.choices) - len(rows)
+        with st.expander(f"Models ({len(models.choices)})"):
+            st.markdown("\n".join(rows) + (f"\n- and {more} more" if more > 0 else ""))

@@ -1,0 +1,91 @@
+"""Where pictures are made: the form on one side, what comes of it on the other; imports Streamlit, the client and the components."""
+
+import html
+
+import streamlit as st
+
+from entrypoints.client import BackendInfo, Backends, ClientError
+from entrypoints.gui import draft, remote
+from entrypoints.gui.components import outage
+from entrypoints.gui.components.composer import composer
+from entrypoints.gui.components.feed import feed, signature
+from entrypoints.gui.words import section
+
+_KNOWN = "backends"
+
+#: Sections in the order people know them.
+_ORDER = ("stability", "local", "demo")
+
+
+def page() -> None:
+    """Draw it."""
+    try:
+        backends, lost = remote.backends(), None
+        st.session_state[_KNOWN] = backends
+    except ClientError as error:
+        if _KNOWN not in st.session_state:
+            outage.page(error)
+            return
+        backends, lost = st.session_state[_KNOWN], error
+    left, right = st.columns([5, 7], gap="medium")
+    with left:
+        _form(backends)
+    with right, st.container(key="feed-column"):
+        feed(None if lost else signature())
+
+
+def _form(backends: Backends) -> None:
+    with st.container(key="form-column"):
+        info = _section(backends)
+        if info is None:
+            _message("No backend", "The service has no backend to make pictures on.", configured=False)
+        elif not info.configured:
+            _message(f"{section(info.name, info.title)} is not set up", info.message, configured=False)
+        elif info.capabilities is None:
+            _message(f"{section(info.name, info.title)} does not answer", info.message, configured=True)
+        else:
+            composer(info, info.capabilities)
+
+
+def _section(backends: Backends) -> BackendInfo | None:
+    """The chosen backend; the page opens on the one that a submit without a choice goes to."""
+    found = {b.name: b for b in backends.backends if b.configured or b.name != "demo"}
+    names = sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    if not names:
+        return None
+    first = next((b.name for b in found.values() if b.configured and b.answers), names[0])
+    default = backends.default if backends.default in found else first
+    if st.session_state.get(draft.SECTION, default) not in found:
+        del st.session_state[draft.SECTION]
+    chosen = st.segmented_control(
+        "Backend",
+        names,
+        default=default,
+        required=True,
+        key=draft.SECTION,
+        format_func=lambda name: _label(found[name]),
+        label_visibility="collapsed",
+        width="stretch",
+        bind="query-params",
+    )
+    return found[chosen if chosen in found else default]
+
+
+def _label(info: BackendInfo) -> str:
+    name = section(info.name, info.title)
+    if info.configured and info.answers:
+        return name
+    return f":material/{'cloud_off' if info.configured else 'key_off'}: {name}"
+
+
+def _message(title: str, text: str, *, configured: bool) -> None:
+    """In place of a form that nothing could be made with."""
+    what_next = (
+        "This page looks again every few seconds and shows the form as soon as it answers."
+        if configured
+        else "Set it, start the service again, and the form appears here. The other sections work meanwhile."
+    )
+    st.html(
+        f'<div class="empty framed" role="status"><h2>{html.escape(title)}</h2>'
+        f'<p>{html.escape(text)}</p><p class="quiet">{what_next}</p></div>'
+    )
