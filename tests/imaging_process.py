@@ -45,10 +45,11 @@ class Imaging:
 
     def __init__(self, *command: str, folder: Path, **settings: str) -> None:
         self._command = command
-        self._folder = folder
+        self.folder = folder
         self.port = int(settings.get("IMAGING_PORT", free_port()))
         self._settings = {"IMAGING_PORT": str(self.port), "IMAGING_DATA_DIR": str(folder / "data"), **settings}
         self._process: subprocess.Popen[bytes] | None = None
+        self._begins = 0
         self._output = tempfile.TemporaryFile()  # noqa: SIM115  # lives as long as the process
 
     @property
@@ -58,8 +59,8 @@ class Imaging:
 
     @property
     def output(self) -> str:
-        """Everything it said so far."""
-        self._output.seek(0)
+        """Everything it said since its last start."""
+        self._output.seek(self._begins)
         return self._output.read().decode(errors="replace")
 
     @property
@@ -70,10 +71,11 @@ class Imaging:
 
     def start(self) -> Self:
         """Start it; it may need a while to be ready."""
+        self._begins = self._output.seek(0, os.SEEK_END)
         script = Path(sys.executable).parent / "imaging"
         self._process = subprocess.Popen(
             [script, *self._command],
-            cwd=self._folder,
+            cwd=self.folder,
             env=clean_environment(self._settings),
             stdout=self._output,
             stderr=subprocess.STDOUT,

@@ -6,7 +6,7 @@ from contextlib import AbstractAsyncContextManager
 
 from adapters.redis import RedisLink, check_durability
 from entrypoints.container.distributed import broker_url_of
-from entrypoints.container.embedded import EmbeddedContainer
+from entrypoints.container.service import ServiceContainer
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.errors import ImagingError
 
@@ -33,7 +33,7 @@ async def run_doctor(settings: Settings) -> int:
 
 
 def _checks(settings: Settings) -> dict[str, Callable[[], Awaitable[str]]]:
-    container = EmbeddedContainer(settings=settings)
+    container = ServiceContainer(settings=settings)
 
     async def pictures() -> str:
         await container.store().check()
@@ -62,7 +62,7 @@ async def _redis(url: str, setting: str, settings: Settings) -> str:
     return f"{link.address} answers and keeps what it is given."
 
 
-async def _backend(container: EmbeddedContainer, name: str) -> str:
+async def _backend(container: ServiceContainer, name: str) -> str:
     generator = container.generators()[name]
     if not isinstance(generator, AbstractAsyncContextManager):
         return str(await generator.probe())

@@ -5,33 +5,31 @@ from collections.abc import AsyncIterator, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
-from adapters.sqlite import SqliteJobRepository
-from entrypoints.container.embedded import EmbeddedContainer
+from entrypoints.container.embedded import EmbeddedPorts
+from entrypoints.container.service import ServiceContainer
 from entrypoints.settings import Settings
 from imaging_core.dispatcher import Dispatcher
-from imaging_core.memory import MemoryJobQueue
 from imaging_core.service import ImagingService
 
 if TYPE_CHECKING:
-    from entrypoints.container.distributed import DistributedContainer
+    from entrypoints.container.distributed import DistributedPorts
 
 
 @asynccontextmanager
 async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Dispatcher]]:
     """The service and its worker in this process. Raises Unavailable for a data folder that cannot be used."""
-    container = EmbeddedContainer(settings=settings)
+    ports = EmbeddedPorts(settings=settings)
+    container = ServiceContainer(settings=settings, ports=ports)
     async with AsyncExitStack() as stack:
-        database = container.database()
+        database = ports.database()
         await database.open()
         stack.push_async_callback(database.close)
         await container.store().check()
         await _open_generators(container, stack)
         # The folder's lock proves that whoever held these leases is dead: nobody needs to wait for them to run out.
-        await SqliteJobRepository(database).release_leases()
+        await ports.jobs().release_leases()
         service, dispatcher = container.service(), container.dispatcher()
-        bell = container.queue()
-        assert isinstance(bell, MemoryJobQueue)  # noqa: S101  # the embedded table's
-        stack.callback(bell.listen(dispatcher.ring))
+        stack.callback(ports.queue().listen(dispatcher.ring))
         stack.push_async_callback(service.close)
         await _dispatching(dispatcher, stack)
         yield service, dispatcher
@@ -40,11 +38,12 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Di
 @asynccontextmanager
 async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
     """The service over Redis, with no worker in it. Raises Unavailable and UnsuitableRedis."""
-    from entrypoints.container.distributed import DistributedContainer  # noqa: PLC0415  # not for the embedded mode
+    from entrypoints.container.distributed import DistributedPorts  # noqa: PLC0415  # not for the embedded mode
 
-    container = DistributedContainer(settings=settings)
+    ports = DistributedPorts(settings=settings)
+    container = ServiceContainer(settings=settings, ports=ports)
     async with AsyncExitStack() as stack:
-        await _open_redis(container, settings, stack)
+        await _open_redis(ports, settings, stack)
         await _open_generators(container, stack)
         service = container.service()
         stack.push_async_callback(service.close)
@@ -56,33 +55,33 @@ async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
 @asynccontextmanager
 async def distributed_worker(settings: Settings, backends: Sequence[str]) -> AsyncIterator[Dispatcher]:
     """A worker for these backends, rung by Dramatiq. Raises Unavailable and UnsuitableRedis."""
-    from entrypoints.container.distributed import DistributedContainer  # noqa: PLC0415  # not for the embedded mode
+    from entrypoints.container.distributed import DistributedPorts  # noqa: PLC0415  # not for the embedded mode
 
-    container = DistributedContainer(settings=settings)
+    ports = DistributedPorts(settings=settings)
+    container = ServiceContainer(settings=settings, ports=ports)
     async with AsyncExitStack() as stack:
-        await _open_redis(container, settings, stack)
+        await _open_redis(ports, settings, stack)
         await container.store().check()
         await _open_generators(container, stack)
         dispatcher = container.dispatcher(slots={name: settings.worker_slots[name] for name in backends})
         await _dispatching(dispatcher, stack)
-        listener = container.listener(backends=backends, on_ring=dispatcher.take)
+        listener = ports.listener(backends=backends, on_ring=dispatcher.take)
         await listener.start()
         stack.push_async_callback(listener.stop)
         yield dispatcher
 
 
-async def _open_redis(container: "DistributedContainer", settings: Settings, stack: AsyncExitStack) -> None:
+async def _open_redis(ports: "DistributedPorts", settings: Settings, stack: AsyncExitStack) -> None:
     from adapters.redis import check_durability  # noqa: PLC0415  # not for the embedded mode
 
-    link = container.link()
+    link = ports.link()
     stack.push_async_callback(link.aclose)
     await check_durability(link, allow_volatile=settings.allow_volatile)
-    for part in (container.events(), container.queue()):
-        if hasattr(part, "aclose"):
-            stack.push_async_callback(part.aclose)
+    stack.push_async_callback(ports.events().aclose)
+    stack.push_async_callback(ports.queue().aclose)
 
 
-async def _open_generators(container: EmbeddedContainer, stack: AsyncExitStack) -> None:
+async def _open_generators(container: ServiceContainer, stack: AsyncExitStack) -> None:
     for generator in container.generators().values():
         if isinstance(generator, AbstractAsyncContextManager):
             await stack.enter_async_context(generator)

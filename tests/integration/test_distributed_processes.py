@@ -2,6 +2,8 @@
 
 import io
 import signal
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from PIL import Image
 
 from fakes.sdwebui import FakeWebUI
 from fakes.sdwebui import launch as launch_webui
+from fakes.stability import FakeStability
 from fakes.stability import launch as launch_stability
 from imaging_process import Imaging, clean_environment, end_of, submit, until
 from redis_server import RedisServer
@@ -26,15 +29,17 @@ class Stack:
     api: Imaging
     worker: Imaging
     redis: RedisServer
+    stability: FakeStability
     webui: FakeWebUI
     folder: Path
     settings: dict[str, str]
 
 
-@pytest.fixture
-def stack(tmp_path: Path) -> Iterator[Stack]:
-    """API and worker over a Redis, a Stability API and a WebUI."""
-    with RedisServer() as redis, launch_stability(delay=0.3) as stability, launch_webui() as webui:
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    """API and worker over a Redis, a Stability API and a WebUI; a test leaves them running as it found them."""
+    tmp_path = tmp_path_factory.mktemp("stack")
+    with RedisServer() as redis, launch_stability(delay=2) as stability, launch_webui() as webui:
         settings = {
             "IMAGING_REDIS_URL": redis.url,
             "STABILITY_KEY": KEY,
@@ -51,7 +56,7 @@ def stack(tmp_path: Path) -> Iterator[Stack]:
             api.start()
             worker.started("Worker ready")
             api.says("API ready")
-            yield Stack(api=api, worker=worker, redis=redis, webui=webui, folder=tmp_path, settings=settings)
+            yield Stack(api=api, worker=worker, redis=redis, stability=stability, webui=webui, folder=tmp_path, settings=settings)
 
 
 def decoded(url: str, image_id: str) -> Image.Image:
@@ -80,7 +85,7 @@ def test_ten_jobs_survive_the_kill_of_their_worker(stack: Stack) -> None:
         "a started job",
     )
     stack.worker.kill()
-    stack.worker.start()
+    stack.worker.started("Worker ready")
 
     assert [end_of(stack.api.url, image_id)["status"] for image_id in ids] == ["finished"] * 10
 
@@ -103,6 +108,13 @@ def test_a_graceful_stop_lets_paid_calls_end_and_repeats_none(stack: Stack) -> N
 
 def test_a_cancel_reaches_the_worker_and_the_webui(stack: Stack) -> None:
     stack.webui.control(step_seconds=0.5)
+    try:
+        _cancel_in_the_middle(stack)
+    finally:
+        stack.webui.control(step_seconds=0.01)
+
+
+def _cancel_in_the_middle(stack: Stack) -> None:
     image_id = submit(stack.api.url, "/local/images", prompt="a slow one", steps=100, width=64, height=64)
     until(lambda: httpx.get(f"{stack.api.url}/status/{image_id}").json()["progress"], "some progress")
 
@@ -157,9 +169,6 @@ def test_a_redis_that_is_down_at_the_start_is_one_sentence(tmp_path: Path) -> No
 def test_the_key_is_nowhere_to_be_seen(stack: Stack) -> None:
     image_id = submit(stack.api.url, prompt="a secret lighthouse")
     end_of(stack.api.url, image_id)
-    import subprocess
-    import sys
-
     script = Path(sys.executable).parent / "imaging"
     doctor = subprocess.run(
         [script, "doctor"],

@@ -1,4 +1,4 @@
-"""Many processes on many hosts: Redis for jobs, events and gate, Dramatiq for the bell; imports the adapters of that mode."""
+"""The ports of many processes on many hosts: Redis for jobs, events and gate, Dramatiq for the bell; imports the adapters of that mode."""
 
 import socket
 
@@ -6,7 +6,6 @@ from dependency_injector import containers, providers
 
 from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, default_broker_url
 from adapters.redis import RedisGate, RedisJobEvents, RedisJobRepository, RedisLink
-from entrypoints.container.embedded import EmbeddedContainer
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.jobs import new_token
 
@@ -26,15 +25,15 @@ def broker_url_of(settings: Settings) -> str:
     return default_broker_url(settings.redis_url.get_secret_value())
 
 
-@containers.copy(EmbeddedContainer)
-class DistributedContainer(EmbeddedContainer):
-    """The embedded table with its jobs, events, gate and bell behind Redis."""
+class DistributedPorts(containers.DeclarativeContainer):
+    """Everything behind Redis, for any number of processes on any number of hosts."""
 
+    settings = providers.Dependency(instance_of=Settings)
     worker = providers.Singleton(lambda: f"{socket.gethostname()}-{new_token()}")
-    link = providers.Singleton(_redis_link, EmbeddedContainer.settings)
+    link = providers.Singleton(_redis_link, settings)
     jobs = providers.Singleton(RedisJobRepository, link)
     events = providers.Singleton(RedisJobEvents, link)
-    gate = providers.Singleton(RedisGate, link, EmbeddedContainer.settings.provided.gate_limits)
-    broker_url = providers.Singleton(broker_url_of, EmbeddedContainer.settings)
+    gate = providers.Singleton(RedisGate, link, settings.provided.gate_limits)
+    broker_url = providers.Singleton(broker_url_of, settings)
     queue = providers.Singleton(DramatiqJobQueue, broker_url)
     listener = providers.Factory(DramatiqListener, broker_url)

@@ -1,113 +1,20 @@
-"""One process: SQLite, a bell in memory, pictures in a folder; imports the adapters of that mode and dependency_injector."""
-
-from collections.abc import Mapping
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
+"""The ports of one process: SQLite and a bell in memory; imports the adapters of that mode and dependency_injector."""
 
 from dependency_injector import containers, providers
 
-from adapters.demo import DemoGenerator
-from adapters.directory import DirectoryImageStore
-from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
 from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository
-from adapters.stability import StabilityGenerator, StabilityKey, StabilitySettings
-from entrypoints.settings import Settings, SettingsError
-from imaging_core.attempt import RunnerParts
-from imaging_core.dispatcher import Dispatcher
+from entrypoints.settings import Settings
 from imaging_core.jobs import new_token
 from imaging_core.memory import MemoryGate, MemoryJobQueue
-from imaging_core.ports import BackendGate, ImageGenerator, ImageStore, JobEvents, JobQueue, JobRepository
-from imaging_core.runner import JobRunner
-from imaging_core.service import ImagingService
-from imaging_core.sweep import Sweeper
 
 
-def _stability(settings: Settings) -> StabilityGenerator:
-    key = settings.stability_api_key
-    return StabilityGenerator(
-        StabilitySettings(
-            key=StabilityKey(key.get_secret_value() if key else ""),
-            base_url=settings.stability_base_url,
-            total_timeout_s=settings.stability_timeout_s,
-        )
-    )
-
-
-def _sdwebui(settings: Settings) -> SdWebuiGenerator:
-    auth = settings.sdwebui_auth
-    return SdWebuiGenerator(SdWebuiSettings(urls=settings.sdwebui_urls, auth=auth.get_secret_value() if auth else None))
-
-
-def _demo(settings: Settings) -> DemoGenerator:
-    return DemoGenerator(step_s=settings.demo_step_s)
-
-
-def _pictures(settings: Settings) -> Path:
-    """The folder that IMAGING_STORAGE_URL names; below the data folder by default."""
-    if settings.storage_url is None:
-        return settings.data_dir / "pictures"
-    parts = urlsplit(settings.storage_url)
-    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        raise SettingsError("IMAGING_STORAGE_URL: must be a folder, as a path or as file:///path.")
-    return Path(unquote(parts.path)).expanduser()
-
-
-def _configured(backends: Mapping[str, ImageGenerator], settings: Settings) -> dict[str, ImageGenerator]:
-    return {name: make() for name, make in backends.items() if name not in settings.unconfigured}  # type: ignore[operator]
-
-
-class EmbeddedContainer(containers.DeclarativeContainer):
-    """One process: SQLite, a bell in memory, pictures in a folder."""
+class EmbeddedPorts(containers.DeclarativeContainer):
+    """Everything in this process and its data folder."""
 
     settings = providers.Dependency(instance_of=Settings)
     worker = providers.Singleton(lambda: f"embedded-{new_token()}")
-
-    # --- ports ---
     database = providers.Singleton(SqliteDatabase, settings.provided.data_dir)
-    jobs: providers.Provider[JobRepository] = providers.Singleton(SqliteJobRepository, database)
-    events: providers.Provider[JobEvents] = providers.Singleton(SqliteJobEvents, database)
-    queue: providers.Provider[JobQueue] = providers.Singleton(MemoryJobQueue)
-    gate: providers.Provider[BackendGate] = providers.Singleton(MemoryGate, settings.provided.gate_limits)
-    store: providers.Provider[ImageStore] = providers.Singleton(
-        DirectoryImageStore,
-        providers.Callable(_pictures, settings),
-        reserve_bytes=settings.provided.storage_reserve_bytes,
-    )
-
-    # --- backends: one line each ---
-    backends = providers.Dict(
-        stability=providers.Singleton(_stability, settings).provider,
-        local=providers.Singleton(_sdwebui, settings).provider,
-        demo=providers.Singleton(_demo, settings).provider,
-    )
-    generators = providers.Singleton(_configured, backends, settings)
-
-    # --- the core over them ---
-    service = providers.Singleton(
-        ImagingService,
-        jobs=jobs,
-        queue=queue,
-        events=events,
-        store=store,
-        gate=gate,
-        generators=generators,
-        limits=settings.provided.run_limits,
-        queue_limits=settings.provided.queue_limits,
-        unconfigured=settings.provided.unconfigured,
-    )
-    sweeper = providers.Singleton(Sweeper, jobs, store, settings.provided.run_limits)
-    parts = providers.Singleton(
-        RunnerParts,
-        jobs=jobs,
-        store=store,
-        gate=gate,
-        events=events,
-        generators=generators,
-        worker=worker,
-        limits=settings.provided.run_limits,
-        retry=settings.provided.retry_policy,
-    )
-    runner = providers.Singleton(JobRunner, parts)
-    dispatcher = providers.Singleton(
-        Dispatcher, runner, sweeper, events, settings.provided.worker_slots, sweep_s=settings.provided.sweep_s
-    )
+    jobs = providers.Singleton(SqliteJobRepository, database)
+    events = providers.Singleton(SqliteJobEvents, database)
+    queue = providers.Singleton(MemoryJobQueue)
+    gate = providers.Singleton(MemoryGate, settings.provided.gate_limits)

@@ -1,0 +1,115 @@
+"""What both modes share: pictures, backends, and the core over the ports of either; imports adapters and dependency_injector."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+from dependency_injector import containers, providers
+
+from adapters.directory import DirectoryImageStore
+from entrypoints.settings import Settings, SettingsError
+from imaging_core.attempt import RunnerParts
+from imaging_core.dispatcher import Dispatcher
+from imaging_core.ports import ImageGenerator, ImageStore
+from imaging_core.runner import JobRunner
+from imaging_core.service import ImagingService
+from imaging_core.sweep import Sweeper
+
+# A backend's technology is loaded only when it is set up: numpy, Pillow and httpx are most of a start's time.
+
+
+def _stability(settings: Settings) -> ImageGenerator:
+    from adapters.stability import StabilityGenerator, StabilityKey, StabilitySettings  # noqa: PLC0415
+
+    key = settings.stability_api_key
+    return StabilityGenerator(
+        StabilitySettings(
+            key=StabilityKey(key.get_secret_value() if key else ""),
+            base_url=settings.stability_base_url,
+            total_timeout_s=settings.stability_timeout_s,
+        )
+    )
+
+
+def _sdwebui(settings: Settings) -> ImageGenerator:
+    from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings  # noqa: PLC0415
+
+    auth = settings.sdwebui_auth
+    return SdWebuiGenerator(SdWebuiSettings(urls=settings.sdwebui_urls, auth=auth.get_secret_value() if auth else None))
+
+
+def _demo(settings: Settings) -> ImageGenerator:
+    from adapters.demo import DemoGenerator  # noqa: PLC0415
+
+    return DemoGenerator(step_s=settings.demo_step_s)
+
+
+def _pictures(settings: Settings) -> Path:
+    """The folder that IMAGING_STORAGE_URL names; below the data folder by default."""
+    if settings.storage_url is None:
+        return settings.data_dir / "pictures"
+    parts = urlsplit(settings.storage_url)
+    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
+        raise SettingsError("IMAGING_STORAGE_URL: must be a folder, as a path or as file:///path.")
+    return Path(unquote(parts.path)).expanduser()
+
+
+def _configured(backends: Mapping[str, ImageGenerator], settings: Settings) -> dict[str, ImageGenerator]:
+    return {name: make() for name, make in backends.items() if name not in settings.unconfigured}  # type: ignore[operator]
+
+
+class ServiceContainer(containers.DeclarativeContainer):
+    """The service over a mode's ports."""
+
+    settings = providers.Dependency(instance_of=Settings)
+    #: jobs, events, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
+    ports = providers.DependenciesContainer()
+
+    store: providers.Provider[ImageStore] = providers.Singleton(
+        DirectoryImageStore,
+        providers.Callable(_pictures, settings),
+        reserve_bytes=settings.provided.storage_reserve_bytes,
+    )
+
+    # --- backends: one line each ---
+    backends = providers.Dict(
+        stability=providers.Singleton(_stability, settings).provider,
+        local=providers.Singleton(_sdwebui, settings).provider,
+        demo=providers.Singleton(_demo, settings).provider,
+    )
+    generators = providers.Singleton(_configured, backends, settings)
+
+    # --- the core over them ---
+    service = providers.Singleton(
+        ImagingService,
+        jobs=ports.jobs,
+        queue=ports.queue,
+        events=ports.events,
+        store=store,
+        gate=ports.gate,
+        generators=generators,
+        limits=settings.provided.run_limits,
+        queue_limits=settings.provided.queue_limits,
+        unconfigured=settings.provided.unconfigured,
+    )
+    sweeper = providers.Singleton(Sweeper, ports.jobs, store, settings.provided.run_limits)
+    parts = providers.Singleton(
+        RunnerParts,
+        jobs=ports.jobs,
+        store=store,
+        gate=ports.gate,
+        events=ports.events,
+        generators=generators,
+        worker=ports.worker,
+        limits=settings.provided.run_limits,
+        retry=settings.provided.retry_policy,
+    )
+    runner = providers.Singleton(JobRunner, parts)
+    dispatcher = providers.Singleton(
+        Dispatcher,
+        runner,
+        sweeper,
+        ports.events,
+        slots=settings.provided.worker_slots,
+        sweep_s=settings.provided.sweep_s,
+    )
