@@ -14,7 +14,7 @@ from PIL import Image
 
 from fakes.sdwebui import FakeWebUI
 from fakes.sdwebui import launch as launch_webui
-from fakes.stability import FakeStability
+from fakes.stability import StabilityProcess
 from fakes.stability import launch as launch_stability
 from imaging_process import Imaging, clean_environment, end_of, submit, until
 from redis_server import RedisServer
@@ -29,7 +29,7 @@ class Stack:
     api: Imaging
     worker: Imaging
     redis: RedisServer
-    stability: FakeStability
+    stability: StabilityProcess
     webui: FakeWebUI
     folder: Path
     settings: dict[str, str]
