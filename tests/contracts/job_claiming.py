@@ -149,6 +149,8 @@ class ClaimingPromises(RepositorySetting):
     async def test_7_a_lease_parked_until_now_is_claimable_at_once(self, repository: JobRepository) -> None:
         parked = await self.park(repository, await self.start(repository), LeaseReason.DRAIN, ticks=0)
 
+        state = await repository.state("alpha")
+        assert (state.claimable, state.started) == (1, 0)
         assert (await self.claim(repository, "token-2")).id == parked.id
 
     async def test_7_a_shortened_parking_counts(self, repository: JobRepository) -> None:

@@ -53,11 +53,13 @@ class Line:
             self._queued_by[new.owner] += 1
         key = (new.priority, -sequence, new.id)
         if new.claimable(now):
-            since = self._since.get(new.id)
             self._unlist(new.id)
+            self._until.pop(new.id, None)
+            if old is None or old.lease != new.lease:
+                self._since.pop(new.id, None)
             insort(self._order, key)
-            # A job that was claimable before keeps its place among the oldest.
-            self._since[new.id] = since or now
+            # A job that was claimable under the same lease, or without one, has waited for as long as before.
+            self._since.setdefault(new.id, new.lease.until if new.lease else now)
         else:
             self._drop(new.id)
             self._lease(new.id, new.lease.until if new.lease else now)

@@ -1,0 +1,353 @@
+"""Drives a repository and the one in memory with the same random operations, and compares all they answer.
+
+May import Hypothesis, the core and the neighbouring modules; knows no adapter. A subclass supplies `open`, `close` and
+`wait`, and runs as `run_state_machine_as_test(Subclass, settings=SETTINGS)`.
+"""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from datetime import datetime, timedelta
+from typing import Any, ClassVar, TypeVar
+
+import attrs
+from hypothesis import HealthCheck, Phase, reject, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+
+from contracts.listening import told
+from contracts.samples import NOON, a_failure, a_job, a_ref, an_event
+from imaging_core.errors import ImagingError, JobConflict, QueueFull
+from imaging_core.events import EventKind, JobEvent
+from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus, LeaseReason
+from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
+from imaging_core.ports import Idempotency, JobEvents, JobPage, JobQuery, JobRepository, QueueLimits
+
+T = TypeVar("T")
+
+#: Enough to meet every operation in many orders, within seconds. Shrinking a failure takes minutes: allow `Phase.shrink`
+#: by hand when one is to be understood.
+SETTINGS = settings(
+    max_examples=25,
+    stateful_step_count=40,
+    deadline=None,
+    phases=[Phase.explicit, Phase.reuse, Phase.generate],
+    suppress_health_check=list(HealthCheck),
+)
+
+BACKENDS = ("alpha", "beta")
+#: Mostly one, so that its jobs meet.
+backends = st.sampled_from(["alpha", "alpha", "alpha", "beta"])
+owners = st.sampled_from([None, "alice", "bob"])
+#: Half a tick off each other, so that nothing happens at the very moment a lease ends unless clocks are exact.
+waits = st.sampled_from([0.5, 1.0, 1.5, 2.5])
+#: Which of the jobs read to use: of those still open when last seen, mostly, and mostly as last seen.
+picks = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 9))
+tokens = st.sampled_from(["own", "own", "own", "forged", ""])
+
+#: What may be done to a job, given the time and a later moment.
+STEPS: dict[str, Callable[[Job, datetime, datetime], Job]] = {
+    "retry": lambda job, now, then: job.parked_until(then, LeaseReason.RETRY, now=now, failure=a_failure(now)),
+    "drain": lambda job, now, _: job.parked_until(now, LeaseReason.DRAIN, now=now),
+    "throttle": lambda job, now, then: job.parked_until(then, LeaseReason.THROTTLED, now=now),
+    "succeed": lambda job, now, _: job.succeeded([a_ref()], now=now),
+    "fail": lambda job, now, _: job.failed(a_failure(now), now=now),
+    "cancel": lambda job, now, _: job.cancel(now=now),
+    "cancelled": lambda job, now, _: job.cancelled(now=now),
+    "intend": lambda job, _, __: job.intending(len(job.calls), f"task-{len(job.calls)}"),
+    "urgent": lambda job, _, __: attrs.evolve(job, priority=job.priority + 1),
+}
+
+
+@attrs.frozen
+class Read:
+    """One job as both repositories gave it."""
+
+    model: Job
+    real: Job
+
+
+class RepositoryModel(RuleBasedStateMachine):
+    """The comparison. With `margin_s` of 0 both share one clock and every time must be equal to the microsecond.
+
+    Otherwise `wait` really waits; times are not compared, nothing is done within the margin of a moment that matters,
+    and an example in which the machine was too busy to keep to that is given up.
+    """
+
+    tick_s: ClassVar[float] = 10.0
+    margin_s: ClassVar[float] = 0.0
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.time = NOON
+        self.runner = asyncio.Runner()
+        self.model_events = MemoryJobEvents()
+        self.model: JobRepository = MemoryJobRepository(self.model_events, lambda: self.time)
+        self.real, self.real_events = self.runner.run(self.open())
+        self.places = self.runner.run(self.ends())
+        self.reads: list[Read] = []
+        self.count = 0
+        self.deleted = False
+        self.key_ends: list[datetime] = []
+
+    async def open(self) -> tuple[JobRepository, JobEvents]:
+        """The repository to compare, empty, with its events; on the clock `self.time` when `margin_s` is 0."""
+        raise NotImplementedError("supply the repository to compare")
+
+    async def close(self) -> None:
+        """Close what `open` opened."""
+
+    async def wait(self, seconds: float) -> None:
+        """Let time pass."""
+        self.time += timedelta(seconds=seconds)
+
+    def teardown(self) -> None:
+        """Close the repository and its event loop."""
+        try:
+            self.runner.run(self.close())
+        finally:
+            self.runner.close()
+
+    # --- how both are asked, and answers compared --------------------------------------------------------
+
+    def ask(self, use: Callable[[JobRepository, Job], Awaitable[T]], read: Read | None = None) -> tuple[T, T] | None:
+        """What both answer; None when both refuse, for the same reason."""
+        either = read or Read(a_job(), a_job())
+
+        async def answers() -> tuple[T | str, T | str]:
+            await self.settle()
+            expected = await outcome(use(self.model, either.model))
+            actual = await outcome(use(self.real, either.real))
+            if self.margin_s and await self.real.now() - self.time > timedelta(seconds=self.margin_s / 2):
+                reject()
+            return expected, actual
+
+        expected, actual = self.runner.run(answers())
+        if isinstance(expected, str) or isinstance(actual, str):
+            assert expected == actual
+            return None
+        return expected, actual
+
+    def ask_jobs(self, use: Callable[[JobRepository, Job], Awaitable[Job | None]], read: Read | None = None) -> None:
+        """Compare the jobs both answer with, and remember them."""
+        answer = self.ask(use, read)
+        if answer is not None:
+            model, real = answer
+            assert self.blurred(model) == self.blurred(real)
+            if model is not None and real is not None:
+                self.reads.append(Read(model, real))
+
+    async def settle(self) -> None:
+        """Go on once no moment that matters is within the margin."""
+        self.time = await self.real.now()
+        margin = timedelta(seconds=self.margin_s)
+        while margin and any(abs(moment - self.time) < margin for moment in await self.moments()):
+            await asyncio.sleep(self.margin_s)
+            self.time = await self.real.now()
+
+    async def moments(self) -> list[datetime]:
+        """When something happens by itself."""
+        jobs = (await self.model.list(JobQuery(limit=1000))).jobs
+        ends = [job.lease.until for job in jobs if job.lease]
+        return [*ends, *(job.overdue_at for job in jobs if job.overdue_at), *self.key_ends]
+
+    def blurred(self, job: Job | None) -> Job | None:
+        """The job, without the times that two clocks cannot agree on."""
+        if job is None or not self.margin_s:
+            return job
+        lease = job.lease and attrs.evolve(job.lease, since=NOON, until=NOON)
+        return attrs.evolve(job, lease=lease, started_at=job.started_at and NOON)
+
+    def pick(self, number: tuple[bool, int]) -> Read:
+        """One of the jobs read, the newest reads first."""
+        latest = {read.model.id: read for read in self.reads}
+        fresh = [read for read in latest.values() if not read.model.status.terminal]
+        reads = fresh if number[0] and fresh else self.reads
+        return reads[-1 - number[1] % len(reads)]
+
+    def token(self, read: Read, which: str) -> str | None:
+        """The token to show: the job's own, none, or one it never had."""
+        lease = read.model.lease
+        return {"own": lease.token if lease else None, "": None}.get(which, which)
+
+    async def ends(self) -> tuple[str, str]:
+        """Where both logs end."""
+        return await self.model_events.cursor(), await self.real_events.cursor()
+
+    # --- operations --------------------------------------------------------------------------------------
+
+    @rule(
+        job=st.fixed_dictionaries(
+            {
+                "backend": backends,
+                "owner": owners,
+                "priority": st.integers(-1, 1),
+                "max_wait_s": st.sampled_from([None, None, None, 1.25, 3.25]),
+            }
+        ),
+        key=st.none() | st.tuples(st.sampled_from("kq"), st.sampled_from("ffg")),
+        limits=st.none() | st.sampled_from([QueueLimits(max_queued=3), QueueLimits(max_queued_per_owner=1)]),
+    )
+    def add(self, job: dict[str, Any], key: tuple[str, str] | None, limits: QueueLimits | None) -> None:
+        self.store(job, key, limits)
+
+    @rule(backend=backends, priority=st.integers(-1, 1), ticks=st.sampled_from([0.75, 2.0]))
+    def add_and_claim(self, backend: str, priority: int, ticks: float) -> None:
+        self.store({"backend": backend, "priority": priority}, None, None)
+        self.claim(backend, ticks)
+
+    def store(self, facts: dict[str, Any], key: tuple[str, str] | None, limits: QueueLimits | None) -> None:
+        self.runner.run(self.settle())
+        self.count += 1
+        wait_s = facts.get("max_wait_s") and facts["max_wait_s"] * self.tick_s
+        run_timeout_s = 2.25 * self.tick_s - OVERDUE_GRACE.total_seconds()
+        facts |= {"id": f"{self.count:032x}", "max_wait_s": wait_s, "run_timeout_s": run_timeout_s}
+        job = a_job(self.time, **facts)
+        promise = None
+        if key is not None:
+            promise = Idempotency(key=key[0], fingerprint=key[1], ttl_s=2.25 * self.tick_s)
+            self.key_ends.append(self.time + timedelta(seconds=promise.ttl_s))
+        self.ask_jobs(lambda jobs, _: jobs.add(job, events=[an_event(job)], idempotency=promise, limits=limits))
+
+    @rule(backend=backends, ticks=st.sampled_from([0.75, 2.0, 20.0]))
+    def claim(self, backend: str, ticks: float) -> None:
+        self.count += 1
+        token, lease_s = f"token-{self.count}", ticks * self.tick_s
+        self.ask_jobs(lambda jobs, _: jobs.claim_next(backend, worker="w", token=token, lease_s=lease_s))
+
+    @precondition(lambda self: self.reads)
+    @rule(number=picks, token=tokens, ticks=st.sampled_from([0.75, 2.0]))
+    def beat(self, number: tuple[bool, int], token: str, ticks: float) -> None:
+        read = self.pick(number)
+        shown = self.token(read, token) or ""
+        answer = self.ask(lambda jobs, job: jobs.beat(job.id, token=shown, lease_s=ticks * self.tick_s), read)
+        assert answer is None or answer[0] == answer[1]
+
+    @precondition(lambda self: self.reads)
+    @rule(number=picks, step=st.sampled_from(sorted(STEPS)), ticks=waits, token=tokens)
+    def save(self, number: tuple[bool, int], step: str, ticks: float, token: str) -> None:
+        read = self.pick(number)
+        self.runner.run(self.settle())
+        self.count += 1
+        try:
+            after = Read(*(self.stepped(job, step, ticks) for job in (read.model, read.real)))
+        except JobConflict:
+            # What both gave is equal, so the step is as illegal for the one as for the other.
+            return
+        shown = self.token(read, token)
+        self.ask_jobs(lambda jobs, job: jobs.save(job, token=shown, events=[an_event(job, EventKind.PARKED)]), after)
+
+    @precondition(lambda self: self.reads)
+    @rule(number=st.integers(0, 9), step=st.sampled_from(["cancelled", "fail", "retry", "succeed"]), ticks=waits)
+    def end(self, number: int, step: str, ticks: float) -> None:
+        self.save((True, number), step, ticks, "own")
+
+    def stepped(self, job: Job, step: str, ticks: float) -> Job:
+        after = STEPS[step](job, self.time, self.time + timedelta(seconds=ticks * self.tick_s))
+        if after.lease is not None and after.parked:
+            # A parked lease gets a random token; both must have the same.
+            after = attrs.evolve(after, lease=attrs.evolve(after.lease, token=f"parked-{self.count}"))
+        return after
+
+    @precondition(lambda self: self.reads)
+    @rule(number=picks, ended=st.booleans())
+    def delete(self, number: tuple[bool, int], ended: bool) -> None:
+        done = [read for read in self.reads if read.model.status.terminal]
+        read = done[-1 - number[1] % len(done)] if ended and done else self.pick(number)
+        answer = self.ask(lambda jobs, job: jobs.delete(job, events=[an_event(job)]), read)
+        self.deleted |= answer is not None
+
+    @precondition(lambda self: self.reads)
+    @rule(number=picks)
+    def look_at_one(self, number: tuple[bool, int]) -> None:
+        read = self.pick(number)
+        answer = self.ask(lambda jobs, job: jobs.position(job), read)
+        assert answer is not None
+        assert answer[0] == answer[1]
+        self.ask_jobs(lambda jobs, job: jobs.get(job.id), read)
+
+    @rule(
+        query=st.builds(
+            JobQuery,
+            backend=st.none() | backends,
+            owner=owners,
+            statuses=st.none() | st.frozensets(st.sampled_from(JobStatus), max_size=2),
+            limit=st.integers(1, 3),
+        )
+    )
+    def look_at_pages(self, query: JobQuery) -> None:
+        async def pages(jobs: JobRepository, _: Job) -> list[list[str]]:
+            page = await jobs.list(query)
+            found = [page]
+            while page.cursor is not None:
+                page = await jobs.list(attrs.evolve(query, cursor=page.cursor))
+                found.append(page)
+            return [[job.id for job in page.jobs] for page in found]
+
+        answer = self.ask(pages)
+        assert answer is not None
+        assert answer[0] == answer[1]
+
+    @rule(ticks=waits)
+    def let_time_pass(self, ticks: float) -> None:
+        self.runner.run(self.wait(ticks * self.tick_s))
+
+    @rule()
+    def listen(self) -> None:
+        self.count += 1
+        mark = a_job(self.time, id=f"{self.count:032x}", backend="mark")
+        self.ask_jobs(lambda jobs, _: jobs.add(mark, events=[an_event(mark)]))
+
+        async def heard(events: JobEvents, place: str) -> list[JobEvent]:
+            found: list[JobEvent] = []
+            while not found or found[-1].job_id != mark.id:
+                found += await told(events, after=found[-1].cursor if found else place, count=1)
+            return found
+
+        model = self.runner.run(heard(self.model_events, self.places[0]))
+        real = self.runner.run(heard(self.real_events, self.places[1]))
+        self.places = model[-1].cursor, real[-1].cursor
+        assert [self.facts(event) for event in model] == [self.facts(event) for event in real]
+
+    def facts(self, event: JobEvent) -> JobEvent:
+        return attrs.evolve(event, cursor="", at=NOON if self.margin_s else event.at)
+
+    # --- what holds after each ---------------------------------------------------------------------------
+
+    @invariant()
+    def the_same_jobs_are_there(self) -> None:
+        answer = self.ask(lambda jobs, _: jobs.list(JobQuery(limit=1000)))
+        assert answer is not None
+        assert self.blurred_page(answer[0]) == self.blurred_page(answer[1])
+
+    def blurred_page(self, page: JobPage) -> list[Job | None]:
+        return [self.blurred(job) for job in page.jobs]
+
+    @invariant()
+    def the_same_jobs_are_overdue(self) -> None:
+        answer = self.ask(lambda jobs, _: jobs.overdue())
+        assert answer is not None
+        # Which of two jobs with one deadline comes first is nobody's promise.
+        model, real = (sorted(job.id for job in overdue) for overdue in answer)
+        assert model == real
+
+    @invariant()
+    def the_backends_are_as_busy(self) -> None:
+        for backend in BACKENDS:
+            answer = self.ask(lambda jobs, _, name=backend: jobs.state(name))  # type: ignore[misc]
+            assert answer is not None
+            model, real = answer
+            assert (model.claimable, model.started) == (real.claimable, real.started)
+            if not self.margin_s:
+                assert model.oldest_claimable_s == real.oldest_claimable_s
+                # Whether a deleted job still tells how long jobs take is nobody's promise.
+                assert self.deleted or model.mean_run_s == real.mean_run_s
+
+
+async def outcome(answer: Awaitable[T]) -> T | str:
+    """What is answered, or the name of the error that is raised."""
+    try:
+        return await answer
+    except QueueFull as error:
+        return f"QueueFull mine={error.mine}"
+    except ImagingError as error:
+        return type(error).__name__
