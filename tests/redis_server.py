@@ -47,7 +47,7 @@ class RedisServer:
 
     def __init__(self, *args: str) -> None:
         self._args = args
-        self._directory = tempfile.TemporaryDirectory(prefix="imaging-redis-")
+        self._directory = tempfile.TemporaryDirectory(prefix="imaging-redis-", ignore_cleanup_errors=True)
         self._process: subprocess.Popen[bytes] | None = None
         self.port = _free_port()
 
@@ -73,6 +73,8 @@ class RedisServer:
         # `appendfsync always` is not needed: a killed process loses nothing that the kernel has.
         command = [redis_binary(), "--port", str(self.port), "--bind", "127.0.0.1", "--dir", folder]
         command += ["--appendonly", "yes", "--save", "", "--maxmemory-policy", "noeviction", "--databases", "16"]
+        # No rewrites: their child would go on writing after a kill.
+        command += ["--auto-aof-rewrite-percentage", "0"]
         command += ["--logfile", str(Path(folder) / "log"), "--daemonize", "no", *self._args]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
         deadline = time.monotonic() + START_S

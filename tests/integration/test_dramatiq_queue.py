@@ -331,6 +331,18 @@ class TestStopping(OnBroker):
                     await listener.stop()
             await queue.aclose()
 
+    async def test_a_wrong_password_is_named_but_not_told(self) -> None:
+        with RedisServer("--requirepass", "right-horse") as server:
+            for url in (server.broker_url, server.broker_url.replace("redis://", "redis://:wrong-horse@")):
+                queue, listener = DramatiqJobQueue(url), DramatiqListener(url, ["alpha"], _nothing)
+                for use in (queue.ring("alpha", new_job_id()), listener.start()):
+                    with pytest.raises(Unavailable) as refused:
+                        await use
+                    assert "password in IMAGING_BROKER_URL" in str(refused.value)
+                    assert "horse" not in str(refused.value)
+                await listener.stop()
+                await queue.aclose()
+
     async def test_a_start_without_a_server_is_loud(self) -> None:
         with socket.socket() as bound:
             bound.bind(("127.0.0.1", 0))

@@ -223,10 +223,12 @@ class TestServerTrouble(OnOwnRedis):
         server.configure(requirepass="right-horse")
         for url in (server.url, server.url.replace("redis://", "redis://:wrong-horse@")):
             link = RedisLink(url)
-            with pytest.raises(Unavailable) as refused:
-                await RedisJobRepository(link).get(a_job().id)
-            assert "password in IMAGING_REDIS_URL" in str(refused.value)
-            assert "horse" not in f"{refused.value} {link!r}"
+            repository = RedisJobRepository(link)
+            for use in (repository.get(a_job().id), repository.add(a_job()), repository.now()):
+                with pytest.raises(Unavailable) as refused:
+                    await use
+                assert "password in IMAGING_REDIS_URL" in str(refused.value)
+                assert "horse" not in f"{refused.value} {link!r}"
             await link.aclose()
 
         link = RedisLink(server.url.replace("redis://", "redis://:right-horse@"))

@@ -74,7 +74,11 @@ class BrokerServer:
     def unavailable(self, error: Exception) -> Unavailable:
         """What a person can do about an error of redis-py."""
         text = re.sub(r"\s+", " ", str(error))[:200]
-        if isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError):
+        if (
+            isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError)
+            # Before AUTH, Redis takes a command of more than ten words for an attack and does not say NOAUTH.
+            or "unauthenticated" in text
+        ):
             sentence = f"does not let us in. Check the user name and the password in {self.setting}."
         elif isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
             sentence = "is out of memory. Raise its maxmemory or delete old jobs."

@@ -33,7 +33,11 @@ def unavailable(error: Exception, address: str, setting: str) -> Unavailable:
     """What a person can do about an error of redis-py."""
     text = str(error)
     retry_after_s = 5
-    if isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError):
+    if (
+        isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError)
+        # Before AUTH, Redis takes a command of more than ten words for an attack and does not say NOAUTH.
+        or "unauthenticated" in text
+    ):
         sentence = f"does not let us in. Check the user name and the password in {setting}."
         retry_after_s = 30
     elif isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:

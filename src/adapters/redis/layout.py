@@ -6,7 +6,7 @@ Scripts never decode the body: Lua's JSON turns empty lists into objects and rou
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from adapters.redis.clock import MICROSECOND, from_micros, to_micros
 from imaging_core.events import JobEvent
@@ -14,6 +14,13 @@ from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus
 from imaging_core.records import event_from_record, event_to_record, job_from_record, job_to_record, time_to_text
 
 Fields = dict[str, str | bytes | int]
+Row = Sequence[bytes | None]
+
+#: What a job is read by, in the order that the scripts have too. Of a deleted job only `deleted` is there.
+SHOWN: Final = (
+    *("body", "deleted", "version", "status", "attempt", "crashes", "cancel"),
+    *("started", "worker", "token", "since", "until", "reason"),
+)
 
 #: Fields of a job that are not in its body, because a claim or a heartbeat changes them.
 _OUTSIDE = ("version", "status", "attempt", "crashes", "lease", "started_at", "cancel_requested")
@@ -52,24 +59,20 @@ def job_fields(job: Job, version: int) -> Fields:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def job_from_fields(fields: Mapping[bytes, bytes]) -> Job:
-    """The job a hash stands for. Raises UnreadableJob for one with a newer schema."""
-    record = from_json(fields[b"body"])
-    text = {name.decode(): value.decode() for name, value in fields.items() if name != b"body"}
-    for name in ("version", "attempt", "crashes"):
-        record[name] = int(text[name])
-    record["status"] = text["status"]
-    record["cancel_requested"] = text["cancel"] == "1"
-    record["started_at"] = _text_or_none(text.get("started"))
+def job_from_row(row: Row) -> Job:
+    """The job that the fields of `SHOWN` stand for. Raises UnreadableJob for one with a newer schema."""
+    body, *rest = row
+    told = (None if value is None else value.decode() for value in rest)
+    _, version, status, attempt, crashes, cancel, started, worker, token, since, until, reason = told
+    record = from_json(body or b"")
+    record["version"], record["attempt"], record["crashes"] = int(version or 0), int(attempt or 0), int(crashes or 0)
+    record["status"] = status
+    record["cancel_requested"] = cancel == "1"
+    record["started_at"] = _text_or_none(started)
     record["lease"] = None
-    if "token" in text:
-        record["lease"] = {
-            "worker": text.get("worker"),
-            "token": text["token"],
-            "since": _text_or_none(text["since"]),
-            "until": _text_or_none(text["until"]),
-            "reason": text["reason"],
-        }
+    if token is not None:
+        times = {"since": _text_or_none(since), "until": _text_or_none(until)}
+        record["lease"] = {"worker": worker, "token": token, "reason": reason, **times}
     return job_from_record(record)
 
 

@@ -18,12 +18,13 @@ import attrs
 
 from adapters.redis.clock import from_micros
 from adapters.redis.layout import (
+    SHOWN,
+    Row,
     event_arguments,
     job_fields,
-    job_from_fields,
+    job_from_row,
     micros,
     overdue_at,
-    pairs,
     run_time,
 )
 from adapters.redis.link import RedisLink
@@ -97,7 +98,7 @@ class RedisJobRepository:
         )
         match outcome:
             case b"ok" | b"known":
-                return job_from_fields(pairs(facts[0]))
+                return job_from_row(facts[0])
             case b"mismatch":
                 raise IdempotencyMismatch
             case b"deleted":
@@ -147,7 +148,7 @@ class RedisJobRepository:
             # No answer, or the caller was cancelled: the claim may have been made all the same.
             self._doubtful_claims.append((name, now + lease_s))
             raise
-        return job_from_fields(pairs(found[0])) if found else None
+        return job_from_row(found[0]) if found else None
 
     async def beat(self, job_id: str, *, token: str, lease_s: float) -> Beat:
         """Hold the lease for `lease_s` from now."""
@@ -159,12 +160,13 @@ class RedisJobRepository:
 
     async def get(self, job_id: str) -> Job:
         """The job as last written."""
-        fields = await self._link.command("HGETALL", self._link.key("job", job_id))
-        if b"deleted" in fields:
+        row: Row = await self._link.command("HMGET", self._link.key("job", job_id), *SHOWN)
+        body, deleted, *_ = row
+        if deleted is not None:
             raise JobDeleted
-        if not fields:
+        if body is None:
             raise JobNotFound
-        return job_from_fields(fields)
+        return job_from_row(row)
 
     async def list(self, query: JobQuery) -> JobPage:
         """A page of jobs, newest first."""
@@ -267,8 +269,8 @@ def _suffix(query: JobQuery) -> str:
     return "" if query.owner is None else f":o:{query.owner}"
 
 
-def _jobs(rows: Iterable[Sequence[bytes]]) -> tuple[Job, ...]:
-    return tuple(job_from_fields(pairs(row)) for row in rows if row)
+def _jobs(rows: Iterable[Row]) -> tuple[Job, ...]:
+    return tuple(map(job_from_row, rows))
 
 
 def _bad_cursor() -> InvalidRequest:

@@ -1,6 +1,6 @@
 -- ARGV: id, nonce, idem key or '', idem fingerprint, idem ttl in ms, max_queued or '', max_queued_per_owner or '',
 --       overdue at or '', maxlen, number of fields, fields..., events...
--- Gives {now, 'ok' | 'known', the job's hash}, {now, 'mismatch' | 'deleted' | 'taken'} or
+-- Gives {now, 'ok' | 'known', the job}, {now, 'mismatch' | 'deleted' | 'taken'} or
 -- {now, 'full' | 'full_mine', mean run or '', started}.
 local id, nonce, idem = ARGV[1], ARGV[2], ARGV[3]
 local now = clock()

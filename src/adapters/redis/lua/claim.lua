@@ -1,5 +1,5 @@
 -- ARGV: backend, worker, token, lease in µs, nonce, newest schema the caller reads, maxlen, nonces of earlier claims whose answer was lost...
--- Gives {now, the job's hash} or {now} when nothing is claimable.
+-- Gives {now, the job} or {now} when nothing is claimable.
 local backend, worker, token, lease, nonce = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local now = clock()
 local ends = us(now + lease)

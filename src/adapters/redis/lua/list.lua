@@ -1,5 +1,5 @@
 -- ARGV: suffix of the lists, only jobs submitted before this number or '', most jobs, statuses...
--- Gives {} for a number that no listing gave, else {whether there are more, number of the last, hashes...}, newest
+-- Gives {} for a number that no listing gave, else {whether there are more, number of the last, jobs...}, newest
 -- first.
 local limit, found = tonumber(ARGV[3]), {}
 local before = '+inf'

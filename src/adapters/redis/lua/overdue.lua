@@ -1,4 +1,4 @@
--- ARGV: most jobs. Gives {now, hashes...}, what was due first first.
+-- ARGV: most jobs. Gives {now, jobs...}, what was due first first.
 local now = clock()
 local answer = {us(now)}
 for _, id in ipairs(redis.call('ZRANGEBYSCORE', P .. 'overdue', '-inf', us(now), 'LIMIT', 0, ARGV[1])) do

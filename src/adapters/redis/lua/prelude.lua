@@ -43,8 +43,14 @@ local function read(id)
   return (job.id or job.deleted) and job or nil
 end
 
+-- What a job is read by, in the order that layout.SHOWN has too.
+local SHOWN = {
+  'body', 'deleted', 'version', 'status', 'attempt', 'crashes', 'cancel', 'started', 'worker', 'token', 'since', 'until',
+  'reason'
+}
+
 local function whole(id)
-  return redis.call('HGETALL', P .. 'job:' .. id)
+  return redis.call('HMGET', P .. 'job:' .. id, unpack(SHOWN))
 end
 
 local function pairs_from(first, count)
