@@ -77,13 +77,17 @@ def append_new(seen: list[list[Any]], item: list[Any]) -> None:
 def lasting(phases: list[list[Any]]) -> list[list[Any]]:
     """Without phases that pass within one step, which a poll may or may not meet."""
     several = any(job.startswith("Batch") for job, _, _ in phases)
-    return [p for p in phases if p[0] and p[1] > 0 and not (several and p[0].startswith("scripts"))]
+    kept: list[list[Any]] = []
+    for job, count, number in phases:
+        if job and count > 0 and not (several and job.startswith("scripts")):
+            append_new(kept, [job, count, number])
+    return kept
 
 
 @pytest.mark.parametrize("name", TIMELINES)
 async def test_a_recorded_time_line_is_followed(name: str) -> None:
     recorded = TIMELINES[name]
-    with launch(*recorded["server"], "--step-seconds", "0.01", "--load-seconds", "0.3") as server:
+    with launch(*recorded["server"], "--step-seconds", "0.015", "--load-seconds", "0.3") as server:
         async with httpx.AsyncClient(base_url=server.url, timeout=60) as client:
             watch = Watch(client, recorded)
             jobs = []
@@ -280,7 +284,7 @@ async def test_a_refusing_server_comes_back_on_the_same_port(webui: FakeWebUI) -
                 seen.append("refused")
             await asyncio.sleep(0.01)
 
-    assert webui.control()["received"] > 0
+    assert seen[-2:] == ["refused", "answered"]
 
 
 async def test_an_unknown_switch_is_refused(client: httpx.AsyncClient) -> None:

@@ -462,11 +462,11 @@ def test_an_address_that_cannot_be_right_is_refused_at_once(url: str) -> None:
 @pytest.mark.parametrize("arguments", [(), ("--nowebui",)], ids=["named tasks", "global progress"])
 async def test_progress_and_previews_are_those_of_this_job(arguments: tuple[str, ...]) -> None:
     reports: list[CallProgress] = []
-    with launch(*arguments, "--step-seconds", "0.01") as server:
+    with launch(*arguments, "--step-seconds", "0.015") as server:
         async with SdWebuiGenerator(settings(server)) as generator:
             await generator.generate(a_call(attrs.evolve(REQUEST, steps=60)), report=reports.append)
 
-    assert len(reports) > 5
+    assert len(reports) > 2
     assert 0 <= reports[0].fraction < reports[-1].fraction <= 1
     previews = [report.preview for report in reports if report.preview]
     assert previews
@@ -475,18 +475,20 @@ async def test_progress_and_previews_are_those_of_this_job(arguments: tuple[str,
 
 
 async def test_a_call_behind_a_strangers_job_shows_no_progress_of_that(webui: FakeWebUI) -> None:
-    webui.control(step_seconds=0.02)
+    webui.control(stall=True)
     reports: list[CallProgress] = []
     async with httpx.AsyncClient(base_url=webui.url, timeout=30) as stranger:
-        theirs = asyncio.create_task(
-            stranger.post("/sdapi/v1/txt2img", json={"steps": 40, "width": 64, "height": 64, "force_task_id": "theirs"})
-        )
+        body = {"steps": 40, "width": 64, "height": 64, "force_task_id": "theirs"}
+        theirs = asyncio.create_task(stranger.post("/sdapi/v1/txt2img", json=body))
         await until(webui, running="theirs")
         async with SdWebuiGenerator(settings(webui)) as generator:
-            ours = asyncio.create_task(generator.generate(a_call(SLOW), report=reports.append))
-            await until(webui, in_flight=2)
+            call = a_call()
+            ours = asyncio.create_task(generator.generate(call, report=reports.append))
+            await until(webui, waiting=[call.task_id])
+            # Long enough for several questions about progress.
+            await asyncio.wait({ours}, timeout=0.3)
             assert not reports
-            webui.control(step_seconds=0.0)
+            webui.control(stall=False)
             await asyncio.gather(theirs, ours)
 
 
@@ -505,7 +507,7 @@ async def test_a_cancelled_call_that_waits_behind_a_stranger_stops_only_itself(w
             await until(webui, in_flight=2)
             before = len(webui.interrupts())
             ours.cancel()
-            async with asyncio.timeout(2.0):
+            async with asyncio.timeout(10.0):
                 with pytest.raises(asyncio.CancelledError):
                     await ours
             assert webui.interrupts()[before:] == []
