@@ -23,7 +23,9 @@ class Ledger:
         self.charged_credits = 0.0
         self.by_prompt: dict[str, dict[str, float]] = {}
 
-    def charge(self, *, call: str, path: str, model: str | None, prompt: str, credits_taken: float) -> None:
+    def charge(
+        self, *, call: str, path: str, model: str | None, prompt: str, caller: str, credits_taken: float
+    ) -> None:
         """Take credits for a prompt; the line is in the file before this returns."""
         self.charged_calls += 1
         self.charged_credits += credits_taken
@@ -31,7 +33,14 @@ class Ledger:
         entry["calls"] += 1
         entry["credits"] += credits_taken
         self._append(
-            event="charge", call=call, path=path, model=model, prompt=prompt, credits=credits_taken, time=time.time()
+            event="charge",
+            call=call,
+            path=path,
+            model=model,
+            prompt=prompt,
+            caller=caller,
+            credits=credits_taken,
+            time=time.time(),
         )
 
     def call(self, **facts: Any) -> None:

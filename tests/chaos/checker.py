@@ -1,0 +1,198 @@
+"""Judges a run by what clients saw, what the fake charged and what lies on the disk; imports attrs and this package."""
+
+from __future__ import annotations
+
+import statistics
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import attrs
+
+from chaos.blows import Blow, PaidCall, explains, hit_in_flight
+from chaos.store import OnDisk
+from chaos.watcher import Watcher
+
+#: What R5 adds to the lease, in s.
+TAKE_OVER_S = 5.0
+
+
+@attrs.frozen(kw_only=True)
+class Evidence:
+    """All that a verdict may be based on."""
+
+    #: Accepted jobs and their prompts.
+    accepted: Mapping[str, str]
+    #: What the service told of each at the end.
+    details: Mapping[str, Mapping[str, Any]]
+    watcher: Watcher
+    calls: Sequence[PaidCall]
+    blows: Sequence[Blow]
+    disk: OnDisk
+    lease_s: float
+
+
+@attrs.define(kw_only=True)
+class Verdict:
+    """What came out: figures, violations in words, and which job each concerns."""
+
+    figures: dict[str, Any] = attrs.field(factory=dict)
+    violations: list[str] = attrs.field(factory=list)
+    #: Jobs whose history tells more.
+    concerned: list[str] = attrs.field(factory=list)
+
+    def blame(self, sentence: str, job_id: str | None = None) -> None:
+        """Something promised was not so."""
+        self.violations.append(sentence if job_id is None else f"job {job_id}: {sentence}")
+        if job_id is not None and job_id not in self.concerned:
+            self.concerned.append(job_id)
+
+
+def judge(evidence: Evidence) -> Verdict:
+    """The verdict on what every scenario promises."""
+    verdict = Verdict()
+    _judge_ends(evidence, verdict)
+    _judge_money(evidence, verdict)
+    _judge_sight(evidence, verdict)
+    _measure_take_overs(evidence, verdict)
+    return verdict
+
+
+def _judge_ends(evidence: Evidence, verdict: Verdict) -> None:
+    ends = Counter(str(detail.get("status")) for detail in evidence.details.values())
+    lost = [
+        job_id for job_id, d in evidence.details.items() if d.get("status") not in ("finished", "failed", "cancelled")
+    ]
+    for job_id in lost:
+        verdict.blame(f"accepted and not ended: {evidence.details[job_id].get('status')}", job_id)
+    failures = Counter(
+        str(d["failure"]["code"]) for d in evidence.details.values() if d.get("status") == "failed" and d.get("failure")
+    )
+    verdict.figures |= {
+        "jobs": len(evidence.accepted),
+        "terminal": len(evidence.accepted) - len(lost),
+        "finished": ends["finished"],
+        "failed": ends["failed"],
+        "cancelled": ends["cancelled"],
+        "failure_codes": dict(failures),
+        "lost": len(lost),
+    }
+    for job_id, detail in evidence.details.items():
+        if detail.get("status") == "finished" and len(detail["images"]) != evidence.disk.pictures.get(job_id, 0):
+            verdict.blame(
+                f"finished with {len(detail['images'])} pictures, {evidence.disk.pictures.get(job_id, 0)} stored",
+                job_id,
+            )
+        if detail.get("status") == "failed" and evidence.disk.pictures.get(job_id, 0):
+            verdict.blame("failed although its picture was stored: it was thrown away", job_id)
+    for job_id in evidence.disk.pictures:
+        if job_id not in evidence.accepted:
+            verdict.blame("has pictures and is no accepted job", job_id)
+
+
+def _judge_money(evidence: Evidence, verdict: Verdict) -> None:
+    by_prompt = {prompt: job_id for job_id, prompt in evidence.accepted.items()}
+    shown = {call for calls in evidence.disk.calls.values() for call in calls}
+    in_flight_crashes = 0
+    for call in evidence.calls:
+        if call.id in shown:
+            continue
+        if any(explains(blow, call) for blow in evidence.blows):
+            in_flight_crashes += 1
+        else:
+            verdict.blame(
+                f"call {call.id[:8]} was charged, no picture shows it and nothing was done to its worker",
+                by_prompt.get(call.prompt),
+            )
+    pictures = len(shown)
+    for call_id in shown - {call.id for call in evidence.calls}:
+        verdict.blame(f"a stored picture is of call {call_id[:8]}, which was never charged")
+    verdict.figures |= {
+        "charges": len(evidence.calls),
+        "pictures": pictures,
+        "in_flight_crashes": in_flight_crashes,
+        "most_charges_of_a_job": max(Counter(call.prompt for call in evidence.calls).values(), default=0),
+    }
+    if len(evidence.calls) != pictures + in_flight_crashes:
+        verdict.blame(
+            f"{len(evidence.calls)} charges are not {pictures} pictures + {in_flight_crashes} crashes in flight"
+        )
+    kills = [blow for blow in evidence.blows if blow.kind == "kill" and blow.caller]
+    verdict.figures |= {
+        "blows": dict(Counter(blow.kind for blow in evidence.blows)),
+        "kills": len(kills),
+        "kills_in_flight": sum(1 for blow in kills if hit_in_flight(blow, evidence.calls)),
+    }
+
+
+def _judge_sight(evidence: Evidence, verdict: Verdict) -> None:
+    watcher = evidence.watcher
+    verdict.figures |= {
+        "regressions": len(watcher.regressions),
+        "bad_pictures": len(watcher.bad_pictures) + len(evidence.disk.bad),
+        "temporary_files": evidence.disk.temporary,
+        "watch_period_s": round(watcher.period_s, 3),
+    }
+    for sentence in (*watcher.regressions, *watcher.bad_pictures, *evidence.disk.bad):
+        verdict.blame(sentence.partition(": ")[2] or sentence, _job_in(sentence))
+    for sentence in (*watcher.bad_answers[:5], *watcher.probed[:5]):
+        verdict.blame(sentence)
+
+
+def _job_in(sentence: str) -> str | None:
+    words = sentence.replace(":", " ").split()
+    return words[1] if words[:1] == ["job"] else None
+
+
+def _measure_take_overs(evidence: Evidence, verdict: Verdict) -> None:
+    """From each kill to the next call of each job it interrupted, or to that job's end."""
+    by_prompt = {prompt: job_id for job_id, prompt in evidence.accepted.items()}
+    starts: dict[str, list[float]] = {}
+    for call in evidence.calls:
+        starts.setdefault(call.prompt, []).append(call.charged_at)
+    gaps: list[tuple[float, str]] = []
+    for blow in evidence.blows:
+        if blow.kind != "kill":
+            continue
+        for call in hit_in_flight(blow, evidence.calls):
+            job_id = by_prompt.get(call.prompt)
+            seen = evidence.watcher.seen.get(job_id or "")
+            moments = [at for at in starts[call.prompt] if at > blow.at]
+            if seen is not None and seen.ended_at is not None and seen.ended_at > blow.at:
+                moments.append(seen.ended_at)
+            if moments and job_id is not None:
+                gaps.append((min(moments) - blow.at, job_id))
+    lengths = [gap for gap, _ in gaps]
+    verdict.figures |= {
+        "takeover_gap_p50_s": round(statistics.median(lengths), 2) if lengths else None,
+        "takeover_gap_max_s": round(max(lengths), 2) if lengths else None,
+    }
+    for gap, job_id in gaps:
+        if gap > evidence.lease_s + TAKE_OVER_S:
+            verdict.blame(f"went on only {gap:.1f} s after its worker was killed", job_id)
+
+
+def history(job_id: str, evidence: Evidence) -> list[str]:
+    """Everything known of one job, in the order in which it happened."""
+    prompt = evidence.accepted.get(job_id, "")
+    lines: list[tuple[float, str]] = []
+    seen = evidence.watcher.seen.get(job_id)
+    for at, status, attempt, where in seen.changes if seen else ():
+        lines.append((at, f"seen {status}, attempt {attempt}, in {where}"))
+    shown = set(evidence.disk.calls.get(job_id, ()))
+    own = [call for call in evidence.calls if call.prompt == prompt]
+    for call in own:
+        lines.append((call.charged_at, f"call {call.id[:8]} of {call.caller} charged"))
+        stored = "stored" if call.id in shown else "not stored"
+        lines.append((min(call.ended_at, 9e9), f"call {call.id[:8]} of {call.caller} answered or abandoned; {stored}"))
+    begin = min((at for at, _ in lines), default=0.0) - 1
+    end = max((at for at, _ in lines), default=0.0) + 1
+    for blow in evidence.blows:
+        if begin <= blow.at <= end:
+            lasted = f" for {blow.until - blow.at:.1f} s" if blow.until > blow.at else ""
+            lines.append((blow.at, f"{blow.kind} {blow.unit} ({blow.caller}){lasted}"))
+    detail = evidence.details.get(job_id, {})
+    told = {
+        name: detail.get(name) for name in ("status", "attempt", "crashes", "calls", "failure", "previous_failures")
+    }
+    return [f"{at:.3f} {what}" for at, what in sorted(lines)] + [f"at the end: {told}"]

@@ -1,0 +1,85 @@
+"""The API dies while clients submit, also between saving a job and ringing for it; imports the standard library and this package."""
+
+from __future__ import annotations
+
+import time
+from datetime import datetime
+
+from chaos.blows import Blow
+from chaos.checker import Evidence, Verdict
+from chaos.clients import Client
+from chaos.nemesis import Nemesis
+from chaos.probes import lease_probe
+from chaos.run import Run
+from chaos.stack import Stack
+from chaos.watcher import Watcher
+
+#: What R2 allows from the acceptance to the start, in s.
+STARTS_WITHIN_S = 10.0
+
+
+def api_kill(run: Run) -> int:
+    """The API is killed every 2 s, half of the times with accepted jobs that nobody rang for; clients repeat under their key."""
+    with Stack(
+        run.folder, settings={"IMAGING_STABILITY_SLOTS": "32", **run.lease}, workers=2, delay_s=0.2, bell_of="api"
+    ) as stack:
+        client = Client(stack.url)
+        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
+        watcher.start()
+        unrung: list[str] = []
+
+        def kill_before_the_ring() -> Blow | None:
+            # Held at the proxy no ring is ever heard, though the job is saved and the client has its 202.
+            assert stack.bell is not None
+            stack.api.wait_ready()
+            stack.bell.hold()
+            before = set(client.accepted)
+            deadline = time.monotonic() + 3
+            while len(client.accepted) <= len(before) and time.monotonic() < deadline:
+                time.sleep(0.005)
+            blow = stack.api.kill()
+            unrung.extend(set(client.accepted) - before)
+            stack.bell.release()
+            return blow
+
+        def kill_at_any_moment() -> Blow | None:
+            stack.api.wait_ready()
+            time.sleep(run.rng.uniform(0.0, 1.0))
+            return stack.api.kill()
+
+        strikes = [kill_before_the_ring, kill_at_any_moment]
+        nemesis = Nemesis(strikes, rng=run.rng, every_s=1.0, most=round(run.options.seconds / 2))
+        nemesis.start()
+        submitting = run.submit(client, run.prompts(), over_s=run.options.seconds)
+        submitting.join()
+        run.blows += nemesis.finish()
+        run.until_ended(client, watcher, timeout_s=60)
+
+        def check(evidence: Evidence, verdict: Verdict) -> None:
+            verdict.figures |= {
+                "api_kills": sum(1 for blow in evidence.blows if blow.kind == "kill"),
+                "accepted_and_never_rung_for": len(unrung),
+            }
+            _judge_starts(evidence, verdict)
+            if len(evidence.accepted) != run.options.jobs:
+                verdict.blame(f"{run.options.jobs} keys made {len(evidence.accepted)} jobs")
+            if not unrung:
+                verdict.blame("no job was accepted without a ring: the run shows too little")
+
+        run.extra.append(check)
+        return run.verdict(stack, client, watcher)
+
+
+def _judge_starts(evidence: Evidence, verdict: Verdict) -> None:
+    waits = []
+    for job_id, detail in evidence.details.items():
+        if detail.get("started_at"):
+            wait = _seconds(detail["started_at"]) - _seconds(detail["created_at"])
+            waits.append(wait)
+            if wait > STARTS_WITHIN_S:
+                verdict.blame(f"started only {wait:.1f} s after it was accepted", job_id)
+    verdict.figures["start_after_max_s"] = round(max(waits, default=0.0), 2)
+
+
+def _seconds(text: str) -> float:
+    return datetime.fromisoformat(text).timestamp()

@@ -1,0 +1,173 @@
+"""Scenarios in which processes die, freeze or are told to stop; imports the standard library and this package."""
+
+from __future__ import annotations
+
+import threading
+import time
+from pathlib import Path
+
+from chaos.blows import Blow, hit_in_flight
+from chaos.checker import Evidence, Verdict
+from chaos.clients import Client
+from chaos.nemesis import Nemesis
+from chaos.probes import lease_probe
+from chaos.run import Run, Skipped, in_flight_share, most_charges
+from chaos.stack import Stack
+from chaos.supervised import while_another_lives
+from chaos.watcher import Watcher
+
+#: Lifted, so that money is counted by crashes alone.
+NO_CAP = {"IMAGING_MAX_PAID_CALLS": "50"}
+LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+
+
+def kill(run: Run) -> int:
+    """SIGKILL to one of three workers every 2 s, the cap on paid calls lifted."""
+    return _kill(run, NO_CAP)
+
+
+def kill_capped(run: Run) -> int:
+    """The same under the default cap of two paid calls."""
+    run.extra.append(most_charges(2))
+    return _kill(run, {})
+
+
+def _kill(run: Run, cap: dict[str, str]) -> int:
+    slots = "4" if run.options.short else "12"
+    with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": slots, **run.lease, **cap}, delay_s=1.0) as stack:
+        run.extra.append(in_flight_share(0.2))
+        return under(run, stack, killing(run, stack, every_s=2.0))
+
+
+def killing(run: Run, stack: Stack, *, every_s: float) -> Nemesis:
+    """Kills a worker every so often, while another lives."""
+    workers = stack.workers
+    strikes = [while_another_lives(worker, workers, worker.kill) for worker in workers]
+    return Nemesis(strikes, rng=run.rng, every_s=every_s, most=round(run.options.seconds / every_s))
+
+
+def under(run: Run, stack: Stack, *nemeses: Nemesis) -> int:
+    """Submit the jobs, let the nemeses strike until all have ended, and judge."""
+    client = Client(stack.url)
+    watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
+    watcher.start()
+    for nemesis in nemeses:
+        nemesis.start()
+    run.submit(client, run.prompts()).join()
+    run.until_ended(client, watcher, timeout_s=2 * run.options.seconds + 60 + 2 * stack.lease_s)
+    for nemesis in nemeses:
+        run.blows += nemesis.finish()
+    return run.verdict(stack, client, watcher)
+
+
+def term(run: Run) -> int:
+    """Rolling SIGTERMs: no paid call is repeated."""
+    with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": "12", **run.lease, **NO_CAP}, delay_s=0.8) as stack:
+        workers = stack.workers
+        turn = iter(range(1_000))
+
+        def roll() -> Blow | None:
+            worker = workers[next(turn) % len(workers)]
+            worker.wait_ready()
+            return worker.terminate()
+
+        def check(evidence: Evidence, verdict: Verdict) -> None:
+            stops = [blow for blow in evidence.blows if blow.kind == "term"]
+            hits = sum(1 for blow in stops if hit_in_flight(blow, evidence.calls))
+            exits = sum(1 for worker in workers for status in worker.exits if status != 0)
+            verdict.figures |= {"terms": len(stops), "terms_in_flight": hits}
+            if exits:
+                verdict.blame(f"{exits} workers that were told to stop ended with another status than 0")
+            if hits < 0.2 * len(stops):
+                verdict.blame(f"only {hits} of {len(stops)} stops hit a call in flight: the run shows too little")
+
+        run.extra.append(check)
+        seconds = run.options.seconds
+        return under(run, stack, Nemesis([roll], rng=run.rng, every_s=seconds / 20, most=round(19 * seconds / 40)))
+
+
+def embedded_kill(run: Run) -> int:
+    """SIGKILL to the one process of `imaging up`, up to 2 s after it was ready, again and again."""
+    settings = {"IMAGING_STABILITY_SLOTS": "4", **run.lease, **NO_CAP}
+    with Stack(run.folder, settings=settings, embedded=True, delay_s=0.6) as stack:
+
+        def strike() -> Blow | None:
+            stack.api.wait_ready()
+            time.sleep(run.rng.uniform(0.2, 2.0))
+            return stack.api.kill()
+
+        run.extra.append(in_flight_share(0.2))
+        return under(run, stack, Nemesis([strike], rng=run.rng, every_s=0.4, most=round(run.options.seconds / 2)))
+
+
+def poison(run: Run) -> int:
+    """One job among fifty whose every call ends its worker; it must fail alone."""
+    with Stack(
+        run.folder, settings={"IMAGING_STABILITY_SLOTS": "6", **run.lease, **NO_CAP}, workers=2, delay_s=0.5
+    ) as stack:
+        client = Client(stack.url)
+        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
+        watcher.start()
+        prompts = run.prompts(run.options.jobs - 1)
+        bad = f"chaos {run.options.seed} poison"
+        prompts.insert(run.rng.randrange(5, 15), bad)
+        ended = threading.Event()
+        poisoning = threading.Thread(target=_poison, args=(run, stack, bad, ended), daemon=True)
+        poisoning.start()
+        run.submit(client, prompts).join()
+        run.until_ended(client, watcher, timeout_s=run.options.seconds + 6 * stack.lease_s)
+        ended.set()
+        poisoning.join()
+
+        def check(evidence: Evidence, verdict: Verdict) -> None:
+            for job_id, detail in evidence.details.items():
+                code = (detail.get("failure") or {}).get("code")
+                if evidence.accepted[job_id] == bad:
+                    verdict.figures |= {
+                        "poison_ended": f"{detail.get('status')}({code})",
+                        "poison_attempts": detail["attempt"],
+                    }
+                    if code != "worker_crash" or detail["crashes"] != 3:
+                        verdict.blame(
+                            f"the poison ended as {detail['status']}({code}) after {detail['crashes']} crashes", job_id
+                        )
+                elif detail.get("status") != "finished":
+                    verdict.blame(f"ended as {detail.get('status')}({code}) because of another job", job_id)
+
+        run.extra.append(check)
+        return run.verdict(stack, client, watcher)
+
+
+def _poison(run: Run, stack: Stack, prompt: str, ended: threading.Event) -> None:
+    """Kill whichever worker calls with that prompt, the moment the fake has written the charge down."""
+    by_caller = {worker.caller: worker for worker in stack.workers}
+    done: set[str] = set()
+    while not ended.wait(0.03):
+        for line in stack.stability.log():
+            if line["event"] == "charge" and line["prompt"] == prompt and line["call"] not in done:
+                done.add(line["call"])
+                if (blow := by_caller[line["caller"]].kill()) is not None:
+                    run.blows.append(blow)
+
+
+def clock_skew(run: Run) -> int:
+    """One worker's clock an hour ahead, one's an hour behind, one right, and a kill each few seconds."""
+    if not LIBFAKETIME.exists():
+        raise Skipped("libfaketime is not installed; apt-get install libfaketime")
+    with Stack(
+        run.folder, settings={"IMAGING_STABILITY_SLOTS": "9", **run.lease, **NO_CAP}, workers=1, delay_s=0.8
+    ) as stack:
+        for name, offset in (("worker-ahead", "+1h"), ("worker-behind", "-1h")):
+            skew = {"LD_PRELOAD": str(LIBFAKETIME), "FAKETIME": offset, "FAKETIME_DONT_FAKE_MONOTONIC": "1"}
+            stack.add_worker(name, **skew).wait_ready()
+
+        def check(evidence: Evidence, verdict: Verdict) -> None:
+            made = {call.caller for call in evidence.calls}
+            verdict.figures["skewed_workers_that_called"] = len(made - {"0001"})
+            times = [detail[name] for detail in evidence.details.values() for name in ("created_at", "finished_at")]
+            hours = {str(at)[:13] for at in times if at}
+            if len(hours) > 2:
+                verdict.blame(f"records carry a skewed worker's time: {sorted(hours)}")
+
+        run.extra.append(check)
+        return under(run, stack, killing(run, stack, every_s=3.0))

@@ -1,0 +1,152 @@
+"""One run of one scenario: its dice, its clients, its watcher, and its JSON line; imports the standard library and this package."""
+
+from __future__ import annotations
+
+import json
+import random
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Any
+
+import attrs
+
+from chaos.blows import Blow, paid_calls
+from chaos.checker import Evidence, Verdict, history, judge
+from chaos.clients import Client
+from chaos.stack import SHORT_LEASE, Stack
+from chaos.store import read_store
+from chaos.watcher import Watcher
+
+
+class Skipped(Exception):
+    """The scenario cannot run here; the text says why."""
+
+
+@attrs.frozen(kw_only=True)
+class Options:
+    """What the command line said."""
+
+    scenario: str
+    seed: int
+    jobs: int
+    #: How long the nemesis strikes, in s.
+    seconds: float
+    short: bool
+
+
+class Run:
+    """What a scenario works with."""
+
+    def __init__(self, options: Options, folder: Path) -> None:
+        self.options = options
+        self.folder = folder
+        self.rng = random.Random(options.seed)
+        self.blows: list[Blow] = []
+        self.figures: dict[str, Any] = {}
+        self.extra: list[Callable[[Evidence, Verdict], None]] = []
+        self._began = time.monotonic()
+
+    @property
+    def lease(self) -> dict[str, str]:
+        """Short leases in a short run, else the service's own."""
+        return dict(SHORT_LEASE) if self.options.short else {}
+
+    def prompts(self, count: int | None = None, word: str = "job") -> list[str]:
+        """Prompts that name their jobs."""
+        return [f"chaos {self.options.seed} {word} {n:04d}" for n in range(count or self.options.jobs)]
+
+    def submit(self, client: Client, prompts: Iterable[str], *, over_s: float = 0.0, **body: Any) -> threading.Thread:
+        """Submit them from a thread of its own, spread over that time."""
+        prompts = list(prompts)
+
+        def work() -> None:
+            began = time.monotonic()
+            for n, prompt in enumerate(prompts):
+                if (wait := began + over_s * n / len(prompts) - time.monotonic()) > 0:
+                    time.sleep(wait)
+                client.submit(prompt, **body)
+
+        thread = threading.Thread(target=work, name="submitter", daemon=True)
+        thread.start()
+        return thread
+
+    def until_ended(self, client: Client, watcher: Watcher, *, timeout_s: float) -> None:
+        """Return when the watcher has seen every accepted job end, or when the time is over."""
+        deadline = time.monotonic() + timeout_s
+        while time.monotonic() < deadline and (watcher.open or not client.accepted):
+            time.sleep(0.1)
+
+    def verdict(self, stack: Stack, client: Client, watcher: Watcher) -> int:
+        """Judge, print the JSON line, and give the exit status. The stack must still run."""
+        watcher.finish()
+        evidence = Evidence(
+            accepted=dict(client.accepted),
+            details={job_id: client.detail(job_id) for job_id in client.accepted},
+            watcher=watcher,
+            calls=paid_calls(stack.stability.log()),
+            blows=sorted(self.blows, key=lambda blow: blow.at),
+            disk=read_store(stack.store),
+            lease_s=stack.lease_s,
+        )
+        verdict = judge(evidence)
+        for sentence in client.bad_answers[:5]:
+            verdict.blame(sentence)
+        if client.refused_503_without_retry_after:
+            verdict.blame(f"{client.refused_503_without_retry_after} answers 503 had no Retry-After")
+        verdict.figures["refused_503"] = client.refused_503
+        for unit in stack.units.values():
+            if "Traceback" in unit.output:
+                verdict.blame(f"{unit.name} wrote a traceback: see {unit.name}.log in {self.folder}")
+        for check in self.extra:
+            check(evidence, verdict)
+        client.close()
+        if verdict.violations:
+            self._tell(evidence, verdict)
+        return self.end(verdict)
+
+    def _tell(self, evidence: Evidence, verdict: Verdict) -> None:
+        lines = [f"violations with --seed {self.options.seed}, files in {self.folder}:", *verdict.violations[:30]]
+        for job_id in verdict.concerned[:3]:
+            lines += [f"--- job {job_id}", *history(job_id, evidence)]
+        sys.stderr.write("\n".join(lines) + "\n")
+
+    def end(self, verdict: Verdict) -> int:
+        """Print the JSON line; 1 when something promised was not so."""
+        line = {
+            "scenario": self.options.scenario,
+            "seed": self.options.seed,
+            "short": self.options.short,
+            **verdict.figures,
+            **self.figures,
+            "seconds": round(time.monotonic() - self._began, 1),
+            "violations": verdict.violations[:10],
+        }
+        sys.stdout.write(json.dumps(line) + "\n")
+        sys.stdout.flush()
+        return 1 if verdict.violations else 0
+
+
+def in_flight_share(least: float) -> Callable[[Evidence, Verdict], None]:
+    """A check that at least this share of the kills hit a call under way: else the run has shown nothing."""
+
+    def check(_: Evidence, verdict: Verdict) -> None:
+        kills, hits = verdict.figures["kills"], verdict.figures["kills_in_flight"]
+        if not kills or hits < least * kills:
+            verdict.blame(f"only {hits} of {kills} kills hit a call in flight: the run shows too little")
+
+    return check
+
+
+def most_charges(most: int) -> Callable[[Evidence, Verdict], None]:
+    """A check that no job was paid for more often than that."""
+
+    def check(_: Evidence, verdict: Verdict) -> None:
+        if verdict.figures["most_charges_of_a_job"] > most:
+            verdict.blame(
+                f"a job was paid for {verdict.figures['most_charges_of_a_job']} times, more than the cap of {most}"
+            )
+
+    return check
