@@ -14,7 +14,17 @@ from tempfile import gettempdir
 from typing import Annotated, Any, Literal
 from urllib.parse import quote, urlsplit
 
-from pydantic import AliasChoices, Field, PositiveFloat, PositiveInt, SecretStr, ValidationError, field_validator
+from dotenv import dotenv_values
+from pydantic import (
+    AliasChoices,
+    Field,
+    PositiveFloat,
+    PositiveInt,
+    SecretStr,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from imaging_core.policies import GateLimits, InDoubt, RetryPolicy, RunLimits
@@ -133,6 +143,15 @@ class Settings(BaseSettings):
             raise ValueError("must be user:password")
         return value
 
+    @model_validator(mode="after")
+    def _beats_within_the_lease(self) -> "Settings":
+        if self.heartbeat_s * 2 > self.lease_s:
+            raise ValueError(
+                f"IMAGING_HEARTBEAT_S must be at most half of IMAGING_LEASE_S ({self.lease_s:g} s), or one lost beat "
+                "gives a running job away"
+            )
+        return self
+
     @property
     def opens_to_network(self) -> bool:
         """Whether the doors listen beyond this machine."""
@@ -225,6 +244,8 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     Raises SettingsError that names every wrong or unknown setting.
     """
     environ = os.environ if environ is None else environ
+    in_file = {name.upper(): value or "" for name, value in dotenv_values(".env").items()}
+    environ = {**in_file, **environ}
     _refuse_unknown(environ)
     given = {name: value for name, value in overrides.items() if value is not None}
     if "redis_url" not in given and not environ.get("IMAGING_REDIS_URL"):
@@ -234,15 +255,16 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     except ValidationError as error:
         # Only names and messages: the input of a wrong setting may be a secret.
         lines = [
-            f"{_env_name(e['loc'])}: {e['msg'].removeprefix('Value error, ')}"
-            for e in error.errors(include_input=False)
+            f"{_env_name(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors(include_input=False)
         ]
         raise SettingsError("\n".join(lines)) from None
 
 
 def _env_name(location: tuple[int | str, ...]) -> str:
-    name = str(location[0]) if location else ""
-    return name if name.isupper() else PREFIX + name.upper()
+    if not location:
+        return ""
+    name = str(location[0])
+    return f"{name if name.isupper() else PREFIX + name.upper()}: "
 
 
 def _refuse_unknown(environ: Mapping[str, str]) -> None:
