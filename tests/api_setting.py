@@ -18,7 +18,7 @@ import uvloop
 from contracts.samples import png
 from entrypoints.api import ApiConfig, create_app
 from imaging_core.embedded import open_imaging
-from imaging_core.errors import CallRejected, FailureCode, Unavailable
+from imaging_core.errors import CallFailed, CallRejected, Charged, FailureCode, Unavailable
 from imaging_core.events import Preview
 from imaging_core.images import Capabilities, Generated, GeneratedImage, Parameter, ParameterKind
 from imaging_core.ports import CallProgress, GenerationCall, Report
@@ -72,7 +72,7 @@ _WEBUI = Capabilities(
 
 
 class ObedientGenerator:
-    """Does what the prompt's first word says: `hold` (until released), `refuse`, `large` (over 8 MB), else a small picture."""
+    """Does what the prompt's first word says: `hold` (until released), `refuse`, `stumble`, `large` (over 8 MB), else a small picture."""
 
     def __init__(self, capabilities: Capabilities) -> None:
         self._capabilities = capabilities
@@ -90,6 +90,8 @@ class ObedientGenerator:
         order = call.request.prompt.partition(" ")[0]
         if order == "refuse":
             raise CallRejected("The provider's filter said no.", code=FailureCode.CONTENT_MODERATED)
+        if order == "stumble":
+            raise CallFailed("The backend answered 500.", charged=Charged.NO)
         if order == "hold":
             preview = Preview(data=PREVIEW, media_type="image/png")
             report(CallProgress(fraction=0.5, step=10, steps=20, eta_s=3.21, preview=preview))

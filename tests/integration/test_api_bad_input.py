@@ -1,7 +1,7 @@
 """Whatever is sent, the answer is a 4xx problem that does not repeat it, and the next request is answered as ever."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from typing import Any
 
 import httpx
@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from api_setting import RunningApi, submit
+from api_setting import RunningApi, ended, submit
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission
 from imaging_core.errors import Unavailable
 
@@ -300,28 +300,46 @@ def test_a_webui_that_is_down_is_503_with_a_sentence(client: httpx.Client, api: 
     assert client.get("/local/models").json() == {"models": ["tinyA", "tinyB"]}
 
 
-def test_a_repository_that_is_away_is_503_everywhere_and_comes_back(
-    client: httpx.Client, api: RunningApi, monkeypatch: pytest.MonkeyPatch
-) -> None:
+class _Outage:
+    """Makes methods raise Unavailable for as long as it lasts; whoever holds one of them can use it again afterwards."""
+
+    def __init__(self, part: object, *methods: str) -> None:
+        self._part = part
+        self._real = {name: getattr(part, name) for name in methods}
+        self._over = False
+
+    def __enter__(self) -> None:
+        for name, real in self._real.items():
+            setattr(self._part, name, self._interrupted(real))
+
+    def __exit__(self, *_: object) -> None:
+        self._over = True
+        for name in self._real:
+            delattr(self._part, name)
+
+    def _interrupted(self, real: Callable[..., Awaitable[object]]) -> Callable[..., Awaitable[object]]:
+        async def call(*args: object, **named: object) -> object:
+            if not self._over:
+                raise Unavailable("Redis does not answer.", retry_after_s=3)
+            return await real(*args, **named)
+
+        return call
+
+
+def test_a_repository_that_is_away_is_503_everywhere_and_comes_back(client: httpx.Client, api: RunningApi) -> None:
     image_id = submit(client)
-
-    async def away(*_: object, **__: object) -> None:
-        raise Unavailable("Redis does not answer.", retry_after_s=3)
-
-    for method in ("get", "add", "list", "state", "now"):
-        monkeypatch.setattr(api.service.jobs, method, away)
-    for answer in (
-        client.get(f"/status/{image_id}"),
-        client.get(f"/image/{image_id}"),
-        client.get("/jobs"),
-        client.get("/backends"),
-        client.post("/images", json={"prompt": CANARY}),
-        client.delete(f"/jobs/{image_id}"),
-    ):
-        assert _refused(answer, 503)["type"] == "/problems/unavailable"
-        assert answer.headers["retry-after"] == "3"
-    monkeypatch.undo()
-    assert client.get(f"/status/{image_id}").status_code == 200
+    with _Outage(api.service.jobs, "get", "add", "list", "state", "now"):
+        for answer in (
+            client.get(f"/status/{image_id}"),
+            client.get(f"/image/{image_id}"),
+            client.get("/jobs"),
+            client.get("/backends"),
+            client.post("/images", json={"prompt": CANARY}),
+            client.delete(f"/jobs/{image_id}"),
+        ):
+            assert _refused(answer, 503)["type"] == "/problems/unavailable"
+            assert answer.headers["retry-after"] == "3"
+    assert ended(client, image_id)["status"] == "finished"
 
 
 _FIELDS = sorted({*StabilitySubmission.model_fields, *LocalSubmission.model_fields, "tiling", "mood", "unknown"})

@@ -159,6 +159,19 @@ def test_a_failed_job_says_why_what_to_do_and_whether_it_cost(client: httpx.Clie
     _check_shape(client, status, "Status")
 
 
+def test_a_parked_job_says_why_it_waits_and_until_when(client: httpx.Client) -> None:
+    image_id = submit(client, prompt="stumble")
+    status = until(lambda: status_of(client, image_id), lambda status: status["parked"] is not None)
+    _check_shape(client, status, "Status")
+    assert status["status"] == "started"
+    assert status["parked"]["reason"] == "retry"
+    assert status["parked"]["until"] > status["started_at"]
+    assert status["failure"] is None
+    assert [failure["reason"] for failure in status["previous_failures"]] == ["The backend answered 500."]
+    assert client.post(f"/jobs/{image_id}/cancel").json()["status"] == "cancelled"
+    assert status_of(client, image_id)["parked"] is None
+
+
 def test_a_job_tells_its_request_its_calls_and_its_cost(client: httpx.Client) -> None:
     image_id = submit(client, count=2, seed=7)
     ended(client, image_id)

@@ -8,9 +8,12 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from starlette.requests import Request
+from starlette.responses import Response
 
 from entrypoints.api.byte_ranges import Unsatisfiable, one_range, part
 from entrypoints.api.encoding import encode, etag_of, matches
+from entrypoints.api.lean_route import LeanRoute
 from entrypoints.api.problems import TABLE, TITLES, problem_of
 from imaging_core import errors
 from imaging_core.errors import (
@@ -119,3 +122,11 @@ def test_validators_are_compared_weakly() -> None:
     assert matches("*", etag)
     assert not matches(None, etag)
     assert not matches(etag[:-2] + '"', etag)
+
+
+def test_a_lean_endpoint_that_wants_more_than_its_path_is_refused_at_the_start() -> None:
+    async def endpoint(request: Request, limit: int) -> Response:
+        return Response()
+
+    with pytest.raises(TypeError, match=re.escape("/things/{thing}")):
+        LeanRoute("/things/{thing}", endpoint)
