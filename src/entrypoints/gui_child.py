@@ -3,6 +3,7 @@
 Ends when standard input closes, which the kernel does for a parent that was killed.
 """
 
+import importlib
 import os
 import sys
 import threading
@@ -15,11 +16,23 @@ def _end_with_parent() -> None:
     os._exit(0)
 
 
+def _warm_up() -> None:
+    # The first visitor would otherwise wait for these imports.
+    for name in (
+        "numpy",
+        "entrypoints.gui.views.backends",
+        "entrypoints.gui.views.create",
+        "entrypoints.gui.views.gallery",
+    ):
+        importlib.import_module(name)
+
+
 def main() -> None:
     """Watch the parent, then be `streamlit run`."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
     from streamlit.web import cli  # noqa: PLC0415  # a second of imports, after the watch has begun
 
+    threading.Thread(target=_warm_up, daemon=True).start()
     sys.argv = ["streamlit", "run", *sys.argv[1:]]
     cli.main()
 

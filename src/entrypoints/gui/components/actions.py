@@ -81,7 +81,11 @@ def delete(image_id: str) -> None:
 
 def use_settings(job: JobInfo, *, seed: int | None) -> None:
     """Put a job's settings on the form; with its seed, or with a new one for each picture."""
-    info = remote.backends().named().get(job.backend) if job.request else None
+    try:
+        info = remote.backends().named().get(job.backend)
+    except ClientError as error:
+        say(plain(str(error)), ":material/error:")
+        return
     if info is None or info.capabilities is None or job.request is None:
         say(f"{name_of(job.backend)} is not there now, so its form cannot be filled.", ":material/error:")
         return

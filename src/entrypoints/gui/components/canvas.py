@@ -6,7 +6,7 @@ from pathlib import Path
 
 import streamlit as st
 
-from entrypoints.client import JobInfo, Picture
+from entrypoints.client import ApiError, JobInfo, Picture
 from entrypoints.gui.words import shortened
 
 #: Longest alternative text, in characters.
@@ -50,6 +50,12 @@ def preview(job: JobInfo, picture: Picture | None) -> None:
         data = base64.b64encode(picture.data).decode()
         inner = f'<img src="data:{html.escape(picture.media_type)};base64,{data}" alt="Preview of the picture so far">'
     st.html(f'<div class="canvas" style="aspect-ratio: {ratio_of(job)}">{inner}</div>')
+
+
+def missing(error: ApiError) -> None:
+    """In place of a picture that is not there: deleted since the list was read, or lost from the store."""
+    gone = error.status in (404, 410)
+    st.html(f'<div class="canvas nothing">{"deleted" if gone else html.escape(str(error))}</div>')
 
 
 def prompt_line(job: JobInfo) -> None:

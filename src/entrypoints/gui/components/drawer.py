@@ -7,7 +7,7 @@ import streamlit as st
 
 from entrypoints.client import ApiError, ClientError, JobInfo
 from entrypoints.gui import remote
-from entrypoints.gui.components import actions, canvas
+from entrypoints.gui.components import actions, canvas, outage
 from entrypoints.gui.components.ended_card import buttons, is_trouble, notice, trouble_card
 from entrypoints.gui.components.live_card import live_card
 from entrypoints.gui.words import credit_sum, duration, name_of, number, section
@@ -51,10 +51,13 @@ def titles() -> dict[str, str]:
 
 @st.fragment(run_every=1)
 def _still_open(image_id: str, title: str) -> None:
-    job = remote.job(image_id)
-    if job.status.terminal:
-        st.rerun()
-    live_card(job, title)
+    try:
+        job = remote.job(image_id)
+        if job.status.terminal:
+            st.rerun()
+        live_card(job, title)
+    except ClientError as error:
+        outage.note(error)
 
 
 def _pictures(job: JobInfo) -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from entrypoints.client import JobInfo
+from entrypoints.client import ApiError, JobInfo
 from entrypoints.gui import draft, remote
 from entrypoints.gui.components import actions, canvas
 from entrypoints.gui.words import ago, credit_sum, duration, plain, shortened
@@ -40,8 +40,13 @@ def picture_card(job: JobInfo, title: str) -> None:
 
 
 def _picture(job: JobInfo, index: int) -> None:
+    try:
+        data = remote.thumbnail(job.image_id, index, LARGE)
+    except ApiError as error:
+        canvas.missing(error)
+        return
     with st.container(key=f"frame-large-{job.image_id}-{index}"):
-        st.image(remote.thumbnail(job.image_id, index, LARGE), width="stretch", alt=canvas.alt_of(job, index))
+        st.image(data, width="stretch", alt=canvas.alt_of(job, index))
 
 
 def notice(job: JobInfo) -> None:
@@ -126,7 +131,7 @@ def delete_button(job: JobInfo, place: str) -> None:
 def trouble_card(job: JobInfo, title: str, *, drawer: bool = False) -> None:
     """A failed or cancelled job: what happened, what to do, and the button that does it."""
     place = "drawer" if drawer else "card"
-    with st.container(border=not drawer, key=f"trouble-{place}-{job.image_id}"):
+    with st.container(border=not drawer, key=f"trouble-{place}-{job.image_id}", gap="xsmall"):
         trouble(job)
         canvas.prompt_line(job)
         st.caption(plain(facts(job, title)))
@@ -157,13 +162,11 @@ def trouble(job: JobInfo) -> None:
         st.markdown(":gray[:material/block:] **Cancelled.** No picture was made.")
         return
     st.markdown(f":red[:material/error:] **{plain(job.failure.reason)}**")
-    st.markdown(plain(job.failure.advice))
     charged = {
-        "yes": "This attempt was charged.",
-        "unknown": "Whether this attempt was charged is not known.",
-    }.get(job.failure.charged)
-    if charged:
-        st.caption(charged)
+        "yes": " This attempt was charged.",
+        "unknown": " Whether this attempt was charged is not known.",
+    }.get(job.failure.charged, "")
+    st.markdown(plain(job.failure.advice + charged))
 
 
 def is_trouble(job: JobInfo) -> bool:

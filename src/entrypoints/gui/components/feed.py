@@ -6,7 +6,7 @@ import streamlit as st
 
 from entrypoints.client import ClientError, JobInfo, JobsPage
 from entrypoints.gui import remote
-from entrypoints.gui.components import actions, canvas, outage, tile
+from entrypoints.gui.components import actions, canvas, outage, problems, tile
 from entrypoints.gui.components.drawer import titles
 from entrypoints.gui.components.ended_card import is_trouble, picture_card, trouble_card
 from entrypoints.gui.components.live_card import live_jobs
@@ -17,7 +17,10 @@ QUICK_S, CALM_S = 0.8, 4.0
 #: Most live cards, and most ended jobs beneath them.
 MOST_LIVE, MOST_ENDED = 6, 13
 
-_WATCHED = "watched"
+#: Most failed or cancelled jobs above the newest picture.
+MOST_TROUBLES = 2
+
+_WATCHED, _AWAY = "watched", "away"
 
 EXAMPLES = (
     "A lighthouse on a cliff at dusk, storm clouds, warm light in the window",
@@ -38,10 +41,14 @@ def _feed(backends: object) -> None:
         running, ended = remote.open_jobs(), remote.ended_jobs(limit=MOST_ENDED)
         if _stale(running, backends):
             st.rerun()
-        names = titles()
+        _draw(running, ended)
     except ClientError as error:
+        st.session_state[_AWAY] = True
         outage.note(error)
-        return
+
+
+def _draw(running: JobsPage, ended: JobsPage) -> None:
+    names = titles()
     st.html('<div id="feed"></div>')
     if running.jobs:
         live_jobs(running.jobs, names, most=MOST_LIVE)
@@ -51,17 +58,23 @@ def _feed(backends: object) -> None:
 
 
 def _stale(running: JobsPage, backends: object) -> bool:
-    """Whether the page was drawn for another pace, or for other backends than there are now."""
+    """Whether the page was drawn for another pace, for other backends than there are now, or while the service was away."""
+    returned = st.session_state.pop(_AWAY, False)
+    if returned:
+        problems.service_is_back()
     busy = bool(running.jobs)
     other_pace = bool(st.session_state.get(_WATCHED)) != busy
     st.session_state[_WATCHED] = busy
-    return other_pace or signature() != backends
+    return returned or other_pace or signature() != backends
 
 
 def signature() -> object:
     """What of the backends the form depends on."""
     known = remote.backends()
-    return known.default, tuple((b.name, b.configured, b.answers, b.message, b.capabilities) for b in known.backends)
+    # What a backend says while it answers (credits left) changes all the time, and the form does not show it.
+    return known.default, tuple(
+        (b.name, b.configured, b.answers, None if b.answers else b.message, b.capabilities) for b in known.backends
+    )
 
 
 def _ended(jobs: Sequence[JobInfo], names: dict[str, str], *, working: bool) -> None:
@@ -71,11 +84,11 @@ def _ended(jobs: Sequence[JobInfo], names: dict[str, str], *, working: bool) -> 
         return
     newest = next((i for i, job in enumerate(jobs) if not is_trouble(job)), len(jobs))
     # What went wrong since the last good picture is news; what went wrong before is history.
-    for job in jobs[: min(newest, 3)]:
+    for job in jobs[: min(newest, MOST_TROUBLES)]:
         trouble_card(job, names.get(job.backend, job.backend))
     if newest < len(jobs):
         picture_card(jobs[newest], names.get(jobs[newest].backend, jobs[newest].backend))
-    earlier = (*jobs[min(newest, 3) : newest], *jobs[newest + 1 :])
+    earlier = (*jobs[min(newest, MOST_TROUBLES) : newest], *jobs[newest + 1 :])
     if earlier:
         st.markdown("##### Earlier")
         tile.grid(tuple(earlier), "feed")

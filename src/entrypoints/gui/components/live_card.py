@@ -27,10 +27,13 @@ def live_card(job: JobInfo, title: str) -> None:
 def _facts(job: JobInfo, title: str) -> None:
     _head(job, title)
     canvas.prompt_line(job)
-    if job.status is JobStatus.STARTED:
-        st.progress(min(max(job.progress or 0.0, 0.0), 1.0), text=plain(_standing(job)))
-    else:
+    if job.status is not JobStatus.STARTED:
         st.caption(plain(_standing(job)))
+    elif _silent(job):
+        st.caption(plain(_standing(job)))
+        st.html('<div class="busy" role="progressbar" aria-label="Under way"></div>')
+    else:
+        st.progress(min(max(job.progress or 0.0, 0.0), 1.0), text=plain(_standing(job)))
     if trouble := _trouble(job):
         st.caption(f":orange[:material/info:] {plain(trouble)}")
 
@@ -52,6 +55,11 @@ def _head(job: JobInfo, title: str) -> None:
         )
 
 
+def _silent(job: JobInfo) -> bool:
+    """Whether its backend does not tell how far it is; a bar that stands at nothing would look stuck."""
+    return not job.progress and job.step is None and job.parked is None
+
+
 def _standing(job: JobInfo) -> str:
     """One line: the place in the queue, or the step and the time left."""
     if job.cancel_requested:
@@ -63,6 +71,9 @@ def _standing(job: JobInfo) -> str:
     if job.parked is not None:
         seconds = (job.parked.until - datetime.now(UTC)).total_seconds()
         return f"Goes on in {duration(seconds)}" if seconds > 0 else "Goes on in a moment"
+    if _silent(job):
+        since = (datetime.now(UTC) - (job.started_at or job.created_at)).total_seconds()
+        return " · ".join(filter(None, (f"Under way for {duration(since)}", left)))
     done = f"{round(100 * (job.progress or 0))} %"
     step = f"step {job.step} of {job.steps}" if job.step is not None and job.steps else ""
     which = f"picture {min((job.images_done or 0) + 1, job.count)} of {job.count}" if job.count > 1 else ""

@@ -4,16 +4,23 @@ import html
 
 import streamlit as st
 
-from entrypoints.client import ApiError, ClientError
-from entrypoints.gui.words import name_of
+from entrypoints.client import ApiError, ClientError, ServiceUnreachable
+from entrypoints.gui.words import name_of, plain
 
 _KEY = "problems"
+
+_AWAY = (
+    "Not queued: the imaging service is not answering. What you typed stays. Press Generate again once it is back; "
+    "the same request is never queued twice."
+)
 
 
 def note(backend: str, error: ClientError) -> None:
     """Remember why a submit was turned away; what is about no field goes above the button."""
     problems: dict[str, str] = dict(error.field_errors) if isinstance(error, ApiError) else {}
-    if not problems:
+    if isinstance(error, ServiceUnreachable):
+        problems = {"": _AWAY}
+    elif not problems:
         problems = {"": str(error)}
     st.session_state[_KEY] = {backend: problems}
 
@@ -21,6 +28,13 @@ def note(backend: str, error: ClientError) -> None:
 def clear() -> None:
     """Forget them: the request went through."""
     st.session_state.pop(_KEY, None)
+
+
+def service_is_back() -> None:
+    """Forget what was only about its being away."""
+    for problems in st.session_state.get(_KEY, {}).values():
+        if problems.get("") == _AWAY:
+            del problems[""]
 
 
 def of(backend: str) -> dict[str, str]:
@@ -47,7 +61,7 @@ def rest(backend: str, placed: frozenset[str]) -> None:
     """What is wrong beyond the fields that showed theirs."""
     for field, message in of(backend).items():
         if field not in placed:
-            st.error(f"{field}: {message}" if field else message, icon=":material/error:")
+            st.error(plain(f"{name_of(field)}: {message}" if field else message), icon=":material/error:")
 
 
 def summary(backend: str) -> None:

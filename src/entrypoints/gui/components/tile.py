@@ -45,9 +45,6 @@ def _thumbnail(job: JobInfo) -> None:
     try:
         data = remote.thumbnail(job.image_id, 0)
     except ApiError as error:
-        # Deleted elsewhere since the list was read: the next look at the list puts it right.
-        if error.status not in (404, 409, 410):
-            raise
-        st.html('<div class="canvas nothing">gone</div>')
+        canvas.missing(error)
         return
     st.image(data, width="stretch", alt=canvas.alt_of(job))

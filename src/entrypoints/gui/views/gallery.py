@@ -57,14 +57,13 @@ def _pages(status: JobStatus, backend: str | None) -> None:
     cursors: list[str | None] = st.session_state.setdefault(_CURSORS, [None])
     try:
         found = remote.ended_jobs(limit=PER_PAGE, cursor=cursors[-1], status=(status,), backend=backend)
+        if not found.jobs and len(cursors) == 1:
+            _nothing(status)
+            return
+        tile.grid(found.jobs, "gallery")
+        _turning(cursors, found.next_cursor)
     except ClientError as error:
         outage.note(error)
-        return
-    if not found.jobs and len(cursors) == 1:
-        _nothing(status)
-        return
-    tile.grid(found.jobs, "gallery")
-    _turning(cursors, found.next_cursor)
 
 
 def _turning(cursors: list[str | None], next_cursor: str | None) -> None:
