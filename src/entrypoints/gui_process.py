@@ -27,6 +27,8 @@ def command(settings: Settings) -> list[str]:
         "client.showErrorDetails": "none",
         "client.toolbarMode": "minimal",
         "browser.gatherUsageStats": "false",
+        # Streamlit would otherwise ask a server on the internet what this machine is called there.
+        "browser.serverAddress": "localhost",
         "global.developmentMode": "false",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]

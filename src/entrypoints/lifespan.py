@@ -1,18 +1,20 @@
 """Opens what a process needs and closes it again, in one order for the API, the worker and tests; imports the container."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from entrypoints.container.embedded import EmbeddedPorts
 from entrypoints.container.service import ServiceContainer
-from entrypoints.settings import Settings
+from entrypoints.settings import Settings, SettingsError
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.service import ImagingService
 
 if TYPE_CHECKING:
     from entrypoints.container.distributed import DistributedPorts
+
+T = TypeVar("T")
 
 
 @asynccontextmanager
@@ -65,24 +67,34 @@ async def distributed_worker(settings: Settings, backends: Sequence[str]) -> Asy
         await _open_generators(container, stack)
         dispatcher = container.dispatcher(slots={name: settings.worker_slots[name] for name in backends})
         await _dispatching(dispatcher, stack)
-        listener = ports.listener(backends=backends, on_ring=dispatcher.take)
+        listener = ports.listener(
+            backends=backends, on_ring=dispatcher.take, free=lambda backend: dispatcher.free.get(backend, 0)
+        )
         await listener.start()
         stack.push_async_callback(listener.stop)
         yield dispatcher
 
 
+def _built(provider: Callable[[], T]) -> T:
+    """What the provider makes. Raises SettingsError where a part refuses what it was told, which is a setting."""
+    try:
+        return provider()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
 async def _open_redis(ports: "DistributedPorts", settings: Settings, stack: AsyncExitStack) -> None:
     from adapters.redis import check_durability  # noqa: PLC0415  # not for the embedded mode
 
-    link = ports.link()
+    link = _built(ports.link)
     stack.push_async_callback(link.aclose)
     await check_durability(link, allow_volatile=settings.allow_volatile)
     stack.push_async_callback(ports.events().aclose)
-    stack.push_async_callback(ports.queue().aclose)
+    stack.push_async_callback(_built(ports.queue).aclose)
 
 
 async def _open_generators(container: ServiceContainer, stack: AsyncExitStack) -> None:
-    for generator in container.generators().values():
+    for generator in _built(container.generators).values():
         if isinstance(generator, AbstractAsyncContextManager):
             await stack.enter_async_context(generator)
 

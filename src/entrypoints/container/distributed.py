@@ -35,5 +35,7 @@ class DistributedPorts(containers.DeclarativeContainer):
     events = providers.Singleton(RedisJobEvents, link)
     gate = providers.Singleton(RedisGate, link, settings.provided.gate_limits)
     broker_url = providers.Singleton(broker_url_of, settings)
-    queue = providers.Singleton(DramatiqJobQueue, broker_url)
-    listener = providers.Factory(DramatiqListener, broker_url)
+    # Two installations on one server must not hear each other's rings.
+    namespace = providers.Singleton("{}dramatiq".format, settings.provided.redis_prefix)
+    queue = providers.Singleton(DramatiqJobQueue, broker_url, namespace=namespace)
+    listener = providers.Factory(DramatiqListener, broker_url, namespace=namespace)
