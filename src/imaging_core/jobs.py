@@ -36,13 +36,15 @@ class JobStatus(StrEnum):
     @property
     def rank(self) -> int:
         """0 queued, 1 started, 2 ended."""
-        return min(list(JobStatus).index(self), 2)
+        return 0 if self is JobStatus.QUEUED else 1 if self is JobStatus.STARTED else 2
 
     @property
     def terminal(self) -> bool:
         """Whether the job has ended for good."""
         return self.rank == 2
 
+
+_RANKS = {JobStatus.QUEUED: 0, JobStatus.STARTED: 1, JobStatus.FINISHED: 2, JobStatus.FAILED: 2, JobStatus.CANCELLED: 2}
 
 #: Every legal step. started -> started is a claim after a lease ran out, or a parking.
 TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
