@@ -51,6 +51,8 @@ T = TypeVar("T")
 PAUSE_S = 60.0
 #: What a backend may ask for is taken for no less and no more than this, in s: 0 would be a hot loop, 1e9 the end.
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 900.0
+#: When a job that stepped aside is worth another look, in s.
+ASIDE_S = 1.0
 
 
 @attrs.frozen(kw_only=True)
@@ -96,6 +98,14 @@ class Attempt:
         self.backend_ok: bool | None = None
         #: When the parked job is worth another look, in s from now.
         self.again_in_s: float | None = None
+        #: Whether it must leave this worker to another job for now.
+        self.steps_aside = False
+
+    @property
+    def is_last_chance(self) -> bool:
+        """Whether one more crash would make the job poison."""
+        crashes = self._held.job.crashes
+        return 0 < crashes == self._parts.limits.max_crashes - 1
 
     # --- from outside ------------------------------------------------------------------------------------
 
@@ -156,6 +166,8 @@ class Attempt:
         elif job.deadline is not None and await self._held.now() >= job.deadline:
             message = f"The job did not end within the {job.max_wait_s:g} s it was given."
             await self._held.fail(FailureCode.TIMEOUT, message, retryable=True, charged=await self._doubt())
+        elif self.steps_aside:
+            await self._park(LeaseReason.DRAIN, ASIDE_S)
         else:
             await self._make(missing, before)
 

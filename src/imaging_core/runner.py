@@ -72,6 +72,9 @@ class JobRunner:
             if job is None:
                 return Idle()
             attempt = Attempt(job, permit, parts)
+            # Jobs that crashed together come back together: side by side they would all be called poison for the one
+            # that is, so of those that may crash only once more a worker runs one at a time.
+            attempt.steps_aside = attempt.is_last_chance and any(a.is_last_chance for a in self._running.values())
             self._running[job.id] = attempt
             if self._draining:
                 attempt.drain()
