@@ -30,6 +30,8 @@ class Evidence:
     blows: Sequence[Blow]
     disk: OnDisk
     lease_s: float
+    #: From when to when each worker was ready, all of them together.
+    lives: Sequence[tuple[float, float]]
 
 
 @attrs.define(kw_only=True)
@@ -135,7 +137,9 @@ def _judge_sight(evidence: Evidence, verdict: Verdict) -> None:
     }
     for sentence in (*watcher.regressions, *watcher.bad_pictures, *evidence.disk.bad):
         verdict.blame(sentence.partition(": ")[2] or sentence, _job_in(sentence))
-    for sentence in (*watcher.bad_answers[:5], *watcher.probed[:5]):
+    for sentence in watcher.probed[:5]:
+        verdict.blame(sentence.partition(": ")[2], _job_in(sentence))
+    for sentence in watcher.bad_answers[:5]:
         verdict.blame(sentence)
 
 
@@ -145,31 +149,37 @@ def _job_in(sentence: str) -> str | None:
 
 
 def _measure_take_overs(evidence: Evidence, verdict: Verdict) -> None:
-    """From each kill to the next call of each job it interrupted, or to that job's end."""
+    """How long each interrupted job waited while one worker was there all the time; and how long in all.
+
+    From the kill to the job's next call or its end. What no worker was there for is the machine's time to start one.
+    """
     by_prompt = {prompt: job_id for job_id, prompt in evidence.accepted.items()}
     starts: dict[str, list[float]] = {}
     for call in evidence.calls:
         starts.setdefault(call.prompt, []).append(call.charged_at)
-    gaps: list[tuple[float, str]] = []
+    gaps: list[tuple[float, float, str]] = []
     for blow in evidence.blows:
         if blow.kind != "kill":
             continue
         for call in hit_in_flight(blow, evidence.calls):
             job_id = by_prompt.get(call.prompt)
             seen = evidence.watcher.seen.get(job_id or "")
-            moments = [at for at in starts[call.prompt] if at > blow.at]
+            moments = [at for at in starts[call.prompt] if at > max(blow.at, call.charged_at)]
             if seen is not None and seen.ended_at is not None and seen.ended_at > blow.at:
                 moments.append(seen.ended_at)
             if moments and job_id is not None:
-                gaps.append((min(moments) - blow.at, job_id))
-    lengths = [gap for gap, _ in gaps]
+                went_on = min(moments)
+                served = (min(end, went_on) - max(begin, blow.at) for begin, end in evidence.lives)
+                gaps.append((max(0.0, *served), went_on - blow.at, job_id))
+    lengths = [gap for gap, _, _ in gaps]
     verdict.figures |= {
         "takeover_gap_p50_s": round(statistics.median(lengths), 2) if lengths else None,
         "takeover_gap_max_s": round(max(lengths), 2) if lengths else None,
+        "takeover_with_start_max_s": round(max(whole for _, whole, _ in gaps), 2) if gaps else None,
     }
-    for gap, job_id in gaps:
+    for gap, _, job_id in gaps:
         if gap > evidence.lease_s + TAKE_OVER_S:
-            verdict.blame(f"went on only {gap:.1f} s after its worker was killed", job_id)
+            verdict.blame(f"went on only {gap:.1f} s after its worker was killed, though another was there", job_id)
 
 
 def history(job_id: str, evidence: Evidence) -> list[str]:

@@ -90,6 +90,7 @@ class Run:
             blows=sorted(self.blows, key=lambda blow: blow.at),
             disk=read_store(stack.store),
             lease_s=stack.lease_s,
+            lives=[life for worker in stack.workers for life in worker.lives],
         )
         verdict = judge(evidence)
         for sentence in client.bad_answers[:5]:

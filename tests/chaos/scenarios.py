@@ -21,13 +21,13 @@ class Scenario:
 
 
 SCENARIOS = {
-    "kill": Scenario(play=kills.kill, full=(200, 60), short=(60, 14)),
+    "kill": Scenario(play=kills.kill, full=(200, 60), short=(50, 12)),
     "kill-capped": Scenario(play=kills.kill_capped, full=(200, 60), short=(60, 14)),
     "mixed": Scenario(play=mixed.mixed, full=(200, 60), short=(60, 20)),
     "term": Scenario(play=kills.term, full=(150, 40), short=(60, 12)),
-    "api-kill": Scenario(play=doors.api_kill, full=(200, 40), short=(60, 12)),
-    "embedded-kill": Scenario(play=kills.embedded_kill, full=(100, 60), short=(40, 14)),
-    "poison": Scenario(play=kills.poison, full=(51, 60), short=(51, 30)),
+    "api-kill": Scenario(play=doors.api_kill, full=(200, 40), short=(40, 8)),
+    "embedded-kill": Scenario(play=kills.embedded_kill, full=(100, 60), short=(24, 10)),
+    "poison": Scenario(play=kills.poison, full=(51, 60), short=(31, 30)),
     "clock-skew": Scenario(play=kills.clock_skew, full=(50, 20), short=(30, 8)),
     "proxy": Scenario(play=outages.proxy, full=(20, 0), short=(3, 0)),
     "disk-full": Scenario(play=outages.disk_full, full=(10, 6), short=(10, 4)),

@@ -5,6 +5,7 @@ May import the standard library and the process settings beside this package.
 
 from __future__ import annotations
 
+import math
 import os
 import signal
 import subprocess
@@ -34,6 +35,8 @@ class Unit:
         self.name = name
         self.caller = caller
         self.exits: list[int] = []
+        #: From when to when it was ready, in each of its lives; the present one has no end.
+        self.lives: list[tuple[float, float]] = []
         self._command = [str(Path(sys.executable).parent / "imaging"), *command]
         self._says = says.encode()
         self._folder = folder
@@ -91,7 +94,16 @@ class Unit:
     def _keep_alive(self) -> None:
         while not self._closing.is_set():
             assert self._process is not None
+            ready_at: float | None = None
+            while self._process.poll() is None and ready_at is None:
+                if self.ready:
+                    ready_at = time.time()
+                    self.lives.append((ready_at, math.inf))
+                else:
+                    time.sleep(0.05)
             self.exits.append(self._process.wait())
+            if ready_at is not None:
+                self.lives[-1] = (ready_at, time.time())
             if not self._closing.wait(RESTART_S):
                 self._spawn()
 
