@@ -88,6 +88,19 @@ class StoredEventPromises(RepositorySetting):
             (one.id, EventKind.STARTED),
         ]
 
+    async def test_1_a_subscriber_that_waits_is_told_at_once(
+        self, repository: JobRepository, events: JobEvents
+    ) -> None:
+        async with subscribed(events, after=await events.cursor()) as stream:
+            waiting = asyncio.ensure_future(anext(stream))
+            await asyncio.wait([waiting], timeout=0.05)
+            assert not waiting.done()
+            job = a_job(await repository.now())
+
+            await repository.add(job, events=[an_event(job)])
+
+            assert (await asyncio.wait_for(waiting, PATIENCE_S)).job_id == job.id
+
     async def test_1_a_subscription_without_a_cursor_begins_now(
         self, repository: JobRepository, events: JobEvents
     ) -> None:

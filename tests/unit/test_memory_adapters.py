@@ -22,8 +22,6 @@ from imaging_core.ports import BackendGate, ImageStore, JobEvents, JobQueue, Job
 class InMemory(RepositorySetting):
     """A repository and its events on a clock that stands still until told."""
 
-    forgets_after: ClassVar[int] = 200
-
     @pytest.fixture
     def events(self) -> MemoryJobEvents:
         return MemoryJobEvents(length=200)
