@@ -54,21 +54,27 @@ def _section(backends: Backends) -> BackendInfo | None:
     if not names:
         return None
     first = next((b.name for b in found.values() if b.configured and b.answers), names[0])
-    default = backends.default if backends.default in found else first
-    if st.session_state.get(draft.SECTION, default) not in found:
-        del st.session_state[draft.SECTION]
-    chosen = st.segmented_control(
+    default = first if backends.default is None or backends.default not in found else backends.default
+    # Streamlit's own binding to the address would write the label, icon and all, instead of the name.
+    state, asked = st.session_state, st.query_params.get(draft.SECTION)
+    if state.get(draft.SECTION) not in found:
+        state[draft.SECTION] = asked if asked in found else default
+    picked = st.segmented_control(
         "Backend",
         names,
-        default=default,
         required=True,
         key=draft.SECTION,
         format_func=lambda name: _label(found[name]),
         label_visibility="collapsed",
         width="stretch",
-        bind="query-params",
+        persist_state="session",
     )
-    return found[chosen if chosen in found else default]
+    chosen = picked if picked in found else default
+    if chosen == default:
+        st.query_params.pop(draft.SECTION, None)
+    else:
+        st.query_params[draft.SECTION] = chosen
+    return found[chosen]
 
 
 def _label(info: BackendInfo) -> str:
