@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import statistics
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import attrs
@@ -32,6 +32,8 @@ class Evidence:
     lease_s: float
     #: From when to when each worker was ready, all of them together.
     lives: Sequence[tuple[float, float]]
+    #: Accepted jobs that another part of the scenario judges.
+    others: Collection[str] = ()
 
 
 @attrs.define(kw_only=True)
@@ -88,23 +90,25 @@ def _judge_ends(evidence: Evidence, verdict: Verdict) -> None:
         if detail.get("status") == "failed" and evidence.disk.pictures.get(job_id, 0):
             verdict.blame("failed although its picture was stored: it was thrown away", job_id)
     for job_id in evidence.disk.pictures:
-        if job_id not in evidence.accepted:
+        if job_id not in evidence.accepted and job_id not in evidence.others:
             verdict.blame("has pictures and is no accepted job", job_id)
 
 
 def _judge_money(evidence: Evidence, verdict: Verdict) -> None:
+    """No job was charged for more often than it has pictures and calls that a blow to their worker hit in flight."""
     by_prompt = {prompt: job_id for job_id, prompt in evidence.accepted.items()}
     shown = {call for calls in evidence.disk.calls.values() for call in calls}
     in_flight_crashes = 0
-    for call in evidence.calls:
-        if call.id in shown:
-            continue
-        if any(explains(blow, call) for blow in evidence.blows):
-            in_flight_crashes += 1
-        else:
+    for prompt in {call.prompt for call in evidence.calls}:
+        own = [call for call in evidence.calls if call.prompt == prompt]
+        wasted = [call for call in own if call.id not in shown]
+        # A frozen worker's answer may yet be the one that is stored; then it is the repetition that shows nothing.
+        hit = [call for call in own if any(explains(blow, call) for blow in evidence.blows)]
+        in_flight_crashes += min(len(wasted), len(hit))
+        if len(wasted) > len(hit):
+            names = ", ".join(call.id[:8] for call in wasted)
             verdict.blame(
-                f"call {call.id[:8]} was charged, no picture shows it and nothing was done to its worker",
-                by_prompt.get(call.prompt),
+                f"{len(own)} charges, {len(hit)} hit in flight, and none shows {names}", by_prompt.get(prompt)
             )
     pictures = len(shown)
     for call_id in shown - {call.id for call in evidence.calls}:

@@ -46,29 +46,37 @@ def killing(run: Run, stack: Stack, *, every_s: float) -> Nemesis:
     return Nemesis(strikes, rng=run.rng, every_s=every_s, most=round(run.options.seconds / every_s))
 
 
-def under(run: Run, stack: Stack, *nemeses: Nemesis) -> int:
-    """Submit the jobs, let the nemeses strike until all have ended, and judge."""
+def under(
+    run: Run, stack: Stack, *nemeses: Nemesis, beside: threading.Thread | None = None, over_s: float = 0.0
+) -> int:
+    """Submit the jobs, spread over that time, let the nemeses strike until all have ended, and judge."""
     client = Client(stack.url)
     watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
     watcher.start()
     for nemesis in nemeses:
         nemesis.start()
-    run.submit(client, run.prompts()).join()
+    run.submit(client, run.prompts(), over_s=over_s).join()
     run.until_ended(client, watcher, timeout_s=2 * run.options.seconds + 60 + 2 * stack.lease_s)
     for nemesis in nemeses:
         run.blows += nemesis.finish()
+    if beside is not None:
+        beside.join()
     return run.verdict(stack, client, watcher)
 
 
 def term(run: Run) -> int:
     """Rolling SIGTERMs: no paid call is repeated."""
-    with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": "12", **run.lease, **NO_CAP}, delay_s=0.8) as stack:
+    with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": "3", **run.lease, **NO_CAP}, delay_s=0.8) as stack:
         workers = stack.workers
-        turn = iter(range(1_000))
+        told: set[int] = set()
 
         def roll() -> Blow | None:
-            worker = workers[next(turn) % len(workers)]
-            worker.wait_ready()
+            # A second signal ends a worker at once, as it should: each life gets one.
+            fresh = [worker for worker in workers if worker.ready and worker.pid not in told]
+            if not fresh:
+                return None
+            worker = run.rng.choice(fresh)
+            told.add(worker.pid)
             return worker.terminate()
 
         def check(evidence: Evidence, verdict: Verdict) -> None:

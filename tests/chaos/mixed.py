@@ -41,29 +41,27 @@ def mixed(run: Run) -> int:
             Nemesis([kill_redis], rng=run.rng, every_s=seconds / 8, most=7),
             Nemesis(freezes, rng=run.rng, every_s=1.0, most=7),
         ]
-        stop = threading.Event()
-        local = threading.Thread(target=_submit_local, args=(run, stack, stop), daemon=True)
+        local = threading.Thread(target=_submit_local, args=(run, stack), daemon=True)
         local.start()
 
         def check(_: Evidence, verdict: Verdict) -> None:
             verdict.figures["ready_after_redis_max_s"] = round(max(slowest, default=0.0), 2)
             if max(slowest, default=0.0) > 5.0:
                 verdict.blame(f"the API was ready only {max(slowest):.1f} s after Redis was back")
-            stop.set()
-            local.join()
+            if run.figures["local_lost"]:
+                verdict.blame(f"{run.figures['local_lost']} jobs of the WebUI did not end")
             _judge_webui(stack, verdict)
 
         run.extra += [check, in_flight_share(0.2)]
-        return under(run, stack, *nemeses)
+        return under(run, stack, *nemeses, beside=local, over_s=0.6 * seconds)
 
 
-def _submit_local(run: Run, stack: Stack, stop: threading.Event) -> None:
+def _submit_local(run: Run, stack: Stack) -> None:
     """A tenth as many jobs for the WebUI, each followed to its end by the judge of `mixed`."""
     client = Client(stack.url)
     for prompt in run.prompts(max(3, run.options.jobs // 10), "local"):
         client.submit(prompt, path="/local/images", steps=10, width=64, height=64)
-        if stop.wait(run.options.seconds / max(3, run.options.jobs // 10)):
-            break
+        time.sleep(run.options.seconds / max(3, run.options.jobs // 10))
     deadline = time.monotonic() + 90
     ends: dict[str, str] = {}
     while time.monotonic() < deadline:
@@ -71,6 +69,7 @@ def _submit_local(run: Run, stack: Stack, stop: threading.Event) -> None:
         if all(status in ("finished", "failed") for status in ends.values()):
             break
         time.sleep(0.5)
+    run.others |= set(client.accepted)
     run.figures["local_jobs"] = len(ends)
     run.figures["local_finished"] = sum(1 for status in ends.values() if status == "finished")
     run.figures["local_lost"] = sum(1 for status in ends.values() if status not in ("finished", "failed"))

@@ -46,6 +46,8 @@ class Run:
         self.rng = random.Random(options.seed)
         self.blows: list[Blow] = []
         self.figures: dict[str, Any] = {}
+        #: Accepted jobs that a check of the scenario's own judges.
+        self.others: set[str] = set()
         self.extra: list[Callable[[Evidence, Verdict], None]] = []
         self._began = time.monotonic()
 
@@ -91,6 +93,7 @@ class Run:
             disk=read_store(stack.store),
             lease_s=stack.lease_s,
             lives=[life for worker in stack.workers for life in worker.lives],
+            others=self.others,
         )
         verdict = judge(evidence)
         for sentence in client.bad_answers[:5]:

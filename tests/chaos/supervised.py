@@ -56,6 +56,12 @@ class Unit:
         return self
 
     @property
+    def pid(self) -> int:
+        """The process of its present life."""
+        assert self._process is not None
+        return self._process.pid
+
+    @property
     def output(self) -> str:
         """Everything it said, in all its lives."""
         return self._log.read_text(errors="replace") if self._log.exists() else ""
