@@ -127,6 +127,21 @@ def generate(  # noqa: PLR0917  # every option is one the command line names
 
 
 @app.command()
+def repair(
+    check: Annotated[bool, typer.Option("--check", help="Only tell what is wrong; change nothing.")] = False,
+    now: Annotated[bool, typer.Option("--now", help="Judge also what was written within the last hour.")] = False,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="The data folder's jobs, though IMAGING_REDIS_URL is set.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of sentences.")] = False,
+) -> None:
+    """Compare jobs with pictures and remove what crashes left; 0 when nothing is wrong any more, else 1."""
+    from entrypoints.repair import run_repair  # noqa: PLC0415
+
+    _run(lambda settings: run_repair(settings, mend=not check, now=now, embedded=embedded, as_json=as_json))
+
+
+@app.command()
 def download(
     listed: Annotated[Path, typer.Option("--list", help="A TOML list of files with url, size and sha256.")],
     into: Annotated[Path, typer.Option("--into", help="Folder to put them in.")],

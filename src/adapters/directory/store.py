@@ -81,6 +81,14 @@ class DirectoryImageStore:
         """Remove what crashed writers left half-written and nobody has touched for that long; how many files."""
         return await self._blocking(self._sweep_temporary, older_than_s)
 
+    async def temporary_files(self, *, older_than_s: float = 3600.0) -> Sequence[str]:
+        """What `sweep_temporary` would remove, below the root."""
+        return await self._blocking(self._temporary_files, older_than_s)
+
+    async def age_s(self, job_id: str) -> float:
+        """Seconds since anything of that job was last written; 0 when there is nothing."""
+        return await self._blocking(self._age_s, job_id)
+
     async def job_ids(self) -> Sequence[str]:
         """Every job that has a folder here, whether or not anybody knows the job."""
         return await self._blocking(self._job_ids)
@@ -169,16 +177,28 @@ class DirectoryImageStore:
             return [job_id for fan_out in _fan_outs(root) for job_id in fan_out.names() if JOB_ID.fullmatch(job_id)]
         return []
 
+    def _age_s(self, job_id: str) -> float:
+        now = time.time()
+        # Deleted at this very moment: there is nothing to judge.
+        with suppress(FileNotFoundError, NotADirectoryError), self._job_folder(job_id) as folder:
+            return min(folder.age_s(name, now=now) for name in (".", *folder.names()))
+        return 0.0
+
+    def _temporary_files(self, older_than_s: float) -> list[str]:
+        return [f"{path}{name}" for path, folder in self._folders() for name in _stale(folder, older_than_s)]
+
     def _sweep_temporary(self, older_than_s: float) -> int:
-        removed = 0
+        return sum(folder.remove(name) for _, folder in self._folders() for name in _stale(folder, older_than_s))
+
+    def _folders(self) -> Iterator[tuple[str, Folder]]:
+        """The root and every job's folder, open while it is the current one, each with its path below the root."""
         with suppress(FileNotFoundError), Folder.root(self.root) as root:
-            removed += _sweep(root, older_than_s)
+            yield "", root
             for fan_out in _fan_outs(root):
                 for job_id in filter(JOB_ID.fullmatch, fan_out.names()):
                     # Deleted since it was listed, or no folder: nothing of ours is in it.
                     with suppress(FileNotFoundError, NotADirectoryError), fan_out.enter(job_id) as folder:
-                        removed += _sweep(folder, older_than_s)
-        return removed
+                        yield f"{job_id[:2]}/{job_id}/", folder
 
 
 def _fan_outs(root: Folder) -> Iterator[Folder]:
@@ -187,11 +207,11 @@ def _fan_outs(root: Folder) -> Iterator[Folder]:
             yield folder
 
 
-def _sweep(folder: Folder, older_than_s: float) -> int:
-    now, removed = time.time(), 0
+def _stale(folder: Folder, older_than_s: float) -> list[str]:
+    now, found = time.time(), []
     for name in folder.names():
         if name.startswith(TEMPORARY):
             with suppress(FileNotFoundError):
                 if folder.age_s(name, now=now) >= older_than_s:
-                    removed += folder.remove(name)
-    return removed
+                    found.append(name)
+    return found

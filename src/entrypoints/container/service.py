@@ -10,7 +10,7 @@ from adapters.directory import DirectoryImageStore
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.attempt import RunnerParts
 from imaging_core.dispatcher import Dispatcher
-from imaging_core.ports import ImageGenerator, ImageStore
+from imaging_core.ports import ImageGenerator
 from imaging_core.runner import JobRunner
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
@@ -65,7 +65,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     #: jobs, events, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
     ports = providers.DependenciesContainer()
 
-    store: providers.Provider[ImageStore] = providers.Singleton(
+    store: providers.Provider[DirectoryImageStore] = providers.Singleton(
         DirectoryImageStore,
         providers.Callable(_pictures, settings),
         reserve_bytes=settings.provided.storage_reserve_bytes,
