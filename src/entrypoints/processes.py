@@ -6,15 +6,19 @@ import logging
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack
+from typing import TYPE_CHECKING
 
-from entrypoints.api import ApiConfig, create_app
 from entrypoints.gui_process import api_url, gui_running
 from entrypoints.health import life_sign
 from entrypoints.lifespan import distributed_api, distributed_worker, embedded
-from entrypoints.serving import listening_socket, refuse_open_door, serve
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.stopping import stop_signals
 from imaging_core.service import ImagingService
+
+if TYPE_CHECKING:
+    from entrypoints.api import ApiConfig
+
+# FastAPI and uvicorn are loaded by the commands that serve: a worker that follows a killed one is there sooner without.
 
 log = logging.getLogger("imaging")
 
@@ -26,6 +30,9 @@ def _say(line: str = "") -> None:
 
 async def run_up(settings: Settings, *, gui: bool) -> int:
     """Everything in one process, the page as its child."""
+    from entrypoints.api import create_app  # noqa: PLC0415  # not for workers
+    from entrypoints.serving import listening_socket, refuse_open_door, serve  # noqa: PLC0415  # not for workers
+
     refuse_open_door(settings)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
@@ -47,6 +54,9 @@ async def run_up(settings: Settings, *, gui: bool) -> int:
 
 async def run_api(settings: Settings) -> int:
     """The API over Redis."""
+    from entrypoints.api import create_app  # noqa: PLC0415  # not for workers
+    from entrypoints.serving import listening_socket, refuse_open_door, serve  # noqa: PLC0415  # not for workers
+
     refuse_open_door(settings)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
@@ -83,6 +93,8 @@ async def run_worker(settings: Settings, backends: Sequence[str]) -> int:
 
 async def run_gui(settings: Settings) -> int:
     """The page alone, over an API elsewhere."""
+    from entrypoints.serving import listening_socket, refuse_open_door  # noqa: PLC0415  # not for workers
+
     refuse_open_door(settings)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
@@ -111,7 +123,9 @@ async def _watch_page(page: asyncio.subprocess.Process) -> None:
     log.error("The page's server ended with status %s; the API goes on without it.", status)
 
 
-def _api_config(settings: Settings, service: ImagingService) -> ApiConfig:
+def _api_config(settings: Settings, service: ImagingService) -> "ApiConfig":
+    from entrypoints.api import ApiConfig  # noqa: PLC0415  # not for workers
+
     return ApiConfig(
         images_backend=settings.images_backend,
         readiness={"jobs": _jobs_check(service), "storage": service.store.check},
