@@ -39,7 +39,7 @@ class Stack:
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     """API and worker over a Redis, a Stability API and a WebUI; a test leaves them running as it found them."""
     tmp_path = tmp_path_factory.mktemp("stack")
-    with RedisServer() as redis, launch_stability(delay=2) as stability, launch_webui() as webui:
+    with RedisServer() as redis, launch_stability() as stability, launch_webui() as webui:
         settings = {
             "IMAGING_REDIS_URL": redis.url,
             "STABILITY_KEY": KEY,
@@ -56,7 +56,15 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
             api.start()
             worker.started("Worker ready")
             api.says("API ready")
-            yield Stack(api=api, worker=worker, redis=redis, stability=stability, webui=webui, folder=tmp_path, settings=settings)
+            yield Stack(
+                api=api,
+                worker=worker,
+                redis=redis,
+                stability=stability,
+                webui=webui,
+                folder=tmp_path,
+                settings=settings,
+            )
 
 
 def decoded(url: str, image_id: str) -> Image.Image:
@@ -78,27 +86,34 @@ def test_the_original_flow_on_both_engines(stack: Stack) -> None:
         assert decoded(stack.api.url, image_id).format == "PNG"
 
 
+def started(stack: Stack, ids: list[str]) -> bool:
+    """Whether any of these jobs is under way."""
+    return any(httpx.get(f"{stack.api.url}/status/{i}").json()["status"] == "started" for i in ids)
+
+
 def test_ten_jobs_survive_the_kill_of_their_worker(stack: Stack) -> None:
-    ids = [submit(stack.api.url, prompt=f"a hill {n}") for n in range(10)]
-    until(
-        lambda: any(httpx.get(f"{stack.api.url}/status/{i}").json()["status"] == "started" for i in ids),
-        "a started job",
-    )
-    stack.worker.kill()
+    stack.stability.control(delay=60)
+    try:
+        ids = [submit(stack.api.url, prompt=f"a hill {n}") for n in range(10)]
+        until(lambda: started(stack, ids), "a started job")
+        stack.worker.kill()
+    finally:
+        stack.stability.control(delay=0)
     stack.worker.started("Worker ready")
 
     assert [end_of(stack.api.url, image_id)["status"] for image_id in ids] == ["finished"] * 10
 
 
 def test_a_graceful_stop_lets_paid_calls_end_and_repeats_none(stack: Stack) -> None:
-    ids = [submit(stack.api.url, prompt=f"a boat {n}") for n in range(6)]
-    until(
-        lambda: any(httpx.get(f"{stack.api.url}/status/{i}").json()["status"] == "started" for i in ids),
-        "a started job",
-    )
-    stack.worker.signal(signal.SIGTERM)
-    assert stack.worker.ended() == 0
-    stack.worker.start()
+    stack.stability.control(delay=8)
+    try:
+        ids = [submit(stack.api.url, prompt=f"a boat {n}") for n in range(6)]
+        until(lambda: started(stack, ids), "a started job")
+        stack.worker.signal(signal.SIGTERM)
+        assert stack.worker.ended() == 0
+    finally:
+        stack.stability.control(delay=0)
+    stack.worker.started("Worker ready")
 
     ends = [end_of(stack.api.url, image_id) for image_id in ids]
     assert {end["status"] for end in ends} == {"finished"}

@@ -43,4 +43,4 @@ def test_redis_behaves_as_the_model(request: pytest.FixtureRequest) -> None:
 
     run_state_machine_as_test(OnThisServer, settings=FEWER)
 
-    assert OnThisServer.compared > 100, "a machine too busy to tell times apart proves nothing"
+    assert OnThisServer.compared > 10, "a machine too busy to tell times apart proves nothing"
