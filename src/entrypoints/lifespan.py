@@ -34,6 +34,7 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Di
         stack.callback(ports.queue().listen(dispatcher.ring))
         stack.push_async_callback(service.close)
         await _dispatching(dispatcher, stack)
+        _tidying(container, settings, stack)
         yield service, dispatcher
 
 
@@ -72,6 +73,7 @@ async def distributed_worker(settings: Settings, backends: Sequence[str]) -> Asy
         )
         await listener.start()
         stack.push_async_callback(listener.stop)
+        _tidying(container, settings, stack)
         yield dispatcher
 
 
@@ -103,6 +105,12 @@ async def _dispatching(dispatcher: Dispatcher, stack: AsyncExitStack) -> None:
     running = asyncio.create_task(dispatcher.run())
     stack.push_async_callback(_cancel, running)
     stack.push_async_callback(dispatcher.abandon)
+
+
+def _tidying(container: ServiceContainer, settings: Settings, stack: AsyncExitStack) -> None:
+    # Nobody waits for a job to be deleted, so this need not be as quick as the sweep.
+    running = asyncio.create_task(container.janitor().run(every_s=30 * settings.sweep_s))
+    stack.push_async_callback(_cancel, running)
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

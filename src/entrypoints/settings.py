@@ -114,6 +114,9 @@ class Settings(BaseSettings):
     grace_s: float = Field(
         default=20.0, ge=0, description="Time running jobs get at a stop before they are handed over."
     )
+    keep_days: PositiveFloat | None = Field(
+        default=None, le=36_500, description="Days after which ended jobs are deleted with their pictures."
+    )
     storage_reserve_mb: int = Field(default=64, ge=0, description="Free space (MB) under which no picture is begun.")
 
     @field_validator("sdwebui_urls", mode="before")

@@ -185,6 +185,8 @@ class Job:
     run_timeout_s: float = 600.0
     #: Longest time from submit to the end, in s; None for no limit.
     max_wait_s: float | None = None
+    #: Days after its end that it is deleted with its pictures; None leaves that to the service.
+    keep_days: float | None = None
     #: The failed job this one tries again.
     retry_of: str | None = None
     #: Fields written by a newer version, kept as they were.
@@ -204,6 +206,13 @@ class Job:
     def deadline(self) -> datetime | None:
         """When `max_wait_s` is over."""
         return None if self.max_wait_s is None else self.created_at + timedelta(seconds=self.max_wait_s)
+
+    def expires_at(self, keep_days: float | None = None) -> datetime | None:
+        """When it is to be deleted, `keep_days` being for a job that says nothing itself; None for never or not yet."""
+        days = self.keep_days if self.keep_days is not None else keep_days
+        if not self.status.terminal or self.finished_at is None or days is None:
+            return None
+        return self.finished_at + timedelta(days=days)
 
     @property
     def overdue_at(self) -> datetime | None:

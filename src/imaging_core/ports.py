@@ -102,6 +102,8 @@ class JobRepository(Protocol):
     13. `now` is the clock that leases are judged by, and never goes backwards for one caller by more than its resolution.
     14. Fields of a job that this version does not know survive a read and a write; a newer schema raises UnreadableJob.
     15. `state` counts what is claimable and started; `position` is how many claimable jobs of the backend come first.
+    16. `expired` gives ended jobs whose `keep_days` are over by the repository's clock, those given counting for a job
+        that has none of its own; never an open one, and without any number of days none.
     """
 
     async def add(
@@ -137,6 +139,10 @@ class JobRepository(Protocol):
 
     async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
         """Open jobs that should have ended by now."""
+        ...
+
+    async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
+        """Ended jobs that are to be deleted, the longest expired first."""
         ...
 
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:

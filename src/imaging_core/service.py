@@ -123,10 +123,12 @@ class ImagingService:
         idempotency_key: str | None = None,
         max_wait_s: float | None = None,
         retry_of: str | None = None,
+        keep_days: float | None = None,
     ) -> Job:
         """Check a request and queue a job for it; durable when this returns.
 
-        Under a known idempotency key it gives the job that the key stands for.
+        Under a known idempotency key it gives the job that the key stands for. `keep_days` after its end the job is
+        deleted with its pictures; None leaves that to the service's setting.
         Raises UnknownBackend, BackendNotConfigured, InvalidRequest, QueueFull, IdempotencyMismatch, Unavailable.
         """
         capabilities = await self.capabilities(backend)
@@ -141,10 +143,11 @@ class ImagingService:
             run_timeout_s=self._limits.run_timeout_s,
             max_wait_s=max_wait_s if max_wait_s is not None else self._limits.max_wait_s,
             retry_of=retry_of,
+            keep_days=keep_days,
         )
         idempotency = None
         if idempotency_key is not None:
-            fingerprint = _fingerprint(request, backend, max_wait_s)
+            fingerprint = _fingerprint(request, backend, max_wait_s, keep_days)
             idempotency = Idempotency(key=f"{owner or ''}:{idempotency_key}", fingerprint=fingerprint)
         event = event_of(job, EventKind.QUEUED, at=job.created_at)
         stored = await self.jobs.add(job, events=[event], idempotency=idempotency, limits=self._queue_limits)
@@ -270,6 +273,7 @@ class ImagingService:
             priority=job.priority,
             max_wait_s=job.max_wait_s,
             retry_of=job.id,
+            keep_days=job.keep_days,
         )
 
     async def delete(self, job_id: str, *, owner: str | None = None) -> None:
@@ -335,6 +339,8 @@ def _with_seed(request: ImageRequest) -> ImageRequest:
     return request
 
 
-def _fingerprint(request: ImageRequest, backend: str, max_wait_s: float | None) -> str:
-    record: Mapping[str, object] = {"backend": backend, "max_wait_s": max_wait_s, **request_to_record(request)}
+def _fingerprint(request: ImageRequest, backend: str, max_wait_s: float | None, keep_days: float | None) -> str:
+    record: dict[str, object] = {"backend": backend, "max_wait_s": max_wait_s, **request_to_record(request)}
+    if keep_days is not None:
+        record["keep_days"] = keep_days
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""The promises 10 and 11 of a job repository: listings that lose nothing, and what should have ended.
+"""The promises 10, 11 and 16 of a job repository: listings that lose nothing, what should have ended, and what may go.
 
 May import pytest, the core and the neighbouring modules; knows no adapter.
 """
@@ -164,3 +164,63 @@ class OverduePromises(RepositorySetting):
 
         assert [job.id for job in await repository.overdue(limit=3)] == [jobs[w].id for w in (0.25, 0.5, 0.75)]
         assert len(await repository.overdue()) == 4
+
+
+class ExpiryPromises(RepositorySetting):
+    """Promise 16."""
+
+    @property
+    def tick_days(self) -> float:
+        """One tick in days."""
+        return self.tick_s / 86_400
+
+    async def expired(self, repository: JobRepository, **asked: float) -> Sequence[str]:
+        """Ids of what is to be deleted now."""
+        return [job.id for job in await repository.expired(**asked)]  # type: ignore[arg-type]
+
+    async def test_16_without_a_number_of_days_nothing_expires(self, repository: JobRepository) -> None:
+        await self.finished(repository)
+        await self.ticks(3)
+
+        assert await self.expired(repository) == []
+
+    async def test_16_an_ended_job_expires_after_its_own_days(self, repository: JobRepository) -> None:
+        job = await self.finished(repository, keep_days=2 * self.tick_days)
+        await self.ticks(1)
+        assert await self.expired(repository) == []
+        await self.ticks(1.5)
+
+        assert list(await repository.expired()) == [job]
+        # Its own days count, whatever others are given.
+        assert await self.expired(repository, keep_days=500 * self.tick_days) == [job.id]
+
+    async def test_16_others_expire_after_the_days_that_are_given(self, repository: JobRepository) -> None:
+        job = await self.finished(repository)
+        kept = await self.finished(repository, keep_days=500 * self.tick_days)
+        await self.ticks(1.5)
+
+        assert await self.expired(repository, keep_days=100 * self.tick_days) == []
+        assert await self.expired(repository, keep_days=self.tick_days) == [job.id]
+        assert (await repository.get(kept.id)).keep_days == kept.keep_days
+
+    async def test_16_an_open_job_never_expires(self, repository: JobRepository) -> None:
+        await self.start(repository, keep_days=0.0)
+        await self.submit(repository, keep_days=0.0)
+        await self.ticks(1)
+
+        assert await self.expired(repository, keep_days=0.0) == []
+
+    async def test_16_the_longest_expired_come_first_and_no_more_than_asked(self, repository: JobRepository) -> None:
+        jobs = []
+        for own in (True, False, True):
+            jobs.append(await self.finished(repository, keep_days=0.0 if own else None))
+            await self.ticks(0.2)
+
+        assert await self.expired(repository, keep_days=0.0, limit=2) == [jobs[0].id, jobs[1].id]
+
+    async def test_16_a_deleted_job_is_not_expired_any_more(self, repository: JobRepository) -> None:
+        for job in (await self.finished(repository, keep_days=0.0), await self.finished(repository)):
+            await repository.delete(job)
+        await self.ticks(0.2)
+
+        assert await self.expired(repository, keep_days=0.0) == []

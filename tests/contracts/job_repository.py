@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
-from contracts.job_reading import ListingPromises, OverduePromises
+from contracts.job_reading import ExpiryPromises, ListingPromises, OverduePromises
 from contracts.job_writing import AddingPromises, SavingPromises
 from contracts.samples import NOON, a_job
 from imaging_core.errors import Unavailable
@@ -23,6 +23,7 @@ class JobRepositoryContract(
     WaitingPromises,
     ListingPromises,
     OverduePromises,
+    ExpiryPromises,
 ):
     """Every numbered promise of `JobRepository`. Supply what `RepositorySetting` asks for."""
 
@@ -45,6 +46,7 @@ class CutOffRepositoryContract:
             pytest.param(lambda r: r.beat(a_job().id, token="t", lease_s=1.0), id="beat"),
             pytest.param(lambda r: r.list(JobQuery()), id="list"),
             pytest.param(lambda r: r.overdue(), id="overdue"),
+            pytest.param(lambda r: r.expired(), id="expired"),
             pytest.param(lambda r: r.delete(a_job(NOON, version=1).cancelled(now=NOON)), id="delete"),
             pytest.param(lambda r: r.state("alpha"), id="state"),
             pytest.param(lambda r: r.position(a_job()), id="position"),

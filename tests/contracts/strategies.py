@@ -115,6 +115,7 @@ wild_jobs = st.builds(
     run_timeout_s=seconds,
     max_wait_s=st.none() | seconds,
     retry_of=st.none() | ids,
+    keep_days=st.none() | st.floats(0, 36_500),
     unknown=unknowns,
 )
 events = st.builds(

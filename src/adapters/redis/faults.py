@@ -27,6 +27,11 @@ def translated(address: str, setting: str) -> Iterator[None]:
         yield
     except (redis_errors.RedisError, OSError) as error:
         raise unavailable(error, address, setting) from error
+    except RuntimeError as error:
+        # uvloop's word for a connection that closed while a command was being written; asyncio's is an OSError.
+        if "handler is closed" not in str(error):
+            raise
+        raise unavailable(redis_errors.ConnectionError(str(error)), address, setting) from error
 
 
 def unavailable(error: Exception, address: str, setting: str) -> Unavailable:

@@ -49,6 +49,8 @@ def job_fields(job: Job, version: int) -> Fields:
         "run_limit": micros(timedelta(seconds=job.run_timeout_s) + OVERDUE_GRACE),
         "deadline": _micros_or_none(job.deadline),
         "started": _micros_or_none(job.started_at),
+        "ended": _micros_or_none(job.finished_at) if job.status.terminal else None,
+        "expires": _micros_or_none(job.expires_at()),
     }
     if job.lease is not None:
         fields["worker"] = job.lease.worker

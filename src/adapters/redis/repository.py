@@ -11,7 +11,7 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
@@ -182,6 +182,13 @@ class RedisJobRepository:
     async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
         """Open jobs that should have ended by now, the longest overdue first."""
         return _jobs(await self._write("overdue", limit))
+
+    async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
+        """Ended jobs that are to be deleted, the longest expired first."""
+        keep = "" if keep_days is None else micros(timedelta(days=keep_days))
+        jobs = _jobs(await self._write("expired", limit, keep))
+        ends = {job.id: at for job in jobs if (at := job.expires_at(keep_days)) is not None}
+        return sorted((job for job in jobs if job.id in ends), key=lambda job: ends[job.id])[:limit]
 
     async def state(self, backend: str) -> QueueState:
         """How busy a backend is."""

@@ -11,12 +11,10 @@ from collections import deque
 from collections.abc import Sequence
 from typing import Any, Final, Self
 
-from redis.exceptions import RedisError
-
-from adapters.redis.faults import unavailable
+from adapters.redis.faults import translated
 from adapters.redis.layout import event_from_fields, pairs
 from adapters.redis.link import RedisLink, execute
-from imaging_core.errors import UnknownCursor
+from imaging_core.errors import Unavailable, UnknownCursor
 from imaging_core.events import JobEvent
 
 log = logging.getLogger("imaging.redis")
@@ -170,11 +168,12 @@ class Tail:
         try:
             # Without listeners the read ends at its next answer: whoever comes soon finds it running.
             while self._listeners:
-                answer: Any = await execute(client, *command, self._at)
+                with translated(self._link.address, self._link.setting):
+                    answer: Any = await execute(client, *command, self._at)
                 if answer:
                     self._hand_out([(place.decode(), fields) for place, fields in answer[0][1]])
-        except (RedisError, OSError) as error:
-            log.warning("Events are late: %s", unavailable(error, self._link.address, self._link.setting))
+        except Unavailable as error:
+            log.warning("Events are late: %s", error)
         finally:
             self._reading = False
             for listener in tuple(self._listeners):

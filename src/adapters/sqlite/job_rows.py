@@ -6,7 +6,7 @@ Everything here blocks. Every statement is answered from an index, whatever has 
 import json
 import sqlite3
 from collections.abc import Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
@@ -29,6 +29,7 @@ _COLUMNS = (
     "finished_at",
     "claimable_at",
     "overdue_at",
+    "expires_at",
     "lease_token",
     "lease_reason",
     "cancel_requested",
@@ -58,6 +59,14 @@ RETURNING cancel_requested
 """
 OVERDUE = """
 SELECT record, claimable_at FROM jobs WHERE overdue_at <= :now AND schema <= :schema ORDER BY overdue_at, seq LIMIT :limit
+"""
+EXPIRED = """
+SELECT record, claimable_at FROM jobs INDEXED BY jobs_expiring
+WHERE expires_at <= :now AND schema <= :schema ORDER BY expires_at LIMIT :limit
+"""
+ENDED = """
+SELECT record, claimable_at FROM jobs INDEXED BY jobs_ended
+WHERE finished_at <= :before AND expires_at IS NULL AND schema <= :schema ORDER BY finished_at LIMIT :limit
 """
 DELETE = "DELETE FROM jobs WHERE id = ?"
 QUEUED = "SELECT count(*), min(claimable_at) FROM jobs INDEXED BY jobs_queue WHERE backend = ? AND status = 'queued'"
@@ -197,6 +206,17 @@ def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[J
     return [_job(*row) for row in rows.fetchall()]
 
 
+def expired(connection: sqlite3.Connection, now: datetime, keep_days: float | None, limit: int) -> list[Job]:
+    """Ended jobs that are to be deleted, the longest expired first."""
+    facts = {"now": to_micros(now), "schema": SCHEMA, "limit": limit}
+    rows = connection.execute(EXPIRED, facts).fetchall()
+    if keep_days is not None:
+        before = to_micros(now - timedelta(days=keep_days))
+        rows += connection.execute(ENDED, {**facts, "before": before}).fetchall()
+    jobs = [_job(*row) for row in rows]
+    return sorted(jobs, key=lambda job: job.expires_at(keep_days) or now)[:limit]
+
+
 def page(
     connection: sqlite3.Connection,
     *,
@@ -251,6 +271,7 @@ def _columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
         "finished_at": job.finished_at,
         "claimable_at": None if job.status.terminal else lease.until if lease else claimable_at,
         "overdue_at": job.overdue_at,
+        "expires_at": job.expires_at(),
     }
     return {
         "id": job.id,

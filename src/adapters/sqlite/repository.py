@@ -158,6 +158,10 @@ class SqliteJobRepository:
         """Open jobs that should have ended by now, the longest overdue first."""
         return await self._database.read(lambda c: job_rows.overdue(c, self._database.now(), limit))
 
+    async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
+        """Ended jobs that are to be deleted, the longest expired first."""
+        return await self._database.read(lambda c: job_rows.expired(c, self._database.now(), keep_days, limit))
+
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
         """Forget an ended job, but not that it was."""
 

@@ -61,8 +61,15 @@ CREATE TABLE log (id TEXT NOT NULL);
 INSERT INTO log VALUES (lower(hex(randomblob(4))));
 """
 
+#: An ended job that says itself how long it is kept has a moment of its own; others expire by the service's setting.
+_EXPIRY = """
+ALTER TABLE jobs ADD COLUMN expires_at INTEGER;
+CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL;
+CREATE INDEX jobs_ended ON jobs (finished_at) WHERE finished_at IS NOT NULL AND expires_at IS NULL;
+"""
+
 #: SQL scripts, each one step from one version to the next.
-MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS,)
+MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:

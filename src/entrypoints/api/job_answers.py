@@ -104,6 +104,7 @@ def _outcome(job: Job) -> Answer:
         "images": [_image(job.id, ref) for ref in job.images],
         "cancel_requested": job.cancel_requested,
         "retry_of": job.retry_of,
+        "keep_days": job.keep_days,
         "parked": _parked(job),
         "failure": failure(failed) if failed else None,
         "previous_failures": [failure(f) for f in before],

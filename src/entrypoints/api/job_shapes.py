@@ -69,6 +69,7 @@ class Outcome(Shape):
     images: list[Image]
     cancel_requested: bool
     retry_of: str | None
+    keep_days: float | None
     parked: Parked | None
     failure: Failure | None
     previous_failures: list[Failure]
@@ -96,6 +97,7 @@ _STATUS: dict[str, object] = {
     "images": [],
     "cancel_requested": False,
     "retry_of": None,
+    "keep_days": None,
     "parked": None,
     "failure": None,
     "previous_failures": [],

@@ -40,6 +40,9 @@ class Submission(BaseModel):
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED, description="-1: a random one.")
     count: int | None = Field(default=None, ge=1, description="How many pictures.")
     batch_size: int | None = Field(default=None, ge=1, description="How many of them are made in one call.")
+    keep_days: float | None = Field(
+        default=None, ge=0.001, le=36_500, description="Days after its end that the job and its pictures are deleted."
+    )
 
 
 class StabilitySubmission(Submission):

@@ -72,7 +72,7 @@ class SubmitDoor:
         settings = (await self._service.capabilities(backend)).parameters if fields.further else ()
         request = fields.request(parameter.name for parameter in settings)
         try:
-            return await self._service.submit(request, backend=backend, idempotency_key=key)
+            return await self._service.submit(request, backend=backend, idempotency_key=key, keep_days=fields.keep_days)
         except InvalidRequest as error:
             raise fields.as_sent(error) from None
 

@@ -14,6 +14,9 @@ from imaging_core.images import ImageRequest, OptionValue
 #: Field names that people's clients send, and the canonical ones.
 ALIASES: Mapping[str, str] = {"model": "checkpoint", "sampler_name": "sampler", "n": "count"}
 
+#: Fields about the job rather than about its pictures.
+_OF_THE_JOB = frozenset({"backend", "keep_days"})
+
 #: How many unknown fields get a suggestion, and how long a name may be for it: looking for neighbours is not cheap.
 _MOST_SUGGESTIONS = 3
 _LONGEST_NAME = 64
@@ -35,12 +38,15 @@ class SubmittedFields:
         self.backend = backend if isinstance(backend, str) else None
         #: For each canonical field, the name under which it was sent.
         self.sent: dict[str, str] = {}
+        #: How long to keep the job, in days, if the body says so.
+        self.keep_days: float | None = None
         self._model = model
         self._problems: list[FieldProblem] = []
         self._fields: Mapping[str, Any] = {}
         try:
             fields = model.model_validate(known)
-            self._fields = {name: getattr(fields, name) for name in known if name != "backend"}
+            self._fields = {name: getattr(fields, name) for name in known if name not in _OF_THE_JOB}
+            self.keep_days = fields.keep_days
         except ValidationError as error:
             # Inputs stay out of it: they may be prompts, and may hold what no answer can be encoded with.
             self._problems += field_problems(error.errors(include_url=False, include_input=False))

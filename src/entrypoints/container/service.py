@@ -10,6 +10,7 @@ from adapters.directory import DirectoryImageStore
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.attempt import RunnerParts
 from imaging_core.dispatcher import Dispatcher
+from imaging_core.janitor import Janitor
 from imaging_core.ports import ImageGenerator
 from imaging_core.runner import JobRunner
 from imaging_core.service import ImagingService
@@ -93,6 +94,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         unconfigured=settings.provided.unconfigured,
     )
     sweeper = providers.Singleton(Sweeper, ports.jobs, store, settings.provided.run_limits)
+    janitor = providers.Singleton(Janitor, ports.jobs, store, keep_days=settings.provided.keep_days)
     parts = providers.Singleton(
         RunnerParts,
         jobs=ports.jobs,

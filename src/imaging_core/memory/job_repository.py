@@ -158,6 +158,13 @@ class MemoryJobRepository:
             heapq.heappush(self._due, (at, job_id))
         return [self._entries[job_id].job for job_id in found]
 
+    async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
+        """Ended jobs that are to be deleted, the longest expired first."""
+        now = self._now()
+        jobs = (entry.job for entry in self._entries.values())
+        found = [(at, job) for job in jobs if (at := job.expires_at(keep_days)) is not None and at <= now]
+        return [job for _, job in heapq.nsmallest(limit, found, key=lambda pair: pair[0])]
+
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
         """Forget an ended job, but not that it was."""
         entry = self._entry(job.id)

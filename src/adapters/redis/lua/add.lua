@@ -48,6 +48,7 @@ redis.call(
   'HSET', P .. 'job:' .. id, 'id', id, 'birth', nonce, 'seq', job.seq, 'submitted', job.submitted, unpack(fields)
 )
 place(job, ARGV[8], now)
+age(job)
 enlist(job, job.status)
 if idem ~= '' then
   redis.call('SET', P .. 'idem:' .. idem, id .. ':' .. ARGV[4], 'PX', ARGV[5])

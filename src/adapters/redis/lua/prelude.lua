@@ -126,6 +126,18 @@ local function place(job, due, now)
   end
 end
 
+local function age(job)
+  -- An ended job that says itself how long it is kept has a moment of its own; others expire by the service's setting.
+  if open(job.status) then
+    return
+  end
+  if job.expires then
+    redis.call('ZADD', P .. 'expires', job.expires, job.id)
+  elseif job.ended then
+    redis.call('ZADD', P .. 'ended', job.ended, job.id)
+  end
+end
+
 local function lists(job, status)
   local all = P .. 'list:' .. status
   local keys = {all, all .. ':b:' .. job.backend}

@@ -28,6 +28,7 @@ if job.token and job.token == stored.token and tonumber(stored['until']) > tonum
 end
 job.id, job.seq, job.submitted = id, stored.seq, stored.submitted
 place(job, ARGV[5], now)
+age(job)
 if job.status ~= stored.status then
   unlist(job, stored.status)
   enlist(job, job.status)
