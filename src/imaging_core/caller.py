@@ -74,19 +74,19 @@ class Caller:
             done, _ = await asyncio.wait({task}, timeout=time_left_s)
         finally:
             self._task = None
-            if not task.done():
-                await self._end(task)
+            await self._end(task)
         if not done:
             raise OutOfTime(sent=True)
         return self._answer_of(task, call)
 
     async def _end(self, task: "asyncio.Task[Generated]") -> None:
-        task.cancel()
-        done, _ = await asyncio.wait({task}, timeout=STOP_GRACE_S)
-        if not done:
+        if not task.done():
+            task.cancel()
+            await asyncio.wait({task}, timeout=STOP_GRACE_S)
+        if not task.done():
             log.warning("Backend %r did not stop its task within %g s.", self._generator.backend, STOP_GRACE_S)
         elif not task.cancelled():
-            # What it says now is of no use, but asyncio complains of errors that nobody looked at.
+            # Nobody may ask for it any more, and asyncio complains of errors that nobody looked at.
             task.exception()
 
     def _answer_of(self, task: "asyncio.Task[Generated]", call: GenerationCall) -> Generated:
