@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
 from entrypoints.container.embedded import EmbeddedPorts
 from entrypoints.container.service import ServiceContainer
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.dispatcher import Dispatcher
+from imaging_core.errors import StorageFull
 from imaging_core.service import ImagingService
 
 if TYPE_CHECKING:
@@ -30,6 +31,7 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Di
         await _open_generators(container, stack)
         # The folder's lock proves that whoever held these leases is dead: nobody needs to wait for them to run out.
         await ports.jobs().release_leases()
+        await _measuring(container, stack)
         service, dispatcher = container.service(), container.dispatcher()
         stack.callback(ports.queue().listen(dispatcher.ring))
         stack.push_async_callback(service.close)
@@ -48,6 +50,7 @@ async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
     async with AsyncExitStack() as stack:
         await _open_redis(ports, settings, stack)
         await _open_generators(container, stack)
+        await _measuring(container, stack)
         service = container.service()
         stack.push_async_callback(service.close)
         sweeping = asyncio.create_task(container.sweeper().run(every_s=settings.sweep_s))
@@ -105,6 +108,14 @@ async def _dispatching(dispatcher: Dispatcher, stack: AsyncExitStack) -> None:
     running = asyncio.create_task(dispatcher.run())
     stack.push_async_callback(_cancel, running)
     stack.push_async_callback(dispatcher.abandon)
+
+
+async def _measuring(container: ServiceContainer, stack: AsyncExitStack) -> None:
+    quota = container.quota()
+    # The first count is waited for, so that nothing is taken on a guess; without a limit there is none.
+    with suppress(StorageFull):
+        await quota.check()
+    stack.push_async_callback(_cancel, asyncio.create_task(quota.run()))
 
 
 def _tidying(container: ServiceContainer, settings: Settings, stack: AsyncExitStack) -> None:

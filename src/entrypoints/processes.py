@@ -128,7 +128,7 @@ def _api_config(settings: Settings, service: ImagingService) -> "ApiConfig":
 
     return ApiConfig(
         images_backend=settings.images_backend,
-        readiness={"jobs": _jobs_check(service), "storage": service.store.check},
+        readiness={"jobs": _jobs_check(service), "storage": service.check_room},
         version=importlib.metadata.version("imaging-service"),
     )
 

@@ -7,6 +7,7 @@ unknown IMAGING_ name is refused, since a misspelt setting that is silently igno
 import difflib
 import ipaddress
 import os
+import re
 import sys
 from collections.abc import Mapping
 from pathlib import Path
@@ -117,6 +118,9 @@ class Settings(BaseSettings):
     keep_days: PositiveFloat | None = Field(
         default=None, le=36_500, description="Days after which ended jobs are deleted with their pictures."
     )
+    max_storage: PositiveInt | None = Field(
+        default=None, description="Room for pictures, in bytes or as 500M or 20G, over which no new job is taken."
+    )
     storage_reserve_mb: int = Field(default=64, ge=0, description="Free space (MB) under which no picture is begun.")
 
     @field_validator("sdwebui_urls", mode="before")
@@ -127,6 +131,16 @@ class Settings(BaseSettings):
             if isinstance(value, str)
             else value
         )
+
+    @field_validator("max_storage", mode="before")
+    @classmethod
+    def _bytes(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"([0-9]+(?:\.[0-9]+)?) *([kmgt]?)(?:i?b)?", value.strip(), re.ASCII | re.IGNORECASE)
+        if match is None:
+            raise ValueError("must be a number of bytes, or one with K, M, G or T, for instance 20G")
+        return int(float(match[1]) * 1024 ** " kmgt".index(match[2].lower() or " "))
 
     @field_validator("sdwebui_urls", "stability_base_url", "api_url")
     @classmethod

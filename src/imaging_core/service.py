@@ -5,7 +5,7 @@ import hashlib
 import json
 import logging
 import secrets
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import attrs
 
@@ -94,8 +94,12 @@ class ImagingService:
         limits: RunLimits | None = None,
         queue_limits: QueueLimits | None = None,
         unconfigured: Mapping[str, str] | None = None,
+        admit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
-        """`unconfigured` names backends that could be there, each with a sentence that says which setting is missing."""
+        """`unconfigured` names backends that could be there, each with a sentence that says which setting is missing.
+
+        `admit` is asked before each new job and raises what speaks against taking one.
+        """
         self.jobs = jobs
         self.events = events
         self.store = store
@@ -104,12 +108,19 @@ class ImagingService:
         self._generators = generators
         self._limits = limits or RunLimits()
         self._queue_limits = queue_limits
+        self._admit = admit
         self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
         self._rings: set[asyncio.Task[None]] = set()
 
     async def close(self) -> None:
         """Wait for the rings under way."""
         await asyncio.gather(*self._rings, return_exceptions=True)
+
+    async def check_room(self) -> None:
+        """Whether there is room for a new job's pictures now. Raises StorageFull, Unavailable."""
+        await self.store.check()
+        if self._admit is not None:
+            await self._admit()
 
     # --- submitting --------------------------------------------------------------------------------------
 
@@ -129,10 +140,13 @@ class ImagingService:
 
         Under a known idempotency key it gives the job that the key stands for. `keep_days` after its end the job is
         deleted with its pictures; None leaves that to the service's setting.
-        Raises UnknownBackend, BackendNotConfigured, InvalidRequest, QueueFull, IdempotencyMismatch, Unavailable.
+        Raises UnknownBackend, BackendNotConfigured, InvalidRequest, QueueFull, StorageFull, IdempotencyMismatch,
+        Unavailable.
         """
         capabilities = await self.capabilities(backend)
         fitted = _with_seed(capabilities.fit(request))
+        if self._admit is not None:
+            await self._admit()
         job = Job(
             id=new_job_id(),
             backend=backend,

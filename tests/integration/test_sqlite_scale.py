@@ -29,6 +29,8 @@ STATEMENTS: dict[str, Any] = {
     "FIRST_RUN_OUT": FACTS,
     "BEAT": FACTS,
     "OVERDUE": FACTS,
+    "EXPIRED": FACTS,
+    "ENDED": {**FACTS, "before": 1},
     "DELETE": ("x",),
     "QUEUED": ("alpha",),
     "QUEUED_OF_OWNER": ("alpha", "alice"),

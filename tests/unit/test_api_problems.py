@@ -65,7 +65,7 @@ def test_every_kind_of_problem_is_written_down() -> None:
         (QueueFull(retry_after_s=12), 503, "queue-full", "12"),
         (QueueFull(retry_after_s=12, mine=True), 429, "queue-full", "12"),
         (Unavailable("Redis does not answer.", retry_after_s=3), 503, "unavailable", "3"),
-        (StorageFull("The disk is full."), 503, "unavailable", "5"),
+        (StorageFull("The disk is full."), 503, "storage-full", "5"),
         (StaleJob(), 409, "conflict", None),
         (BackendUnreachable("No route.", retry_after_s=1.2), 503, "unavailable", "2"),
         (CallRejected("No."), 503, "unavailable", "5"),

@@ -56,6 +56,11 @@ class Folder:
         """Seconds since the file was last written."""
         return now - os.stat(name, dir_fd=self._fd, follow_symlinks=False).st_mtime
 
+    def size(self, name: str) -> int:
+        """Length of the file in bytes; 0 for what is no file."""
+        status = os.stat(name, dir_fd=self._fd, follow_symlinks=False)
+        return status.st_size if stat.S_ISREG(status.st_mode) else 0
+
     def read(self, name: str, *, most: int, offset: int = 0) -> tuple[bytes, int]:
         """Up to `most` bytes of a regular file from there, and the length of the whole file."""
         descriptor = os.open(name, _OPEN_FILE, dir_fd=self._fd)

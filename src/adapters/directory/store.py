@@ -9,6 +9,7 @@ root/3f/3f0c.../
 import asyncio
 import errno
 import re
+import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
@@ -47,6 +48,9 @@ class DirectoryImageStore:
         #: Where the pictures are.
         self.root = str(Path(root).absolute())
         self._reserve = reserve_bytes
+        #: None until somebody asks; then counted on by whoever stores or deletes, in several threads.
+        self._used: int | None = None
+        self._counting = threading.Lock()
 
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
         """Store what a call gave, or give what was stored of it before; see the port's promises 1 and 2."""
@@ -77,6 +81,14 @@ class DirectoryImageStore:
         """Try to store something. Raises Unavailable, or StorageFull when less than the reserve is free."""
         await self._blocking(self._check)
 
+    async def used(self) -> int:
+        """Bytes that were there when last measured, and what was stored and deleted by this process since."""
+        return await self.measure() if self._used is None else self._used
+
+    async def measure(self) -> int:
+        """Count every file anew, in bytes; reads the names of all, so it takes its time."""
+        return await self._blocking(self._measure)
+
     async def sweep_temporary(self, *, older_than_s: float = 3600.0) -> int:
         """Remove what crashed writers left half-written and nobody has touched for that long; how many files."""
         return await self._blocking(self._sweep_temporary, older_than_s)
@@ -106,7 +118,12 @@ class DirectoryImageStore:
         for _ in range(_WRITE_TRIES):
             # A job deleted at this very moment takes its folder away from under us; then we make it again.
             with suppress(FileNotFoundError), self._job_folder(job_id, create=True) as folder:
-                return read_call(folder, call) or store_call(folder, job_id, call, generated, first_image)
+                known = read_call(folder, call)
+                if known is not None:
+                    return known
+                stored = store_call(folder, job_id, call, generated, first_image)
+                self._count(sum({ref.key: ref.size for ref in stored.images}.values()))
+                return stored
         raise Unavailable(f"The folder of job {job_id} was removed while its pictures were being stored. Try again.")
 
     def _delete(self, job_id: str) -> None:
@@ -116,6 +133,9 @@ class DirectoryImageStore:
             with self._job_folder(job_id) as folder:
                 # The manifests go first: a crash in between leaves files that nobody finds, and another delete removes.
                 for name in sorted(folder.names(), key=lambda name: MANIFEST.fullmatch(name) is None):
+                    if KEY.fullmatch(f"{job_id}/{name}"):
+                        with suppress(FileNotFoundError):
+                            self._count(-folder.size(name))
                     folder.remove(name)
                 folder.sync()
             with Folder.root(self.root) as root, root.enter(job_id[:2]) as fan_out:
@@ -176,6 +196,21 @@ class DirectoryImageStore:
         with suppress(FileNotFoundError), Folder.root(self.root) as root:
             return [job_id for fan_out in _fan_outs(root) for job_id in fan_out.names() if JOB_ID.fullmatch(job_id)]
         return []
+
+    def _count(self, change: int) -> None:
+        with self._counting:
+            if self._used is not None:
+                self._used = max(0, self._used + change)
+
+    def _measure(self) -> int:
+        found = 0
+        for _, folder in self._folders():
+            for name in folder.names():
+                with suppress(FileNotFoundError):
+                    found += folder.size(name)
+        with self._counting:
+            self._used = found
+        return found
 
     def _age_s(self, job_id: str) -> float:
         now = time.time()

@@ -27,6 +27,7 @@ from imaging_core.errors import (
     LeaseLost,
     QueueFull,
     StaleJob,
+    StorageFull,
     Unavailable,
     UnknownBackend,
     UnknownCursor,
@@ -57,6 +58,7 @@ TITLES: Mapping[str, str] = {
     "backend-not-configured": "The backend is not set up",
     "not-ready": "The service is not ready",
     "unavailable": "A part of the service does not answer",
+    "storage-full": "There is no room for more pictures",
     "unreadable-job": "A newer version of the service wrote this job",
 }
 
@@ -76,6 +78,7 @@ TABLE: Mapping[type[ImagingError], tuple[str, int]] = {
     QueueFull: ("queue-full", 503),
     UnknownCursor: ("unknown-cursor", 410),
     UnreadableJob: ("unreadable-job", 503),
+    StorageFull: ("storage-full", 503),
     Unavailable: ("unavailable", 503),
     GenerationError: ("unavailable", 503),
     ImagingError: ("internal", 500),

@@ -12,6 +12,7 @@ from imaging_core.attempt import RunnerParts
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.janitor import Janitor
 from imaging_core.ports import ImageGenerator
+from imaging_core.quota import StorageQuota
 from imaging_core.runner import JobRunner
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
@@ -81,6 +82,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     generators = providers.Singleton(_configured, backends, settings)
 
     # --- the core over them ---
+    quota = providers.Singleton(StorageQuota, store, settings.provided.max_storage)
     service = providers.Singleton(
         ImagingService,
         jobs=ports.jobs,
@@ -92,6 +94,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         limits=settings.provided.run_limits,
         queue_limits=settings.provided.queue_limits,
         unconfigured=settings.provided.unconfigured,
+        admit=quota.provided.check,
     )
     sweeper = providers.Singleton(Sweeper, ports.jobs, store, settings.provided.run_limits)
     janitor = providers.Singleton(Janitor, ports.jobs, store, keep_days=settings.provided.keep_days)
