@@ -10,8 +10,6 @@ from imaging_core.images import Capabilities
 #: Width to height, widest use first.
 RATIOS: tuple[tuple[int, int], ...] = ((1, 1), (3, 2), (2, 3), (16, 9), (9, 16), (4, 5), (5, 4), (21, 9), (9, 21))
 
-_WORDS = {"1:1": "Square", "3:2": "Landscape", "2:3": "Portrait", "16:9": "Wide", "9:16": "Tall"}
-
 
 @attrs.frozen(kw_only=True)
 class Size:
@@ -20,17 +18,6 @@ class Size:
     ratio: str
     width: int
     height: int
-
-    @property
-    def label(self) -> str:
-        """For a list: "Landscape 3:2 · 608 × 416"."""
-        return f"{ratio_label(self.ratio)} · {self.width} × {self.height}"
-
-
-def ratio_label(ratio: str) -> str:
-    """A ratio for people: "Landscape 3:2", "4:5"."""
-    word = _WORDS.get(ratio)
-    return f"{word} {ratio}" if word else ratio
 
 
 def ratio_order(choices: Sequence[str]) -> list[str]:
