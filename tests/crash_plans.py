@@ -117,7 +117,9 @@ async def _zombie(stage: Stage, frozen_at: int, thawed_at: int, *, pictures: int
     await play.begin()
     zombie = play.worker({frozen_at: freeze})
     living = asyncio.create_task(zombie.live())
-    await zombie.frozen.wait()
+    freezing = asyncio.create_task(zombie.frozen.wait())
+    await asyncio.wait({living, freezing}, return_when=asyncio.FIRST_COMPLETED)
+    assert freezing.done(), f"the worker took other steps than before: {zombie.points}"
     reached = False
 
     async def thaw(_: Worker) -> None:

@@ -147,7 +147,7 @@ class Worker:
                 events=cast("Any", Guard(play.events, self, {})),
                 generators={BACKEND: PlayedGenerator(self)},
                 worker=f"worker-{new_job_id()[:4]}",
-                limits=RunLimits(lease_s=stage.lease_s, heartbeat_s=NEVER_S, run_timeout_s=NEVER_S),
+                limits=RunLimits(lease_s=NEVER_S, heartbeat_s=NEVER_S, run_timeout_s=NEVER_S),
             )
         )
 
@@ -239,6 +239,9 @@ class Guard:
             worker.must_live()
             if name not in self._steps:
                 return await method(*args, **kwargs)
+            if "lease_s" in kwargs:
+                # What the worker thinks of its lease does not matter here: plans alone say what comes when.
+                kwargs["lease_s"] = worker.play.stage.lease_s
             return await worker.step(_label(self._steps[name], args, worker), lambda: method(*args, **kwargs))
 
         return guarded
