@@ -79,13 +79,16 @@ class Dispatcher:
         self._freed.set()
 
     def _ring_later(self, backend: str, delay_s: float) -> None:
+        if self._draining:
+            return
         if backend in self._later:
             # The earlier of two alarms is the one that counts.
             left = self._later[backend].when() - asyncio.get_running_loop().time()
             if 0 <= left <= delay_s:
                 return
             self._later[backend].cancel()
-        self._later[backend] = asyncio.get_running_loop().call_later(delay_s, self._alarm, backend)
+        # For a delay of 0 uvloop gives a handle that does not know its moment.
+        self._later[backend] = asyncio.get_running_loop().call_later(max(delay_s, 0.001), self._alarm, backend)
 
     def _alarm(self, backend: str) -> None:
         self._later.pop(backend, None)
@@ -138,6 +141,7 @@ class Dispatcher:
         self._draining = True
         for handle in self._later.values():
             handle.cancel()
+        self._later.clear()
         self._runner.drain()
         self._freed.set()
         running = {task for tasks in self._busy.values() for task in tasks}
