@@ -14,6 +14,7 @@ from redis.backoff import ConstantBackoff
 from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
 
+from adapters.redis.cancels import cancels_heeded
 from adapters.redis.clock import ServerClock
 from adapters.redis.faults import address_of, translated
 
@@ -68,7 +69,7 @@ class RedisLink:
         script = self._scripts.get(name)
         if script is None:
             script = self._scripts[name] = self._client.register_script(_source(name))
-        with translated(self.address, self.setting):
+        with translated(self.address, self.setting), cancels_heeded():
             return await script(keys=[self.prefix], args=args)
 
     async def command(self, *args: str | bytes | float) -> Any:
@@ -78,7 +79,7 @@ class RedisLink:
 
     async def transaction(self, *commands: tuple[str | bytes | float, ...]) -> list[Any]:
         """The answers to several commands that nothing comes between."""
-        with translated(self.address, self.setting):
+        with translated(self.address, self.setting), cancels_heeded():
             async with self._client.pipeline(transaction=True) as pipeline:
                 for command in commands:
                     pipeline.execute_command(*command)
@@ -120,7 +121,8 @@ class RedisLink:
 
 async def execute(client: Redis, *args: str | bytes | float) -> Any:
     """What Redis answers to a command, errors as redis-py raises them."""
-    return await client.execute_command(*args)  # type: ignore[no-untyped-call]
+    with cancels_heeded():
+        return await client.execute_command(*args)  # type: ignore[no-untyped-call]
 
 
 @functools.cache
