@@ -52,7 +52,7 @@ PAUSE_S = 60.0
 #: What a backend may ask for is taken for no less and no more than this, in s: 0 would be a hot loop, 1e9 the end.
 SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 900.0
 #: When a job that stepped aside is worth another look, in s.
-ASIDE_S = 1.0
+ASIDE_S = 0.3
 
 
 @attrs.frozen(kw_only=True)
