@@ -108,8 +108,8 @@ class Unit:
                 else:
                     time.sleep(0.05)
             self.exits.append(self._process.wait())
-            if ready_at is not None:
-                self.lives[-1] = (ready_at, time.time())
+            if ready_at is not None and self.lives[-1][1] == math.inf:
+                self.lives[-1] = (self.lives[-1][0], time.time())
             if not self._closing.wait(RESTART_S):
                 self._spawn()
 
@@ -128,8 +128,12 @@ class Unit:
         begun = self._hit("freeze", signal.SIGSTOP)
         if begun is None:
             return None
+        pid = self.pid
+        if self.lives:
+            self.lives[-1] = (self.lives[-1][0], begun.at)
         self._closing.wait(seconds)
-        self._hit("thaw", signal.SIGCONT)
+        if self.pid == pid and self._hit("thaw", signal.SIGCONT) is not None:
+            self.lives.append((time.time(), math.inf))
         return Blow(at=begun.at, until=time.time(), kind="freeze", unit=self.name, caller=self.caller)
 
     def _hit(self, kind: str, number: signal.Signals) -> Blow | None:
