@@ -142,6 +142,25 @@ def repair(
 
 
 @app.command()
+def backup(
+    target: Annotated[Path, typer.Argument(help="A new folder.")],
+    copy: Annotated[bool, typer.Option("--copy", help="Copy pictures also where hard links would do.")] = False,
+) -> None:
+    """Copy the jobs and pictures of IMAGING_DATA_DIR, also while `imaging up` runs."""
+    from entrypoints.backup import run_backup  # noqa: PLC0415
+
+    _run(lambda settings: run_backup(settings, target, link=not copy))
+
+
+@app.command()
+def restore(source: Annotated[Path, typer.Argument(help="A folder that `imaging backup` made.")]) -> None:
+    """Check a backup and put it into IMAGING_DATA_DIR, which must be empty."""
+    from entrypoints.backup import run_restore  # noqa: PLC0415
+
+    _run(lambda settings: run_restore(settings, source))
+
+
+@app.command()
 def download(
     listed: Annotated[Path, typer.Option("--list", help="A TOML list of files with url, size and sha256.")],
     into: Annotated[Path, typer.Option("--into", help="Folder to put them in.")],

@@ -1,0 +1,177 @@
+"""A backup of a running service is whole, and restores into a service that has all of it."""
+
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+
+import httpx
+import pytest
+
+from adapters.directory import DirectoryImageStore
+from adapters.sqlite import SqliteJobRepository, open_database
+from contracts.samples import NOON, a_job, a_result
+from entrypoints.backup import run_backup, run_restore
+from entrypoints.settings import load_settings
+from imaging_core.errors import ImagingError
+from imaging_core.jobs import Job, new_job_id
+from imaging_process import Imaging, clean_environment, end_of, submit
+
+#: A command, its folder and the data folder: exit status and everything it said.
+Here = Callable[..., Awaitable[tuple[int, str]]]
+
+
+@pytest.fixture
+def here(capsys: pytest.CaptureFixture[str]) -> Here:
+    """The commands in this process, which is quicker than one of their own."""
+
+    async def run(command: str, folder: Path, data: Path, *, link: bool = True) -> tuple[int, str]:
+        settings = load_settings({}, data_dir=data)
+        try:
+            made = run_backup(settings, folder, link=link) if command == "backup" else run_restore(settings, folder)
+            code = await made
+        except ImagingError as error:
+            return 1, str(error)
+        return code, "".join(capsys.readouterr())
+
+    return run
+
+
+def imaging(command: str, folder: Path, data: Path) -> tuple[int, str]:
+    """Exit status and everything it said."""
+    done = subprocess.run(
+        [Path(sys.executable).parent / "imaging", command, folder],
+        env=clean_environment({"IMAGING_DATA_DIR": str(data)}),
+        cwd=folder.parent,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert "Traceback" not in done.stderr, done.stderr
+    return done.returncode, done.stdout + done.stderr
+
+
+async def a_finished_job(data: Path) -> Job:
+    """A data folder at rest with one finished job of two pictures, which it gives."""
+    store = DirectoryImageStore(data / "pictures", reserve_bytes=0)
+    async with open_database(data) as database:
+        jobs = SqliteJobRepository(database)
+        job = await jobs.add(a_job(NOON))
+        started = await jobs.claim_next("alpha", worker="w", token="t", lease_s=60)
+        assert started is not None
+        stored = await store.put(job.id, 0, a_result(2), first_image=0)
+        return await jobs.save(started.succeeded(stored.images, now=NOON), token="t")
+
+
+def test_a_backup_under_load_has_every_picture_of_its_finished_jobs(tmp_path: Path) -> None:
+    copy, data = tmp_path / "copy", tmp_path / "restored"
+    with Imaging("up", "--no-gui", folder=tmp_path, IMAGING_DEMO_STEP_S="0.01") as service:
+        service.started("is up")
+        ids = [submit(service.url, prompt=f"a hill {n}", width=64, height=64, steps=2) for n in range(12)]
+        end_of(service.url, ids[3])
+
+        code, output = imaging("backup", copy, tmp_path / "data")
+        assert code == 0, output
+
+        pictures = {image_id: httpx.get(f"{service.url}/image/{image_id}").content for image_id in ids[:1]}
+        code, output = imaging("restore", copy, tmp_path / "data")
+        assert code == 1
+        assert "not empty" in output
+        service.signal(signal.SIGINT)
+        service.ended()
+
+    code, output = imaging("restore", copy, data)
+    assert code == 0, output
+    check = subprocess.run(
+        [Path(sys.executable).parent / "imaging", "repair", "--check", "--now", "--json"],
+        env=clean_environment({"IMAGING_DATA_DIR": str(data)}),
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert check.returncode == 0, check.stdout + check.stderr
+    assert json.loads(check.stdout)["jobs"] >= 1
+    with Imaging("up", "--no-gui", folder=tmp_path, IMAGING_DATA_DIR=str(data), IMAGING_DEMO_STEP_S="0") as restored:
+        restored.started("is up")
+        # What was still open goes on where it was.
+        assert {end_of(restored.url, image_id)["status"] for image_id in ids} == {"finished"}
+        for image_id, picture in pictures.items():
+            assert httpx.get(f"{restored.url}/image/{image_id}").content == picture
+
+
+@pytest.mark.parametrize("link", [True, False])
+async def test_everything_comes_back_as_it_was(tmp_path: Path, here: Here, link: bool) -> None:
+    job = await a_finished_job(tmp_path / "data")
+    stray = DirectoryImageStore(tmp_path / "data" / "pictures", reserve_bytes=0)
+    await stray.put(new_job_id(), 0, a_result(), first_image=0)
+
+    code, output = await here("backup", tmp_path / "copy", tmp_path / "data", link=link)
+    assert code == 0, output
+    assert not (tmp_path / ".copy.partial").exists()
+    assert (await here("restore", tmp_path / "copy", tmp_path / "back"))[0] == 0
+
+    store = DirectoryImageStore(tmp_path / "back" / "pictures", reserve_bytes=0)
+    async with open_database(tmp_path / "back") as database:
+        assert await SqliteJobRepository(database).get(job.id) == job
+    assert [ref for call in await store.find(job.id) for ref in call.images] == list(job.images)
+    assert [await store.open(ref) for ref in job.images] == [image.data for image in a_result(2).images]
+    assert await store.job_ids() == [job.id]
+    links = (tmp_path / "copy" / "pictures" / job.images[0].key[:2] / job.images[0].key).stat().st_nlink
+    assert links == (2 if link else 1)
+
+
+async def test_a_lost_picture_is_told_and_the_rest_is_saved(tmp_path: Path, here: Here) -> None:
+    job = await a_finished_job(tmp_path / "data")
+    (tmp_path / "data" / "pictures" / job.images[0].key[:2] / job.images[0].key).unlink()
+
+    code, output = await here("backup", tmp_path / "copy", tmp_path / "data")
+
+    assert code == 1
+    assert f"missing in {tmp_path / 'data'}: picture {job.images[0].key}" in output
+    assert (await here("restore", tmp_path / "copy", tmp_path / "back"))[0] == 0
+
+
+@pytest.mark.parametrize("harm", ["change", "remove", "forge", "unfinished"])
+async def test_a_damaged_backup_is_refused_before_anything_is_written(tmp_path: Path, here: Here, harm: str) -> None:
+    job = await a_finished_job(tmp_path / "data")
+    assert (await here("backup", tmp_path / "copy", tmp_path / "data", link=False))[0] == 0
+    picture = tmp_path / "copy" / "pictures" / job.images[1].key[:2] / job.images[1].key
+    manifest = tmp_path / "copy" / "manifest.json"
+    match harm:
+        case "change":
+            picture.write_bytes(picture.read_bytes()[:-1] + b"?")
+        case "remove":
+            picture.unlink()
+        case "forge":
+            manifest.write_text(manifest.read_text().replace("pictures/", "pictures/../../"))
+        case "unfinished":
+            manifest.unlink()
+
+    code, output = await here("restore", tmp_path / "copy", tmp_path / "back")
+
+    assert code == 1
+    assert str(tmp_path / "copy") in output
+    assert not (tmp_path / "back").exists()
+
+
+async def test_a_backup_overwrites_nothing(tmp_path: Path, here: Here) -> None:
+    await a_finished_job(tmp_path / "data")
+    (tmp_path / "copy").mkdir()
+    (tmp_path / "copy" / "mine").touch()
+
+    code, output = await here("backup", tmp_path / "copy", tmp_path / "data")
+
+    assert code == 1
+    assert "not empty" in output
+    assert [path.name for path in (tmp_path / "copy").iterdir()] == ["mine"]
+
+
+async def test_a_folder_without_jobs_is_named(tmp_path: Path, here: Here) -> None:
+    code, output = await here("backup", tmp_path / "copy", tmp_path / "nowhere")
+
+    assert code == 1
+    assert "IMAGING_DATA_DIR" in output
+    assert not (tmp_path / "nowhere").exists()
