@@ -47,7 +47,7 @@ async def run_generate(
             try:
                 made = await asyncio.to_thread(_on_service, client, request, backend, out, show)
             except ApiError as error:
-                lines = [f"{field}: {message}" for field, message in error.field_errors.items()] or [error.detail]
+                lines = [f"{field}: {text}" if field else text for field, text in error.field_errors.items()] or [error.detail]
                 raise SettingsError("\n".join(lines)) from error
             except ClientError as error:
                 raise SettingsError(str(error)) from error

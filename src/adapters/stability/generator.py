@@ -124,7 +124,7 @@ class StabilityGenerator:
 
     async def _probe(self) -> str | GenerationError:
         try:
-            return f"Stability AI answers at {self._where}; the account has {await self.balance():g} credits."
+            return f"Stability AI answers at {self._where}; the account has {await self.balance():.10g} credits."
         except GenerationError as error:
             return error
 
