@@ -59,7 +59,7 @@ class Caller:
 
         A paid one is stopped only by a cancel: its answer is worth storing, for whoever has the job then.
         """
-        self._stop = reason if reason is StopReason.LOST else self._stop or reason
+        self._stop = self._stop or reason
         if self._task is not None and not (self.paid and reason is not StopReason.CANCEL):
             self._task.cancel()
 

@@ -109,8 +109,6 @@ class Dispatcher:
                 self._ring_later(backend, outcome.delay_s)
                 return
             if isinstance(outcome, Idle):
-                if backend in self._rung_again:
-                    continue
                 return
             if outcome.again_in_s is not None:
                 self._ring_later(backend, outcome.again_in_s)

@@ -85,8 +85,8 @@ class HeldJob:
                 self.job = await insist(await self._saving(changed, told))
             except StaleJob:
                 fresh = await self._fresh()
-                # Calls and failures are the runner's alone; whatever else changed is the other's.
-                self.job = attrs.evolve(fresh, calls=self.job.calls, failures=self.job.failures)
+                # Calls are the runner's alone, and what it noted of them goes with its next write; the rest is the other's.
+                self.job = attrs.evolve(fresh, calls=self.job.calls)
             else:
                 return
 

@@ -227,4 +227,4 @@ async def test_a_job_that_lost_its_worker_with_a_cancel_pending_is_cancelled_by_
 
     done = (await world.run()).job
 
-    assert (done.status, generator.calls) == (JobStatus.CANCELLED, [])
+    assert (done.status, done.calls, generator.calls) == (JobStatus.CANCELLED, (), [])

@@ -23,7 +23,7 @@ from imaging_core.events import EventKind
 from imaging_core.images import Generated
 from imaging_core.jobs import CallState, JobStatus
 from imaging_core.policies import GateLimits, InDoubt, RunLimits
-from imaging_core.ports import GenerationCall, Report
+from imaging_core.ports import GenerationCall, Permit, Report
 from imaging_core.runner import Held
 from scripted import ScriptedGenerator, World, away, lasting, pictures
 from virtual_time import in_virtual_time, loop_time
@@ -237,7 +237,8 @@ async def test_refused_calls_open_the_circuit_and_one_success_closes_it() -> Non
     assert held == Held(delay_s=50, reason="circuit")
     await asyncio.sleep(50)
     assert (await world.run()).job.status is JobStatus.FINISHED
-    assert (await world.gate.state("alpha")).closed_for_s == 0
+    permits = [await world.gate.enter("alpha") for _ in range(2)]
+    assert all(isinstance(permit, Permit) for permit in permits), "half open, it would let in one"
 
 
 @in_virtual_time

@@ -6,7 +6,7 @@ from imaging_core.errors import FailureCode
 from imaging_core.jobs import CallState, Job, JobStatus, LeaseReason
 from imaging_core.runner import Ran
 from scripted import Hanging, ScriptedGenerator, Stubborn, World, away, under_way
-from virtual_time import in_virtual_time
+from virtual_time import in_virtual_time, loop_time
 
 PAID = 2.0
 
@@ -146,7 +146,7 @@ async def test_a_call_that_costs_nothing_is_stopped_when_the_lease_is_lost() -> 
 
     await running
 
-    assert act.stopped.is_set()
+    assert (act.stopped.is_set(), loop_time()) == (True, 25), "at its next heartbeat"
     assert await world.jobs.get(job.id) == taken
 
 

@@ -128,6 +128,7 @@ async def test_a_drain_lets_go_of_whoever_waits_with_a_ring() -> None:
 
     await taking
 
+    assert loop_time() == 0
     act.let_go.set()
     await draining
 

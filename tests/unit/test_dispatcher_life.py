@@ -108,6 +108,21 @@ async def test_a_drain_lets_running_jobs_end_and_takes_no_more() -> None:
 
 
 @in_virtual_time
+async def test_a_drain_begins_no_further_picture_of_a_running_job() -> None:
+    generator = ScriptedGenerator().then(lasting(3))
+    world = World(generator)
+    job = await world.submit(count=2)
+    dispatcher = world.dispatcher()
+    dispatcher.ring("alpha")
+    await asyncio.sleep(1)
+
+    await dispatcher.drain(grace_s=10)
+
+    assert (loop_time(), len(generator.calls)) == (3, 1)
+    assert (await world.jobs.get(job.id)).parked
+
+
+@in_virtual_time
 async def test_a_drain_hands_over_what_costs_nothing_when_its_grace_is_over() -> None:
     act = Hanging()
     world = World(ScriptedGenerator().then(act))

@@ -68,6 +68,7 @@ async def test_a_started_job_shows_its_progress_over_all_pictures_which_never_fa
             seen.append(view.progress.fraction)
 
     assert seen == sorted(seen)
+    assert all(0 <= fraction <= 1 for fraction in seen)
     assert {0.25, 0.45, 0.5, 0.75, 0.95, 1.0} <= set(seen)
     assert await world.service.view(job.id) == JobView(job=(await running).job)
 
