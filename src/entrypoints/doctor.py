@@ -8,7 +8,7 @@ from adapters.redis import RedisLink, check_durability
 from entrypoints.container.distributed import broker_url_of
 from entrypoints.container.service import ServiceContainer
 from entrypoints.settings import Settings, SettingsError
-from imaging_core.errors import ImagingError
+from imaging_core.errors import ADVICE, GenerationError, ImagingError
 
 
 async def run_doctor(settings: Settings) -> int:
@@ -23,6 +23,8 @@ async def run_doctor(settings: Settings) -> int:
     for title, check in _checks(settings).items():
         try:
             message, good = await check(), True
+        except GenerationError as error:
+            message, good = f"{error} {ADVICE[error.code]}", False
         except (ImagingError, SettingsError) as error:
             message, good = str(error), False
         well = well and good
@@ -44,7 +46,8 @@ def _checks(settings: Settings) -> dict[str, Callable[[], Awaitable[str]]]:
         url = settings.redis_url.get_secret_value()
         checks["Redis (jobs)"] = lambda: _redis(url, "IMAGING_REDIS_URL", settings)
         broker = broker_url_of(settings)
-        checks["Redis (doorbell)"] = lambda: _redis(broker, "IMAGING_BROKER_URL", settings)
+        broker_setting = "IMAGING_REDIS_URL" if settings.broker_url is None else "IMAGING_BROKER_URL"
+        checks["Redis (doorbell)"] = lambda: _redis(broker, broker_setting, settings)
     for name in container.generators():
         checks[f"Backend {name}"] = lambda name=name: _backend(container, name)  # type: ignore[misc]
     return checks

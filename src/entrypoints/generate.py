@@ -47,7 +47,9 @@ async def run_generate(
             try:
                 made = await asyncio.to_thread(_on_service, client, request, backend, out, show)
             except ApiError as error:
-                lines = [f"{field}: {text}" if field else text for field, text in error.field_errors.items()] or [error.detail]
+                lines = [f"{field}: {text}" if field else text for field, text in error.field_errors.items()] or [
+                    error.detail
+                ]
                 raise SettingsError("\n".join(lines)) from error
             except ClientError as error:
                 raise SettingsError(str(error)) from error
@@ -61,6 +63,13 @@ async def run_generate(
     else:
         typer.echo(f"The job {made.image_id} {made.status}: {made.reason}", err=True)
     return 0 if made.files else 1
+
+
+def _write(path: Path, data: bytes) -> None:
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise SettingsError(f"--out: {path} cannot be written ({error.strerror}).") from error
 
 
 def _make_folder(folder: Path) -> None:
@@ -91,7 +100,7 @@ def _on_service(client: ImagingClient, request: ImageRequest, backend: str | Non
         for image in seen.images:
             picture = client.image(seen.image_id, image.index)
             path = out / f"{seen.image_id[:8]}-{image.index}.{picture.extension}"
-            path.write_bytes(picture.data)
+            _write(path, picture.data)
             files.append(str(path))
     return Made(
         image_id=seen.image_id,
@@ -120,7 +129,7 @@ async def _here(settings: Settings, request: ImageRequest, backend: str, out: Pa
             whole = data if isinstance(data, bytes) else b"".join([piece async for piece in data])
             extension = image.media_type.rpartition("/")[2].replace("jpeg", "jpg")
             path = out / f"{job.id[:8]}-{image.index}.{extension}"
-            path.write_bytes(whole)
+            _write(path, whole)
             files.append(str(path))
     failure = job.failure
     return Made(

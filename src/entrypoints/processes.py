@@ -13,6 +13,7 @@ from entrypoints.health import life_sign
 from entrypoints.lifespan import distributed_api, distributed_worker, embedded
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.stopping import stop_signals
+from imaging_core.ports import JobQuery
 from imaging_core.service import ImagingService
 
 if TYPE_CHECKING:
@@ -135,6 +136,8 @@ def _api_config(settings: Settings, service: ImagingService) -> "ApiConfig":
 
 def _jobs_check(service: ImagingService) -> Callable[[], Awaitable[None]]:
     async def check() -> None:
+        # A listing asks the repository itself, whether or not a backend is set up.
+        await service.jobs.list(JobQuery(limit=1))
         for name in service.backend_names:
             await service.jobs.state(name)
 
@@ -154,4 +157,5 @@ def _announce(settings: Settings, service: ImagingService, *, gui: bool) -> None
         _say(f"  - {sentence}")
     if settings.redis_url is not None:
         _say("  A Redis is set, but `imaging up` does not use it; `imaging api`, `worker` and `gui` do.")
-    _say("  No key is asked for: anybody on this machine may use it. Ctrl-C ends it.\n")
+    who = "on the network" if settings.opens_to_network else "on this machine"
+    _say(f"  No key is asked for: anybody {who} may use it. Ctrl-C ends it.\n")

@@ -70,6 +70,10 @@ class RunnerParts:
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
 
 
+#: How long what runs beside an attempt gets to end, in s.
+STOP_GRACE_S = 5.0
+
+
 class _PartAway(Exception):
     """The store or the gate has not answered for long, so this worker cannot go on now."""
 
@@ -127,13 +131,19 @@ class Attempt:
 
         Raises LeaseLost when it became somebody else's, Unavailable when the repository was away for long.
         """
-        beside = [asyncio.create_task(self._heart.run()), asyncio.create_task(self._progress.run())]
+        beside = [
+            asyncio.create_task(self._heart.run(), name="A heartbeat"),
+            asyncio.create_task(self._progress.run(), name="A progress report"),
+        ]
         try:
             await self._work_or_park()
         finally:
             for task in beside:
                 task.cancel()
-            await asyncio.gather(*beside, return_exceptions=True)
+            # Bounded: a library that loses a cancel (asyncio.wait_for before Python 3.12 can) must not cost a slot.
+            _, deaf = await asyncio.wait(beside, timeout=STOP_GRACE_S)
+            for task in deaf:
+                log.warning("%s did not end when told to.", task.get_name(), extra=self._held.facts())
         return self._held.job
 
     # --- the order of work -------------------------------------------------------------------------------

@@ -30,3 +30,13 @@ def test_no_source_file_is_longer_than_a_reader_can_hold() -> None:
     lengths = {path.relative_to(ROOT): len(path.read_text().splitlines()) for path in (ROOT / "src").rglob("*.py")}
 
     assert {path: lines for path, lines in lengths.items() if lines > 400} == {}
+
+
+def test_only_the_container_package_knows_dependency_injector() -> None:
+    knowing = {
+        path.relative_to(ROOT / "src").parts[:2]
+        for path in (ROOT / "src").rglob("*.py")
+        if re.search(r"^\s*(from|import) dependency_injector", path.read_text(), re.MULTILINE)
+    }
+
+    assert knowing == {("entrypoints", "container")}

@@ -13,9 +13,13 @@ from entrypoints.api.encoding import encode, etag_of, json_answer, matches
 from entrypoints.api.job_shapes import Accepted, Detail, JobList, Status
 from entrypoints.api.openapi import header, problems
 from entrypoints.api.submit import submitted
+from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.jobs import JobStatus
 from imaging_core.ports import JobQuery
 from imaging_core.service import ImagingService, JobView
+
+#: What a listing can be narrowed by.
+_LISTED = frozenset({"limit", "cursor", "status", "backend"})
 
 
 class JobsDoor:
@@ -98,6 +102,7 @@ class JobsDoor:
 
     async def jobs(
         self,
+        request: Request,
         limit: Annotated[int, Query(ge=1, le=200, description="Most jobs in a page.")] = 50,
         cursor: Annotated[str | None, Query(max_length=500, description="next_cursor of the page before.")] = None,
         status: Annotated[
@@ -108,6 +113,10 @@ class JobsDoor:
         ] = None,
     ) -> Response:
         """A page of jobs, newest first, with what was asked for and what came of it."""
+        if not _LISTED.issuperset(request.query_params):
+            # A misspelt filter that is ignored would list everything.
+            message = f"There is a filter that is not known here. The filters are: {', '.join(sorted(_LISTED))}."
+            raise InvalidRequest([FieldProblem(field="", message=message)])
         query = JobQuery(
             statuses=frozenset(status) if status else None, backend=backend or None, cursor=cursor or None, limit=limit
         )

@@ -7,15 +7,23 @@ from typing import Any
 from pydantic import ValidationError
 
 from entrypoints.api.problems import field_problems
-from entrypoints.api.submissions import Submission
+from entrypoints.api.submissions import LocalSubmission, StabilitySubmission, Submission
 from imaging_core.errors import FieldProblem, InvalidRequest
-from imaging_core.images import ImageRequest, OptionValue
+from imaging_core.images import CANONICAL, ImageRequest, OptionValue
 
 #: Field names that people's clients send, and the canonical ones.
 ALIASES: Mapping[str, str] = {"model": "checkpoint", "sampler_name": "sampler", "n": "count"}
 
 #: Fields about the job rather than about its pictures.
 _OF_THE_JOB = frozenset({"backend", "keep_days"})
+
+#: Field names of which every backend has some: the shared ones, what clients call them, and the options of the engines.
+_VOCABULARY = (
+    frozenset({*CANONICAL, *ALIASES, "n_iter"}).union(
+        *(model.model_fields for model in (StabilitySubmission, LocalSubmission))
+    )
+    - _OF_THE_JOB
+)
 
 #: How many unknown fields get a suggestion, and how long a name may be for it: looking for neighbours is not cheap.
 _MOST_SUGGESTIONS = 3
@@ -74,7 +82,10 @@ class SubmittedFields:
         taken: dict[str, OptionValue] = {}
         unknown: list[str] = []
         for name, value in self.further.items():
-            if ALIASES.get(name, name) not in settings:
+            if ALIASES.get(name, name) not in settings and name in _VOCABULARY:
+                # A word of the field's own, so that naming it repeats nothing that is the caller's.
+                self._problems.append(FieldProblem(field=name, message="is not a setting of this backend."))
+            elif ALIASES.get(name, name) not in settings:
                 unknown.append(name)
             elif (option := _option(value)) is None:
                 message = "must be text, a number, true or false, or a list of names."
