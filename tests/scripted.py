@@ -160,6 +160,7 @@ class World:
         gates: GateLimits | None = None,
         max_bytes: int | None = None,
         queue_limits: QueueLimits | None = None,
+        admit: Callable[[], Awaitable[None]] | None = None,
         **retry: float,
     ) -> None:
         self.generators = {g.backend: g for g in generators or (ScriptedGenerator(),)}
@@ -179,6 +180,7 @@ class World:
             generators=self.generators,
             limits=self.limits,
             queue_limits=queue_limits,
+            admit=admit,
         )
         self._since = self.events.subscribe()
 

@@ -141,7 +141,10 @@ class Attempt:
             for task in beside:
                 task.cancel()
             # Bounded: a library that loses a cancel (asyncio.wait_for before Python 3.12 can) must not cost a slot.
-            _, deaf = await asyncio.wait(beside, timeout=STOP_GRACE_S)
+            ended, deaf = await asyncio.wait(beside, timeout=STOP_GRACE_S)
+            for task in ended:
+                if not task.cancelled() and (error := task.exception()) is not None:
+                    log_fault(log, f"{task.get_name()} failed.", error, self._held.facts())
             for task in deaf:
                 log.warning("%s did not end when told to.", task.get_name(), extra=self._held.facts())
         return self._held.job

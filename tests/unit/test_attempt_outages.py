@@ -6,6 +6,7 @@ import logging
 
 import pytest
 
+from imaging_core.attempt import STOP_GRACE_S
 from imaging_core.errors import (
     Charged,
     FailureCode,
@@ -15,6 +16,7 @@ from imaging_core.errors import (
     StorageFull,
     Unavailable,
 )
+from imaging_core.events import JobProgress
 from imaging_core.held import INSIST_S, HeldJob, insist
 from imaging_core.jobs import CallState, JobStatus, LeaseReason
 from scripted import ScriptedGenerator, World, away, lasting
@@ -199,6 +201,45 @@ async def test_progress_that_cannot_be_published_harms_nobody() -> None:
 
     assert (await world.run()).job.status is JobStatus.FINISHED
     assert published
+
+
+@in_virtual_time
+async def test_a_fault_in_publishing_progress_costs_the_progress_and_is_told(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    world = World(ScriptedGenerator().then(lasting(3)))
+    await world.submit()
+    away(world.events, "publish", error=ValueError("a lighthouse"))
+
+    with caplog.at_level(logging.INFO):
+        assert (await world.run()).job.status is JobStatus.FINISHED
+
+    assert "A progress report failed." in caplog.text
+    assert "lighthouse" not in caplog.text
+
+
+@in_virtual_time
+async def test_a_bus_that_is_deaf_to_a_cancel_does_not_hold_up_the_slot(caplog: pytest.LogCaptureFixture) -> None:
+    world = World(ScriptedGenerator().then(lasting(3)))
+    await world.submit()
+    heard, let_go = 0, asyncio.Event()
+
+    async def publish(progress: JobProgress) -> None:
+        nonlocal heard
+        while not let_go.is_set():
+            try:
+                await let_go.wait()
+            except asyncio.CancelledError:
+                heard += 1
+        raise asyncio.CancelledError
+
+    world.events.publish = publish  # type: ignore[method-assign]
+
+    done = (await world.run()).job
+
+    assert (done.status, heard, loop_time()) == (JobStatus.FINISHED, 1, 3 + STOP_GRACE_S)
+    assert "A progress report did not end when told to." in caplog.text
+    let_go.set()
 
 
 @in_virtual_time

@@ -17,6 +17,7 @@ from imaging_core.errors import (
     JobNotFound,
     QueueFull,
     StaleJob,
+    StorageFull,
     Unavailable,
     UnknownBackend,
 )
@@ -115,6 +116,40 @@ async def test_a_full_queue_refuses() -> None:
 
     with pytest.raises(QueueFull):
         await world.submit()
+
+
+@in_virtual_time
+async def test_no_new_job_is_taken_while_something_speaks_against_it() -> None:
+    async def refuse() -> None:
+        raise StorageFull("The pictures take all the room they may.")
+
+    world = World(admit=refuse)
+
+    with pytest.raises(StorageFull, match="all the room"):
+        await world.submit()
+    with pytest.raises(StorageFull, match="all the room"):
+        await world.service.check_room()
+    assert await world.told() == []
+
+
+@in_virtual_time
+async def test_room_is_a_matter_of_the_store_too() -> None:
+    world = World()
+    await world.service.check_room()
+    away(world.store, "check", error=StorageFull("The disk is full."))
+
+    with pytest.raises(StorageFull, match="disk is full"):
+        await world.service.check_room()
+
+
+@in_virtual_time
+async def test_how_long_a_job_is_kept_is_part_of_the_request_under_a_key() -> None:
+    world = World()
+    job = await world.service.submit(REQUEST, backend="alpha", idempotency_key="k", keep_days=3)
+
+    assert job.keep_days == 3
+    with pytest.raises(IdempotencyMismatch):
+        await world.service.submit(REQUEST, backend="alpha", idempotency_key="k")
 
 
 @in_virtual_time
