@@ -1,6 +1,13 @@
 """The service over HTTP, typed: for the GUI, the command line and other programs; imports httpx and the core's values."""
 
-from entrypoints.client.errors import ApiError, ClientError, NotTheService, Problem, ServiceUnreachable
+from entrypoints.client.errors import (
+    ApiError,
+    ClientError,
+    NotTheService,
+    Problem,
+    ServiceUnreachable,
+    without_credentials,
+)
 from entrypoints.client.reading import TITLES
 from entrypoints.client.sync import DEFAULT_URL, ImagingClient
 from entrypoints.client.values import (
@@ -33,4 +40,5 @@ __all__ = [
     "Problem",
     "ServiceUnreachable",
     "Submitted",
+    "without_credentials",
 ]

@@ -55,6 +55,12 @@ def section(backend: str, title: str) -> str:
     return _SECTIONS.get(backend, title)
 
 
+def place_of(backend: str) -> int:
+    """Where a backend stands among the sections: those people know first, in the order they know."""
+    names = list(_SECTIONS)
+    return names.index(backend) if backend in names else len(names)
+
+
 def duration(seconds: float) -> str:
     """A time as people say it: "8 s", "2 min", "1 h 5 min"."""
     whole = max(0, math.ceil(seconds))

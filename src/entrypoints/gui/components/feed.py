@@ -26,7 +26,7 @@ EXAMPLES = (
     "A lighthouse on a cliff at dusk, storm clouds, warm light in the window",
     "A quiet mountain lake at sunrise, mist over the water, pine forest",
     "A neon-lit city street in the rain, reflections, cinematic",
-    "A bowl of lemons on a linen cloth, soft window light, oil painting",
+    "A castle on a hill in autumn, golden hour, birds in the sky, oil painting",
 )
 
 

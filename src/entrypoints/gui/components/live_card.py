@@ -64,7 +64,7 @@ def _standing(job: JobInfo) -> str:
     """One line: the place in the queue, or the step and the time left."""
     if job.cancel_requested:
         return "Stopping …"
-    left = f"about {duration(job.eta_s)} left" if job.eta_s is not None else ""
+    left = f"about {duration(job.eta_s)} left" if job.eta_s is not None and job.eta_s >= 0.5 else ""
     if job.status is JobStatus.QUEUED:
         waits = place(job.queue_position) if job.queue_position else "waiting"
         return " · ".join(filter(None, (waits[:1].upper() + waits[1:], pictures(job.count), left)))

@@ -2,10 +2,10 @@
 
 import streamlit as st
 
-from entrypoints.client import BackendInfo, ClientError
+from entrypoints.client import BackendInfo, ClientError, without_credentials
 from entrypoints.gui import remote
 from entrypoints.gui.components import outage
-from entrypoints.gui.words import credit_sum, duration, plain, section
+from entrypoints.gui.words import credit_sum, duration, place_of, plain, section
 
 
 def page() -> None:
@@ -25,10 +25,10 @@ def _cards() -> None:
         outage.note(error)
         return
     grid = st.grid(min_column_width=300, gap="small")
-    for info in found:
+    for info in sorted(found, key=lambda info: place_of(info.name)):
         with grid.cell(), st.container(border=True, key=f"backend-{info.name}"):
             _card(info)
-    st.caption(f"Service: {plain(remote.address())}")
+    st.caption(f"The API is at `{without_credentials(remote.address())}`.")
 
 
 def _card(info: BackendInfo) -> None:
@@ -47,7 +47,8 @@ def _card(info: BackendInfo) -> None:
     st.caption(f"{info.waiting} waiting, {info.started} under way.{usual}")
     if info.capabilities is None:
         return
-    if models := info.capabilities.parameter("checkpoint"):
+    models = info.capabilities.parameter("checkpoint")
+    if models and len(models.choices) > 1:
         prices = info.capabilities.credits
         rows = [f"- {plain(m)}" + (f" · {credit_sum(prices[m])}" if m in prices else "") for m in models.choices[:30]]
         more = len(models.choices) - len(rows)

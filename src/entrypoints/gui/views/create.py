@@ -9,12 +9,9 @@ from entrypoints.gui import draft, remote
 from entrypoints.gui.components import outage
 from entrypoints.gui.components.composer import composer
 from entrypoints.gui.components.feed import feed, signature
-from entrypoints.gui.words import section
+from entrypoints.gui.words import place_of, section
 
 _KNOWN = "backends"
-
-#: Sections in the order people know them.
-_ORDER = ("stability", "local", "demo")
 
 
 def page() -> None:
@@ -50,7 +47,7 @@ def _form(backends: Backends) -> None:
 def _section(backends: Backends) -> BackendInfo | None:
     """The chosen backend; the page opens on the one that a submit without a choice goes to."""
     found = {b.name: b for b in backends.backends if b.configured or b.name != "demo"}
-    names = sorted(found, key=lambda name: _ORDER.index(name) if name in _ORDER else len(_ORDER))
+    names = sorted(found, key=place_of)
     if not names:
         return None
     first = next((b.name for b in found.values() if b.configured and b.answers), names[0])
