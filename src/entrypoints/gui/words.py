@@ -78,7 +78,7 @@ def ago(moment: datetime, now: datetime) -> str:
     seconds = (now - moment).total_seconds()
     if seconds < 45:
         return "just now"
-    if seconds < 3600:
+    if seconds < 3570:
         return f"{max(1, round(seconds / 60))} min ago"
     if seconds < 20 * 3600:
         return f"{round(seconds / 3600)} h ago"

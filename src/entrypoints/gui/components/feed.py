@@ -1,6 +1,7 @@
 """Jobs under way and what came of the last ones, kept current by itself; imports Streamlit and the client."""
 
 from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
 
 import streamlit as st
 
@@ -17,8 +18,9 @@ QUICK_S, CALM_S = 0.8, 4.0
 #: Most live cards, and most ended jobs beneath them.
 MOST_LIVE, MOST_ENDED = 6, 13
 
-#: Most failed or cancelled jobs above the newest picture.
+#: Most failed or cancelled jobs above the newest picture, and for how long they stand there.
 MOST_TROUBLES = 2
+NEWS = timedelta(minutes=15)
 
 _WATCHED, _AWAY = "watched", "away"
 
@@ -83,12 +85,14 @@ def _ended(jobs: Sequence[JobInfo], names: dict[str, str], *, working: bool) -> 
             _nothing_yet()
         return
     newest = next((i for i, job in enumerate(jobs) if not is_trouble(job)), len(jobs))
-    # What went wrong since the last good picture is news; what went wrong before is history.
-    for job in jobs[: min(newest, MOST_TROUBLES)]:
+    # What went wrong lately and since the last good picture is news; the rest is history.
+    since = datetime.now(UTC) - NEWS
+    news = [job for job in jobs[:newest] if (job.finished_at or job.created_at) > since][:MOST_TROUBLES]
+    for job in news:
         trouble_card(job, names.get(job.backend, job.backend))
     if newest < len(jobs):
         picture_card(jobs[newest], names.get(jobs[newest].backend, jobs[newest].backend))
-    earlier = (*jobs[min(newest, MOST_TROUBLES) : newest], *jobs[newest + 1 :])
+    earlier = (*jobs[len(news) : newest], *jobs[newest + 1 :])
     if earlier:
         st.markdown("##### Earlier")
         tile.grid(tuple(earlier), "feed")
