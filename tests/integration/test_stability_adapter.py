@@ -6,6 +6,7 @@ May import pytest, the contract suite, the adapter and the fake.
 from __future__ import annotations
 
 import io
+import time
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import Any
@@ -60,8 +61,12 @@ async def generate(generator: ImageGenerator, prompt: str, **fields: Any) -> Gen
 
 
 def sent(fake: StabilityProcess, prompt: str) -> dict[str, Any]:
-    """The stand-in's record of the only call with that prompt."""
-    (call,) = [call for call in fake.calls() if call["fields"].get("prompt") == prompt]
+    """The stand-in's record of the only call with that prompt; written a moment after its answer went out."""
+    give_up = time.monotonic() + 30
+    while not (calls := [call for call in fake.calls() if call["fields"].get("prompt") == prompt]):
+        assert time.monotonic() < give_up, "the stand-in never heard that prompt"
+        time.sleep(0.01)
+    (call,) = calls
     return call
 
 
