@@ -1,22 +1,16 @@
 """What every door calls: submit, look, watch, fetch, cancel, retry, delete; imports stdlib, attrs and this package."""
 
 import asyncio
-import hashlib
-import json
-import logging
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 
 import attrs
 
 from imaging_core.errors import (
     BackendNotConfigured,
-    FieldProblem,
     GenerationError,
     ImageNotAvailable,
     ImageNotReady,
     ImagingError,
-    InvalidRequest,
     JobConflict,
     JobDeleted,
     JobNotFound,
@@ -25,8 +19,7 @@ from imaging_core.errors import (
     UnknownBackend,
 )
 from imaging_core.events import EventKind, JobProgress, event_of
-from imaging_core.faults import log_fault
-from imaging_core.images import MAX_SEED, Capabilities, ImageRef, ImageRequest
+from imaging_core.images import Capabilities, ImageRef, ImageRequest
 from imaging_core.jobs import JOB_ID, Job, JobStatus, new_job_id
 from imaging_core.policies import RunLimits
 from imaging_core.ports import (
@@ -43,9 +36,7 @@ from imaging_core.ports import (
     QueueLimits,
     QueueState,
 )
-from imaging_core.records import request_to_record
-
-log = logging.getLogger("imaging.service")
+from imaging_core.submitting import Rings, fingerprint, with_seed
 
 #: How often a watched job's progress is looked at, in s.
 WATCH_EVERY_S = 0.25
@@ -103,18 +94,17 @@ class ImagingService:
         self.jobs = jobs
         self.events = events
         self.store = store
-        self._queue = queue
         self._gate = gate
         self._generators = generators
         self._limits = limits or RunLimits()
         self._queue_limits = queue_limits
         self._admit = admit
         self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
-        self._rings: set[asyncio.Task[None]] = set()
+        self._rings = Rings(queue)
 
     async def close(self) -> None:
         """Wait for the rings under way."""
-        await asyncio.gather(*self._rings, return_exceptions=True)
+        await self._rings.close()
 
     async def check_room(self) -> None:
         """Whether there is room for a new job's pictures now. Raises StorageFull, Unavailable."""
@@ -144,7 +134,7 @@ class ImagingService:
         Unavailable.
         """
         capabilities = await self.capabilities(backend)
-        fitted = _with_seed(capabilities.fit(request))
+        fitted = with_seed(capabilities.fit(request))
         if self._admit is not None:
             await self._admit()
         job = Job(
@@ -161,28 +151,13 @@ class ImagingService:
         )
         idempotency = None
         if idempotency_key is not None:
-            fingerprint = _fingerprint(request, backend, max_wait_s, keep_days)
-            idempotency = Idempotency(key=f"{owner or ''}:{idempotency_key}", fingerprint=fingerprint)
+            digest = fingerprint(request, backend, max_wait_s, keep_days)
+            idempotency = Idempotency(key=f"{owner or ''}:{idempotency_key}", fingerprint=digest)
         event = event_of(job, EventKind.QUEUED, at=job.created_at)
         stored = await self.jobs.add(job, events=[event], idempotency=idempotency, limits=self._queue_limits)
         if stored.id == job.id:
-            self._ring(stored)
+            self._rings.ring(stored)
         return stored
-
-    def _ring(self, job: Job) -> None:
-        # The answer to a submit depends on the repository alone; a lost ring costs the sweep's delay, never the job.
-        task = asyncio.create_task(self._ring_for(job))
-        self._rings.add(task)
-        task.add_done_callback(self._rings.discard)
-
-    async def _ring_for(self, job: Job) -> None:
-        try:
-            await self._queue.ring(job.backend, job.id)
-        except Unavailable as error:
-            facts = {"job_id": job.id, "backend": job.backend}
-            log.warning("A ring was lost; the sweep will find the job: %s", error, extra=facts)
-        except Exception as error:  # noqa: BLE001  # nobody awaits a ring, and nothing but speed depends on it
-            log_fault(log, "A bell failed.", error, {"job_id": job.id, "backend": job.backend})
 
     # --- looking -----------------------------------------------------------------------------------------
 
@@ -339,22 +314,3 @@ class ImagingService:
         return BackendView(
             name=name, capabilities=capabilities, answers=answers, message=message, gate=gate, queue=queue
         )
-
-
-def _with_seed(request: ImageRequest) -> ImageRequest:
-    """The request with a seed drawn if it has none, so that a second call asks for the same picture."""
-    highest = MAX_SEED - request.count + 1
-    if request.seed is None:
-        # 0 means "random" to Stability, so it is never drawn.
-        return attrs.evolve(request, seed=1 + secrets.randbelow(highest))
-    if request.seed > highest:
-        message = f"must be at most {highest} for {request.count} pictures, since each takes the next seed."
-        raise InvalidRequest([FieldProblem(field="seed", message=message)])
-    return request
-
-
-def _fingerprint(request: ImageRequest, backend: str, max_wait_s: float | None, keep_days: float | None) -> str:
-    record: dict[str, object] = {"backend": backend, "max_wait_s": max_wait_s, **request_to_record(request)}
-    if keep_days is not None:
-        record["keep_days"] = keep_days
-    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()

@@ -82,7 +82,7 @@ async def test_every_picture_of_a_job_has_a_legal_seed() -> None:
 async def test_the_largest_seed_that_can_be_drawn_leaves_room_for_the_pictures(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("imaging_core.service.secrets.randbelow", lambda below: below - 1)
+    monkeypatch.setattr("imaging_core.submitting.secrets.randbelow", lambda below: below - 1)
 
     assert (await World().submit(count=8)).request.seed == MAX_SEED - 7
 

@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entrypoints.api import job_answers
+from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import encode, etag_of, json_answer, matches
 from entrypoints.api.job_shapes import Accepted, Detail, JobList, Status
@@ -88,7 +89,7 @@ class JobsDoor:
 
     async def status(self, request: Request, image_id: str) -> Response:
         """Poll this until status is finished, failed or cancelled; with If-None-Match, 304 while nothing changed."""
-        view = await self._service.view(image_id)
+        view = await self._service.view(image_id, owner=caller_of(request).sees)
         return self._status(request, view)
 
     def _status(self, request: Request, view: JobView) -> Response:
@@ -118,26 +119,30 @@ class JobsDoor:
             message = f"There is a filter that is not known here. The filters are: {', '.join(sorted(_LISTED))}."
             raise InvalidRequest([FieldProblem(field="", message=message)])
         query = JobQuery(
-            statuses=frozenset(status) if status else None, backend=backend or None, cursor=cursor or None, limit=limit
+            statuses=frozenset(status) if status else None,
+            backend=backend or None,
+            owner=caller_of(request).sees,
+            cursor=cursor or None,
+            limit=limit,
         )
         page = await self._service.list(query)
         return json_answer({"jobs": [job_answers.entry(job) for job in page.jobs], "next_cursor": page.cursor})
 
-    async def job(self, request: Request, image_id: str) -> Response:  # noqa: ARG002  # a lean endpoint takes it
+    async def job(self, request: Request, image_id: str) -> Response:
         """The request, every backend call, every failure and every picture of one job."""
-        return json_answer(job_answers.detail(await self._service.view(image_id)))
+        return json_answer(job_answers.detail(await self._service.view(image_id, owner=caller_of(request).sees)))
 
-    async def cancel(self, request: Request, image_id: str) -> Response:  # noqa: ARG002  # a lean endpoint takes it
+    async def cancel(self, request: Request, image_id: str) -> Response:
         """200 when the job is cancelled, 202 while its worker still has to stop it, 409 when it has already ended."""
-        job = await self._service.cancel(image_id)
+        job = await self._service.cancel(image_id, owner=caller_of(request).sees)
         view = await self._service.view_of(job)
         return json_answer(job_answers.status(view), 200 if job.status.terminal else 202)
 
-    async def retry(self, request: Request, image_id: str) -> Response:  # noqa: ARG002  # a lean endpoint takes it
+    async def retry(self, request: Request, image_id: str) -> Response:
         """A new job for the same request, with the same seed; retry_of of its status names the old one."""
-        return submitted(await self._service.retry(image_id), self._config)
+        return submitted(await self._service.retry(image_id, owner=caller_of(request).sees), self._config)
 
-    async def delete(self, request: Request, image_id: str) -> Response:  # noqa: ARG002  # a lean endpoint takes it
+    async def delete(self, request: Request, image_id: str) -> Response:
         """409 while the job is open; afterwards its id answers 410."""
-        await self._service.delete(image_id)
+        await self._service.delete(image_id, owner=caller_of(request).sees)
         return Response(status_code=204)

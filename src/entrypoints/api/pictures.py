@@ -8,6 +8,7 @@ from starlette.responses import Response, StreamingResponse
 
 from entrypoints.api import job_answers
 from entrypoints.api.byte_ranges import Unsatisfiable, one_range, part
+from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.edge import HEAD
 from entrypoints.api.encoding import json_answer, matches
@@ -61,7 +62,7 @@ class PicturesDoor:
     async def image(self, request: Request, image_id: str) -> Response:
         """The file itself; 202 with the status while the job is open, 409 with the reason if it ended without it."""
         index = _index(request)
-        job = await self._service.get(image_id)
+        job = await self._service.get(image_id, owner=caller_of(request).sees)
         try:
             ref = self._service.image_ref(job, index)
         except ImageNotReady:
@@ -89,9 +90,9 @@ class PicturesDoor:
             return Response(data if span is None else data[start:stop], status, headers, media_type)
         return StreamingResponse(data if span is None else part(data, start, stop), status, headers, media_type)
 
-    async def preview(self, request: Request, image_id: str) -> Response:  # noqa: ARG002  # a lean endpoint takes it
+    async def preview(self, request: Request, image_id: str) -> Response:
         """How the picture looks so far; 404 while there is nothing to see, and once the job has ended."""
-        view = await self._service.view(image_id)
+        view = await self._service.view(image_id, owner=caller_of(request).sees)
         preview = view.progress.preview if view.progress else None
         if preview is None:
             raise Problem("not-found", 404, "There is no preview of that job now.")

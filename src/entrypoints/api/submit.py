@@ -8,6 +8,7 @@ from starlette.responses import Response
 
 from entrypoints.api import job_answers
 from entrypoints.api.bodies import read_json
+from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer
 from entrypoints.api.job_shapes import Accepted
@@ -58,7 +59,7 @@ class SubmitDoor:
         key = _idempotency_key(request)
         fields = SubmittedFields(await read_json(request, self._config), model)
         try:
-            job = await self._queue(fields, fields.backend or default, key)
+            job = await self._queue(fields, fields.backend or default, key, owner=caller_of(request).owner)
         except UnknownBackend as error:
             if fields.backend is not None:
                 raise
@@ -67,12 +68,14 @@ class SubmitDoor:
             ) from None
         return submitted(job, self._config)
 
-    async def _queue(self, fields: SubmittedFields, backend: str, key: str | None) -> Job:
+    async def _queue(self, fields: SubmittedFields, backend: str, key: str | None, *, owner: str | None) -> Job:
         # Only a field that no model knows needs a look at what the backend lists.
         settings = (await self._service.capabilities(backend)).parameters if fields.further else ()
         request = fields.request(parameter.name for parameter in settings)
         try:
-            return await self._service.submit(request, backend=backend, idempotency_key=key, keep_days=fields.keep_days)
+            return await self._service.submit(
+                request, backend=backend, owner=owner, idempotency_key=key, keep_days=fields.keep_days
+            )
         except InvalidRequest as error:
             raise fields.as_sent(error) from None
 

@@ -1,0 +1,45 @@
+"""All settings as one frozen object; imports pydantic-settings, its parts beside it and the core's policies."""
+
+import os
+from pathlib import Path
+from tempfile import gettempdir
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from entrypoints.settings.backends import BackendSettings
+from entrypoints.settings.doors import DoorSettings
+from entrypoints.settings.places import PlaceSettings
+from entrypoints.settings.promises import PromiseSettings
+from imaging_core.policies import GateLimits
+
+PREFIX = "IMAGING_"
+
+
+class Settings(PlaceSettings, BackendSettings, DoorSettings, PromiseSettings, BaseSettings):
+    """What was set, with defaults for the rest. Times in s."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=".env", env_ignore_empty=True, extra="ignore", frozen=True, populate_by_name=True
+    )
+
+    @property
+    def gate_limits(self) -> dict[str, GateLimits]:
+        """How each backend may be called."""
+        permit = self.lease_s
+        return {
+            "stability": GateLimits(slots=self.stability_slots, calls=self.stability_rate, permit_lease_s=permit),
+            "local": GateLimits(slots=max(1, len(self.sdwebui_urls)), permit_lease_s=permit),
+            "demo": GateLimits(slots=2, permit_lease_s=permit),
+        }
+
+    @property
+    def worker_slots(self) -> dict[str, int]:
+        """Calls at a time in one process, by backend that is set up."""
+        return {name: gate.slots for name, gate in self.gate_limits.items() if name not in self.unconfigured}
+
+    @property
+    def run_dir(self) -> Path:
+        """Where a process leaves signs of life: gone with the machine's boot."""
+        folder = Path(os.environ.get("XDG_RUNTIME_DIR") or gettempdir()) / f"imaging-{os.getuid()}"
+        folder.mkdir(mode=0o700, exist_ok=True)
+        return folder
