@@ -17,6 +17,7 @@ from adapters.sdwebui.failures import bad_answer, not_as_asked
 from adapters.sdwebui.payload import Asked
 from imaging_core.errors import CallFailed, Charged
 from imaging_core.events import Preview
+from imaging_core.formats import media_type_of
 from imaging_core.images import GeneratedImage
 
 #: The line of the infotext that tells what was done; prompts come before it.
@@ -73,8 +74,8 @@ def preview_of(encoded: object) -> Preview | None:
         data = base64.b64decode(encoded, validate=True)
     except ValueError:
         return None
-    kind = _magic(data)
-    return Preview(data=data, media_type=f"image/{kind.lower()}") if kind else None
+    media_type = media_type_of(data)
+    return Preview(data=data, media_type=media_type) if media_type else None
 
 
 def _object(text: Any, where: str, what: str) -> dict[str, Any]:
@@ -134,11 +135,11 @@ def _picture(encoded: object, seed: int, asked: Asked, where: str) -> GeneratedI
         data = base64.b64decode(encoded.rpartition(";base64,")[2], validate=True)
     except ValueError as error:
         raise bad_answer(where, "with a picture that is cut off or no base64") from error
-    kind = _magic(data)
-    if kind is None:
+    media_type = media_type_of(data)
+    if media_type is None:
         raise bad_answer(where, "with a file that is neither PNG, JPEG nor WebP", retryable=False)
     try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+        with Image.open(io.BytesIO(data), formats=[media_type.removeprefix("image/")]) as picture:
             size = picture.size
             # Judged by its header: a 20 KB file can ask for gigabytes of pixels.
             if size == (asked.width, asked.height):
@@ -148,17 +149,7 @@ def _picture(encoded: object, seed: int, asked: Asked, where: str) -> GeneratedI
     if size != (asked.width, asked.height):
         what = f"made a picture of {size[0]} x {size[1]} px instead of {asked.width} x {asked.height}"
         raise not_as_asked(where, what)
-    return GeneratedImage(data=data, media_type=f"image/{kind.lower()}", width=size[0], height=size[1], seed=seed)
-
-
-def _magic(data: bytes) -> str | None:
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    return None
+    return GeneratedImage(data=data, media_type=media_type, width=size[0], height=size[1], seed=seed)
 
 
 def _shown(value: object) -> str:

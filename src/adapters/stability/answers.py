@@ -18,6 +18,7 @@ from PIL import Image
 
 from adapters.stability.failures import bad_answer
 from imaging_core.errors import Charged
+from imaging_core.formats import media_type_of
 from imaging_core.images import MAX_SEED, GeneratedImage
 
 log = logging.getLogger("imaging.stability")
@@ -124,9 +125,11 @@ def _from_json(body: bytes) -> tuple[bytes, object, object]:
 
 def _decoded(data: bytes, max_pixels: int) -> tuple[str, int, int]:
     """Media type, width and height of a picture of which every pixel was decoded."""
-    kind = _magic(data)
+    media_type = media_type_of(data)
+    if media_type is None:
+        raise bad_answer("with nothing" if not data else "with a file that is neither PNG, JPEG nor WebP")
     try:
-        with Image.open(io.BytesIO(data), formats=[kind]) as picture:
+        with Image.open(io.BytesIO(data), formats=[media_type.removeprefix("image/")]) as picture:
             width, height = picture.size
             # Judged by its header: a 20 KB file can ask for gigabytes of pixels.
             fits = max(width, height) <= _MAX_SIDE and width * height <= max_pixels
@@ -136,17 +139,7 @@ def _decoded(data: bytes, max_pixels: int) -> tuple[str, int, int]:
         raise bad_answer("with a picture that cannot be decoded") from error
     if not fits:
         raise bad_answer(f"with a picture of {width} x {height} px, which is too large to be true")
-    return f"image/{kind.lower()}", width, height
-
-
-def _magic(data: bytes) -> str:
-    if data.startswith(b"\x89PNG\r\n\x1a\n"):
-        return "PNG"
-    if data.startswith(b"\xff\xd8\xff"):
-        return "JPEG"
-    if data[:4] == b"RIFF" and data[8:12] == b"WEBP":
-        return "WEBP"
-    raise bad_answer("with nothing" if not data else "with a file that is neither PNG, JPEG nor WebP")
+    return media_type, width, height
 
 
 def _seed(told: object, asked: int) -> int:
