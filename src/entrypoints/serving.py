@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import uvicorn
 
+from entrypoints.api.closing import closing_of
 from entrypoints.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -78,6 +79,8 @@ async def serve(app: "FastAPI", sock: socket.socket, stop: asyncio.Event, *, rea
     stopping = asyncio.create_task(stop.wait())
     try:
         await asyncio.wait({serving, stopping}, return_when=asyncio.FIRST_COMPLETED)
+        # Streams end first, and whole, while everything behind them still works.
+        closing_of(app).begin()
         server.should_exit = True
         await serving
     finally:
