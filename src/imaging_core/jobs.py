@@ -13,6 +13,7 @@ import attrs
 
 from imaging_core.errors import Charged, FailureCode, JobConflict
 from imaging_core.images import ImageRef, ImageRequest, StoredCall, plan_calls
+from imaging_core.webhooks import Webhook
 
 #: Raised when a stored job could no longer be read by the version before.
 SCHEMA = 1
@@ -189,6 +190,8 @@ class Job:
     keep_days: float | None = None
     #: The failed job this one tries again.
     retry_of: str | None = None
+    #: Who is to be told of its end.
+    webhook: Webhook | None = None
     #: Fields written by a newer version, kept as they were.
     unknown: Mapping[str, object] = attrs.field(factory=dict, repr=False)
 

@@ -13,6 +13,7 @@ from imaging_core.errors import Charged, FailureCode, UnreadableJob
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.images import ImageRef, ImageRequest, StoredCall
 from imaging_core.jobs import SCHEMA, Call, CallState, Job, JobFailure, JobStatus, Lease, LeaseReason
+from imaging_core.webhooks import webhook_from_record
 
 Record = dict[str, Any]
 
@@ -64,6 +65,7 @@ def job_from_record(record: Mapping[str, Any]) -> Job:
     known["calls"] = tuple(Call(**{**c, "state": CallState(c["state"])}) for c in record.get("calls", ()))
     known["failures"] = tuple(map(_failure, record.get("failures", ())))
     known["images"] = tuple(ImageRef(**image) for image in record.get("images", ()))
+    known["webhook"] = webhook_from_record(record["webhook"]) if record.get("webhook") else None
     return Job(**known, unknown={k: v for k, v in record.items() if k not in _JOB_FIELDS})
 
 
