@@ -55,6 +55,10 @@ SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 900.0
 ASIDE_S = 0.3
 
 
+#: Puts into a call's pictures how they were made: given the job and where in it the first of them is.
+Mark = Callable[[Job, int, Generated], Generated]
+
+
 @attrs.frozen(kw_only=True)
 class RunnerParts:
     """Everything a runner works with."""
@@ -68,6 +72,8 @@ class RunnerParts:
     worker: str
     limits: RunLimits = attrs.field(factory=RunLimits)
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    #: Must neither fail nor lose a picture; None leaves them as the backend made them.
+    mark: Mark | None = None
 
 
 #: How long what runs beside an attempt gets to end, in s.
@@ -266,6 +272,9 @@ class Attempt:
 
     async def _store(self, planned: PlannedCall, generated: Generated) -> bool:
         job_id, first = self._held.job.id, planned.first_image
+        if self._parts.mark is not None:
+            # Before the store sees them: size and sha256 are those of the file as it is handed out.
+            generated = self._parts.mark(self._held.job, first, generated)
         try:
             await insist(lambda: self._parts.store.put(job_id, planned.index, generated, first_image=first))
         except Unavailable as error:
