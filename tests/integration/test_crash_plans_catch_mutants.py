@@ -10,6 +10,7 @@ import pytest
 
 from adapters.directory import DirectoryImageStore
 from adapters.directory.calls import store_call
+from adapters.directory.draft import NamelessDraft
 from adapters.directory.folder import Folder
 from crash_plans import every_cancel, every_crash, every_zombie
 from crash_worker import ACTING, MemoryStage
@@ -167,11 +168,11 @@ async def test_a_store_that_overwrites_is_caught() -> None:
 
 
 async def test_a_directory_that_overwrites_is_caught(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def publish(self: Folder, temporary: str, name: str) -> bool:
-        self.rename(temporary, name)
+    def publish(self: NamelessDraft, name: str) -> bool:
+        self.replace(name)
         return True
 
-    monkeypatch.setattr(Folder, "publish", publish)
+    monkeypatch.setattr(NamelessDraft, "publish", publish)
     store = DirectoryImageStore(tmp_path, reserve_bytes=0)
     monkeypatch.setattr(DirectoryImageStore, "_put", _without_a_look)
 
@@ -193,12 +194,12 @@ async def test_a_record_that_is_written_before_its_pictures_is_caught(
         # What the record will say is learnt on the side; then it is published while its pictures are still to come.
         with folder.enter("aside", create=True) as aside:
             stored = store_call(aside, job_id, call, generated, first_image)
-        folder.publish(folder.write_temporary(json.dumps(stored_call_to_record(stored)).encode()), f"{call}.json")
+        folder.draft(json.dumps(stored_call_to_record(stored)).encode()).publish(f"{call}.json")
         worker = ACTING.get()
         assert worker is not None
         worker.point_in_thread("before the pictures")
         for image, ref in zip(generated.images, stored.images, strict=True):
-            folder.rename(folder.write_temporary(image.data), ref.key.partition("/")[2])
+            folder.draft(image.data).replace(ref.key.partition("/")[2])
         return stored
 
     monkeypatch.setattr("adapters.directory.store.store_call", record_first)

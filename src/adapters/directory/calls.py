@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 
+from adapters.directory.draft import Draft
 from adapters.directory.folder import Folder
 from imaging_core.errors import Unavailable
 from imaging_core.images import Generated, GeneratedImage, ImageRef, StoredCall
@@ -49,21 +50,20 @@ def store_call(folder: Folder, job_id: str, call: int, generated: Generated, fir
     )
     # Equal pictures of a call are one file.
     files = {_file_name(ref): (image.data, ref.sha256) for ref, (_, image) in zip(refs, pictures, strict=True)}
-    written: dict[str, str] = {}
+    drafts: dict[str, Draft] = {}
     try:
         # All of it is on the disk before any of it gets its name: that there is no room comes out here, without a trace.
         for name, (data, sha256) in files.items():
-            written[name] = folder.write_temporary(data, sha256=sha256)
-        manifest = folder.write_temporary(json.dumps(stored_call_to_record(stored)).encode())
-    except BaseException:
-        for temporary in written.values():
-            folder.remove(temporary)
-        raise
-    for name, temporary in written.items():
-        folder.rename(temporary, name)
-    folder.sync()
-    if not folder.publish(manifest, f"{call}.json"):
-        stored = read_call(folder, call) or stored
+            drafts[name] = folder.draft(data, sha256=sha256)
+        manifest = drafts[f"{call}.json"] = folder.draft(json.dumps(stored_call_to_record(stored)).encode())
+        for name in files:
+            drafts[name].replace(name)
+        folder.sync()
+        if not manifest.publish(f"{call}.json"):
+            stored = read_call(folder, call) or stored
+    finally:
+        for draft in drafts.values():
+            draft.discard()
     folder.sync()
     _remove_losers(folder, stored)
     return stored

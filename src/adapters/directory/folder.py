@@ -1,20 +1,16 @@
-"""One open directory and what may be done in it without ever leaving it; imports stdlib only.
+"""One open directory and what may be done in it without ever leaving it; imports stdlib and its neighbour.
 
 Everything here blocks, and raises OSError. All names are single path components, resolved against an open descriptor,
 and no symbolic link is followed below the root: a name can therefore open nothing outside, whatever the tree becomes.
 """
 
 import errno
-import hashlib
 import os
-import secrets
 import stat
 from typing import Self
 
-#: What half-written files are called, so that whoever tidies up knows them.
-TEMPORARY = ".tmp-"
+from adapters.directory.draft import Draft, write_draft
 
-_WRITE_AT_ONCE = 1 << 20
 _NOT_EMPTY_OR_GONE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR})
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
@@ -74,42 +70,12 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def write_temporary(self, data: bytes, *, sha256: str | None = None) -> str:
-        """The temporary name of a new durable file with these bytes, which should have that sha256.
+    def draft(self, data: bytes, *, sha256: str | None = None) -> Draft:
+        """A new durable file with these bytes, which should have that sha256, that awaits its name.
 
         Raises OSError and leaves nothing when they did not all get there.
         """
-        name = f"{TEMPORARY}{secrets.token_hex(12)}"
-        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=self._fd)
-        try:
-            try:
-                _write_all(descriptor, data, sha256)
-            finally:
-                os.close(descriptor)
-        except BaseException:
-            self.remove(name)
-            raise
-        return name
-
-    def rename(self, old: str, new: str) -> None:
-        """Give a file another name, over one that may have it already."""
-        os.rename(old, new, src_dir_fd=self._fd, dst_dir_fd=self._fd)  # by descriptor
-
-    def publish(self, temporary: str, name: str) -> bool:
-        """Give a temporary file its name, unless another has it: whether it was the first."""
-        try:
-            os.link(temporary, name, src_dir_fd=self._fd, dst_dir_fd=self._fd)
-        except FileExistsError:
-            # NFS repeats a request whose reply was lost, and then says that the name exists: two names are proof.
-            return os.stat(temporary, dir_fd=self._fd, follow_symlinks=False).st_nlink > 1
-        except OSError as error:
-            # link(2): EPERM means that the file system has no hard links.
-            if error.errno == errno.EPERM:
-                error.errno = errno.ENOTSUP
-            raise
-        finally:
-            self.remove(temporary)
-        return True
+        return write_draft(self._fd, data, sha256=sha256)
 
     def remove(self, name: str) -> bool:
         """Whether there was such a file to remove."""
@@ -135,19 +101,6 @@ class Folder:
         """Bytes that can still be written by this user."""
         room = os.fstatvfs(self._fd)
         return room.f_bavail * room.f_frsize
-
-
-def _write_all(descriptor: int, data: bytes, sha256: str | None) -> None:
-    digest = hashlib.sha256()
-    rest = memoryview(data)
-    while rest:
-        # On a nearly full disk write() stores a part and says so by its result alone.
-        written = os.write(descriptor, rest[:_WRITE_AT_ONCE])
-        digest.update(rest[:written])
-        rest = rest[written:]
-    os.fsync(descriptor)
-    if os.fstat(descriptor).st_size != len(data) or sha256 not in {None, digest.hexdigest()}:
-        raise OSError(errno.EIO, "the file is not what was written to it")
 
 
 def _regular(status: os.stat_result) -> int:

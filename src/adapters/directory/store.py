@@ -3,7 +3,7 @@
 root/3f/3f0c.../
     0-<sha256>.png      a picture of call 0, named after its content
     0.json              the manifest of call 0: written last and linked, so the first writer wins and a reader sees all
-    .tmp-...            being written, or left by a crash
+    .tmp-...            being written, or left by a crash, where the file system has no files without a name
 """
 
 import asyncio
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from adapters.directory.calls import KEY, MANIFEST, read_call, store_call
+from adapters.directory.draft import TEMPORARY, temporary_name
 from adapters.directory.failures import translated
-from adapters.directory.folder import TEMPORARY, Folder
+from adapters.directory.folder import Folder
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.images import Generated, ImageRef, StoredCall
 from imaging_core.jobs import JOB_ID
@@ -150,9 +151,9 @@ class DirectoryImageStore:
                     f"Only {free >> 20} MiB are free for pictures in {self.root}, less than the reserve of "
                     f"{self._reserve >> 20} MiB. Free disk space or delete old pictures."
                 )
-            probe = root.write_temporary(b"imaging checks that it can store pictures here\n")
-            root.publish(probe, f"{probe}-linked")
-            root.remove(f"{probe}-linked")
+            name = temporary_name()
+            root.draft(b"imaging checks that it can store pictures here\n").publish(name)
+            root.remove(name)
 
     # --- reading -----------------------------------------------------------------------------------------
 

@@ -1,0 +1,173 @@
+"""A file on its way to its name: without any until then where the file system can do that; imports stdlib only.
+
+Everything here blocks, and raises OSError. What has no name is gone with the process that wrote it, so that a crash
+leaves nothing half-written; elsewhere (NFS, macOS) it has a temporary name, which somebody must tidy up after a crash.
+"""
+
+import errno
+import hashlib
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Protocol
+
+#: What half-written files with a name are called, so that whoever tidies up knows them.
+TEMPORARY = ".tmp-"
+
+#: Where Linux shows open files as names that can be linked: linkat(2), AT_SYMLINK_FOLLOW.
+_OPEN_FILES = "/proc/self/fd"
+#: What open(2) says where there are no files without a name; EISDIR comes from kernels that do not know the flag.
+_NO_NAMELESS = frozenset({errno.EOPNOTSUPP, errno.EISDIR, errno.EINVAL, errno.ENOENT})
+_WRITE_AT_ONCE = 1 << 20
+
+
+class Draft(Protocol):
+    """A durable file that awaits its name: publish, replace or discard it."""
+
+    def publish(self, name: str) -> bool:
+        """Give it that name, unless another has it: whether it was the first."""
+        ...
+
+    def replace(self, name: str) -> None:
+        """Give it that name, also when another has it."""
+        ...
+
+    def discard(self) -> None:
+        """Let go of it, if it is not gone or published already."""
+        ...
+
+
+def write_draft(folder: int, data: bytes, *, sha256: str | None = None) -> Draft:
+    """A file in that open directory with these bytes, which should have that sha256.
+
+    Raises OSError and leaves nothing when they did not all get there.
+    """
+    descriptor = _open_nameless(folder)
+    if descriptor is not None:
+        try:
+            _write_all(descriptor, data, sha256)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return NamelessDraft(folder, descriptor)
+    name = temporary_name()
+    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    draft = NamedDraft(folder, name)
+    try:
+        try:
+            _write_all(descriptor, data, sha256)
+        finally:
+            os.close(descriptor)
+    except BaseException:
+        draft.discard()
+        raise
+    return draft
+
+
+class NamelessDraft:
+    """An open file without a name, gone when it is closed."""
+
+    def __init__(self, folder: int, descriptor: int) -> None:
+        self._folder = folder
+        self._fd: int | None = descriptor
+
+    def publish(self, name: str) -> bool:
+        """Give it that name, unless another has it: whether it was the first."""
+        try:
+            self._link(name)
+        except FileExistsError:
+            return False
+        finally:
+            self.discard()
+        return True
+
+    def replace(self, name: str) -> None:
+        """Give it that name, also when another has it."""
+        try:
+            self._link(name)
+        except FileExistsError:
+            # A name can only be taken over by a file that has one.
+            other = temporary_name()
+            self._link(other)
+            NamedDraft(self._folder, other).replace(name)
+        self.discard()
+
+    def discard(self) -> None:
+        """Close it."""
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+    def _link(self, name: str) -> None:
+        with _without_links():
+            os.link(f"{_OPEN_FILES}/{self._fd}", name, dst_dir_fd=self._folder, follow_symlinks=True)
+
+
+class NamedDraft:
+    """A file under a temporary name."""
+
+    def __init__(self, folder: int, name: str) -> None:
+        self._folder = folder
+        self._name = name
+
+    def publish(self, name: str) -> bool:
+        """Give it that name, unless another has it: whether it was the first."""
+        try:
+            with _without_links():
+                os.link(self._name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)
+        except FileExistsError:
+            # NFS repeats a request whose reply was lost, and then says that the name exists: two names are proof.
+            return os.stat(self._name, dir_fd=self._folder, follow_symlinks=False).st_nlink > 1
+        finally:
+            self.discard()
+        return True
+
+    def replace(self, name: str) -> None:
+        """Give it that name, also when another has it."""
+        os.rename(self._name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)  # by descriptor
+
+    def discard(self) -> None:
+        """Remove the temporary name, if it is still there."""
+        with suppress(FileNotFoundError):
+            os.unlink(self._name, dir_fd=self._folder)  # by descriptor
+
+
+def _open_nameless(folder: int) -> int | None:
+    if not hasattr(os, "O_TMPFILE") or not os.path.isdir(_OPEN_FILES):  # noqa: PTH112  # a constant
+        return None
+    try:
+        return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600, dir_fd=folder)
+    except OSError as error:
+        if error.errno in _NO_NAMELESS:
+            return None
+        raise
+
+
+@contextmanager
+def _without_links() -> Iterator[None]:
+    """link(2): EPERM means that the file system has no hard links."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno == errno.EPERM:
+            error.errno = errno.ENOTSUP
+        raise
+
+
+def temporary_name() -> str:
+    """A name that nobody has and everybody knows for what it is."""
+    return f"{TEMPORARY}{secrets.token_hex(12)}"
+
+
+def _write_all(descriptor: int, data: bytes, sha256: str | None) -> None:
+    digest = hashlib.sha256()
+    rest = memoryview(data)
+    while rest:
+        # On a nearly full disk write() stores a part and says so by its result alone.
+        written = os.write(descriptor, rest[:_WRITE_AT_ONCE])
+        digest.update(rest[:written])
+        rest = rest[written:]
+    os.fsync(descriptor)
+    if os.fstat(descriptor).st_size != len(data) or sha256 not in {None, digest.hexdigest()}:
+        raise OSError(errno.EIO, "the file is not what was written to it")
