@@ -12,15 +12,18 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
-import uvicorn
 import uvloop
 
 from contracts.samples import png
 from entrypoints.api import ApiConfig, create_app
+from entrypoints.guarded_http import ConnectionLimits
+from entrypoints.serving import serve
+from imaging_core.capabilities import Capabilities
 from imaging_core.embedded import open_imaging
 from imaging_core.errors import CallFailed, CallRejected, Charged, FailureCode, Unavailable
 from imaging_core.events import Preview
-from imaging_core.images import Capabilities, Generated, GeneratedImage, Parameter, ParameterKind
+from imaging_core.images import Generated, GeneratedImage
+from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.ports import CallProgress, GenerationCall, Report
 from imaging_core.service import ImagingService
 
@@ -111,21 +114,12 @@ class ObedientGenerator:
         return "It answers."
 
 
-class _Server(uvicorn.Server):
-    def __init__(self, config: uvicorn.Config, ready: threading.Event) -> None:
-        super().__init__(config)
-        self._ready = ready
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self._ready.set()
-
-
 class RunningApi:
     """A served API, and the service behind it."""
 
-    def __init__(self, **config: Any) -> None:
+    def __init__(self, *, limits: ConnectionLimits | None = None, **config: Any) -> None:
         self._config = ApiConfig(**config)
+        self._limits = limits
         self._ready = threading.Event()
         self._socket = socket.socket()
         self._socket.bind(("127.0.0.1", 0))
@@ -138,15 +132,12 @@ class RunningApi:
 
     async def _run(self) -> None:
         self._loop = asyncio.get_running_loop()
+        self._stop = asyncio.Event()
         self.cloud, self.webui = ObedientGenerator(_CLOUD), ObedientGenerator(_WEBUI)
         async with open_imaging(self.cloud, self.webui, slots={"stability": 4}, grace_s=0.1) as self.service:
             self.service.unconfigured = {"spare": "Set IMAGING_SPARE_URL to use the spare backend."}
             app = create_app(self.service, config=self._config)
-            config = uvicorn.Config(
-                app, loop="uvloop", http="httptools", lifespan="off", log_config=None, access_log=False
-            )
-            self._server = _Server(config, self._ready)
-            await self._server.serve(sockets=[self._socket])
+            await serve(app, self._socket, self._stop, ready=self._ready.set, limits=self._limits)
 
     @contextmanager
     def serving(self) -> Iterator["RunningApi"]:
@@ -156,10 +147,19 @@ class RunningApi:
         try:
             yield self
         finally:
-            self._server.should_exit = True
+            self.stop()
             self._thread.join(10)
             self._socket.close()
             assert not self._thread.is_alive()
+
+    def stop(self) -> None:
+        """Tell it to stop, as a signal would."""
+        self._loop.call_soon_threadsafe(self._stop.set)
+
+    @property
+    def ended(self) -> bool:
+        """Whether it has stopped."""
+        return not self._thread.is_alive()
 
     def within(self, action: Callable[[], Awaitable[T]]) -> T:
         """The result of doing it on the service's own loop."""

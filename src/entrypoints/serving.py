@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import uvicorn
 
 from entrypoints.api.closing import closing_of
+from entrypoints.guarded_http import ConnectionLimits, guarded
 from entrypoints.settings import Settings, SettingsError
 
 if TYPE_CHECKING:
@@ -16,6 +17,10 @@ if TYPE_CHECKING:
 
 #: How long open requests get at a stop, in s; event streams and half-sent bodies are cut then.
 REQUEST_GRACE_S = 10
+#: How long a connection may idle between two requests, in s.
+KEEP_ALIVE_S = 30
+#: Open files that are asked for; each connection is one.
+MOST_FILES = 65_536
 
 
 class PortTaken(SettingsError):
@@ -63,16 +68,25 @@ def refuse_open_door(settings: Settings) -> None:
         )
 
 
-async def serve(app: "FastAPI", sock: socket.socket, stop: asyncio.Event, *, ready: Callable[[], None]) -> None:
+async def serve(
+    app: "FastAPI",
+    sock: socket.socket,
+    stop: asyncio.Event,
+    *,
+    ready: Callable[[], None],
+    limits: ConnectionLimits | None = None,
+) -> None:
     """Serve until `stop` is set; then the listener closes at once and open requests end or are cut."""
+    _make_room_for_connections()
     config = uvicorn.Config(
         app,
+        http=guarded(limits or ConnectionLimits()),
         log_config=None,
         access_log=False,
         server_header=False,
         lifespan="off",
         timeout_graceful_shutdown=REQUEST_GRACE_S,
-        timeout_keep_alive=30,
+        timeout_keep_alive=KEEP_ALIVE_S,
     )
     server = _Server(config, ready)
     serving = asyncio.create_task(server.serve(sockets=[sock]))
@@ -85,3 +99,16 @@ async def serve(app: "FastAPI", sock: socket.socket, stop: asyncio.Event, *, rea
         await serving
     finally:
         stopping.cancel()
+
+
+def _make_room_for_connections() -> None:
+    """Many systems begin a process with 1,024 open files at most, and let it ask for far more."""
+    try:
+        import resource  # noqa: PLC0415  # not on every system
+    except ImportError:
+        return
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    wanted = MOST_FILES if hard == resource.RLIM_INFINITY else min(hard, MOST_FILES)
+    if soft != resource.RLIM_INFINITY and soft < wanted:
+        with contextlib.suppress(OSError, ValueError):
+            resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
