@@ -5,12 +5,14 @@ from adapters.redis.events import RedisJobEvents
 from adapters.redis.gate import RedisGate
 from adapters.redis.link import RedisLink
 from adapters.redis.repository import RedisJobRepository
+from adapters.redis.webhook_outbox import RedisWebhookOutbox
 
 __all__ = [
     "RedisGate",
     "RedisJobEvents",
     "RedisJobRepository",
     "RedisLink",
+    "RedisWebhookOutbox",
     "UnsuitableRedis",
     "VolatileRedis",
     "check_durability",

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 
 from adapters.redis.clock import MICROSECOND, from_micros, to_micros
+from imaging_core.deliveries import end_of
 from imaging_core.events import JobEvent
 from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus
 from imaging_core.records import event_from_record, event_to_record, job_from_record, job_to_record, time_to_text
@@ -51,6 +52,7 @@ def job_fields(job: Job, version: int) -> Fields:
         "started": _micros_or_none(job.started_at),
         "ended": _micros_or_none(job.finished_at) if job.status.terminal else None,
         "expires": _micros_or_none(job.expires_at()),
+        "hook": _hook(job),
     }
     if job.lease is not None:
         fields["worker"] = job.lease.worker
@@ -59,6 +61,14 @@ def job_fields(job: Job, version: int) -> Fields:
         fields["until"] = to_micros(job.lease.until)
         fields["reason"] = job.lease.reason.value
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _hook(job: Job) -> str | None:
+    """Whom the job's end is to be told, for an end that its webhook wants."""
+    event = end_of(job)
+    if job.webhook is None or event not in job.webhook.events:
+        return None
+    return f"{event}@{job.webhook.host}"
 
 
 def job_from_row(row: Row) -> Job:

@@ -7,5 +7,6 @@ async with open_database(folder) as database:
 from adapters.sqlite.database import SqliteDatabase, open_database
 from adapters.sqlite.events import SqliteJobEvents
 from adapters.sqlite.repository import SqliteJobRepository
+from adapters.sqlite.webhook_outbox import SqliteWebhookOutbox
 
-__all__ = ["SqliteDatabase", "SqliteJobEvents", "SqliteJobRepository", "open_database"]
+__all__ = ["SqliteDatabase", "SqliteJobEvents", "SqliteJobRepository", "SqliteWebhookOutbox", "open_database"]

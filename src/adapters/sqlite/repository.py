@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from adapters.sqlite import job_rows
+from adapters.sqlite import job_rows, webhook_outbox
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
 from adapters.sqlite.writer import Transaction
@@ -97,6 +97,7 @@ class SqliteJobRepository:
             saved = attrs.evolve(_with_longest_lease(job, stored), version=stored.version + 1)
             # Changed while it waits, it has waited for as long as before.
             job_rows.update(connection, saved, stored.claimable_at or self._database.now())
+            webhook_outbox.owe(connection, saved, self._database.now())
             self._database.append(transaction, events)
             return saved
 

@@ -68,8 +68,32 @@ CREATE INDEX jobs_expiring ON jobs (expires_at) WHERE expires_at IS NOT NULL;
 CREATE INDEX jobs_ended ON jobs (finished_at) WHERE finished_at IS NOT NULL AND expires_at IS NULL;
 """
 
+#: A message to a webhook goes with its job. `due_at` is null unless it is to be sent; a claim moves it on by its lease.
+_DELIVERIES = """
+CREATE TABLE deliveries (
+    id TEXT PRIMARY KEY,
+    job_id TEXT NOT NULL REFERENCES jobs (id) ON DELETE CASCADE,
+    event TEXT NOT NULL,
+    host TEXT NOT NULL,
+    created_at INTEGER NOT NULL,
+    state TEXT NOT NULL,
+    due_at INTEGER,
+    tries INTEGER NOT NULL,
+    token TEXT,
+    attempts TEXT NOT NULL
+) WITHOUT ROWID;
+CREATE INDEX deliveries_by_job ON deliveries (job_id);
+CREATE INDEX deliveries_due ON deliveries (due_at, job_id, host) WHERE due_at IS NOT NULL;
+CREATE TABLE webhook_secrets (
+    owner TEXT PRIMARY KEY,
+    current TEXT NOT NULL,
+    previous TEXT,
+    previous_until INTEGER
+) WITHOUT ROWID;
+"""
+
 #: SQL scripts, each one step from one version to the next.
-MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY)
+MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:

@@ -5,5 +5,13 @@ from imaging_core.memory.image_store import MemoryImageStore
 from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.job_queue import MemoryJobQueue
 from imaging_core.memory.job_repository import MemoryJobRepository
+from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
 
-__all__ = ["MemoryGate", "MemoryImageStore", "MemoryJobEvents", "MemoryJobQueue", "MemoryJobRepository"]
+__all__ = [
+    "MemoryGate",
+    "MemoryImageStore",
+    "MemoryJobEvents",
+    "MemoryJobQueue",
+    "MemoryJobRepository",
+    "MemoryWebhookOutbox",
+]

@@ -26,6 +26,7 @@ from imaging_core.events import EventKind, JobEvent, event_of
 from imaging_core.jobs import SCHEMA, Job, JobStatus, Lease, LeaseReason
 from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.line import Line
+from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
 
 
@@ -65,6 +66,8 @@ class MemoryJobRepository:
         self._key_ends: list[tuple[datetime, str]] = []
         #: When to look whether a job is overdue; entries that no longer hold are dropped when met.
         self._due: list[tuple[datetime, str]] = []
+        #: What webhooks are to be told, in step with the jobs.
+        self.outbox = MemoryWebhookOutbox(self._now)
 
     async def add(
         self,
@@ -107,7 +110,9 @@ class MemoryJobRepository:
         entry = self._entry(job.id)
         if entry.job.version != job.version or entry.job.status.terminal:
             raise StaleJob(f"Job {job.id} changed since it was read.")
-        return self._write(entry, entry.job, _with_longest_lease(job, entry.job.lease), self._now(), events)
+        saved = self._write(entry, entry.job, _with_longest_lease(job, entry.job.lease), self._now(), events)
+        self.outbox.owe(saved, self._now())
+        return saved
 
     async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
         """Claim the first claimable job of a backend."""
@@ -175,6 +180,7 @@ class MemoryJobRepository:
         del self._entries[job.id]
         del self._by_age[bisect_left(self._by_age, (entry.sequence, job.id))]
         self._deleted.add(job.id)
+        self.outbox.forget(job.id)
         self._events.append(events)
 
     async def state(self, backend: str) -> QueueState:

@@ -20,6 +20,7 @@ redis.call('DEL', key, P .. 'progress:' .. id)
 redis.call('HSET', key, 'deleted', us(now), 'nonce', nonce)
 redis.call('ZREM', P .. 'expires', id)
 redis.call('ZREM', P .. 'ended', id)
+forget_delivery(id)
 unlist(job, job.status)
 append_all(ARGV[4], 5)
 return {us(now), 'ok'}

@@ -12,6 +12,9 @@
 --   claim:<nonce>       <id>:<token> of a claim, for a repetition after a lost answer
 --   events              the stream of what happened; `events:first` is its very first entry, trimmed or not
 --   progress:<id>       how far a started job has come
+--   delivery:<id>       hash: the message to a job's webhook about its end
+--   deliveries          pending ones, <id>@<host> by the moment they are due or their sender is taken for dead
+--   webhook-secrets:<owner>  hash: what an owner's messages are signed with
 --   seq                 the number of the last submit
 --
 -- Under `noeviction` Redis refuses the first write of a script that needs memory, but none after a write that frees
@@ -135,6 +138,27 @@ local function age(job)
     redis.call('ZADD', P .. 'expires', job.expires, job.id)
   elseif job.ended then
     redis.call('ZADD', P .. 'ended', job.ended, job.id)
+  end
+end
+
+local function owe(job, now)
+  -- The message that an end causes; `hook` is <event>@<host> of an end that the job's webhook wants.
+  if not job.hook or open(job.status) then
+    return
+  end
+  local event, host = string.match(job.hook, '^(.-)@(.*)$')
+  redis.call(
+    'HSET', P .. 'delivery:' .. job.id, 'job_id', job.id, 'event', event, 'host', host, 'created', us(now),
+    'state', 'pending', 'due', us(now), 'tries', 0, 'attempts', '[]'
+  )
+  redis.call('ZADD', P .. 'deliveries', us(now), job.id .. '@' .. host)
+end
+
+local function forget_delivery(id)
+  local host = redis.call('HGET', P .. 'delivery:' .. id, 'host')
+  if host then
+    redis.call('ZREM', P .. 'deliveries', id .. '@' .. host)
+    redis.call('DEL', P .. 'delivery:' .. id)
   end
 end
 

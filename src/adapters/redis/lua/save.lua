@@ -33,6 +33,7 @@ if job.status ~= stored.status then
   unlist(job, stored.status)
   enlist(job, job.status)
 end
+owe(job, now)
 if not open(job.status) then
   redis.call('DEL', P .. 'progress:' .. id)
   if ARGV[6] ~= '' then

@@ -1,0 +1,17 @@
+-- ARGV: job id, token, state, again in µs or '', attempts. Gives {now, the delivery} or {now} under another token.
+local now, key = clock(), P .. 'delivery:' .. ARGV[1]
+local stored = redis.call('HMGET', key, 'token', 'settled', 'host')
+if stored[1] ~= ARGV[2] then
+  -- The same, sent again after a lost answer.
+  return stored[2] == ARGV[2] and {us(now), redis.call('HGETALL', key)} or {us(now)}
+end
+local name = ARGV[1] .. '@' .. stored[3]
+redis.call('HDEL', key, 'token', 'due')
+redis.call('ZREM', P .. 'deliveries', name)
+redis.call('HSET', key, 'settled', ARGV[2], 'state', ARGV[3], 'attempts', ARGV[5])
+if ARGV[4] ~= '' then
+  local due = us(now + tonumber(ARGV[4]))
+  redis.call('HSET', key, 'due', due)
+  redis.call('ZADD', P .. 'deliveries', due, name)
+end
+return {us(now), redis.call('HGETALL', key)}

@@ -1,0 +1,96 @@
+"""The messages to webhooks in the Redis of the jobs, stored by the script that writes their ends; imports stdlib and the core."""
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from adapters.redis.clock import from_micros
+from adapters.redis.layout import from_json, micros, pairs, to_json
+from adapters.redis.link import RedisLink
+from imaging_core.deliveries import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    WebhookSecrets,
+    attempt_from_record,
+    attempt_to_record,
+    delivery_id,
+    job_id_of,
+)
+from imaging_core.webhooks import WebhookEvent
+
+
+class RedisWebhookOutbox:
+    """The deliveries that every repository on the same Redis stored."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+
+    async def claim(self, *, token: str, lease_s: float, busy: Collection[str] = ()) -> Delivery | None:
+        """The next delivery that is due, for the caller to send."""
+        return _first(await self._script("webhook_claim", token, micros(lease_s), *sorted(busy)))
+
+    async def settle(
+        self, delivery: Delivery, attempt: DeliveryAttempt, *, again_in_s: float | None = None
+    ) -> Delivery | None:
+        """Record what came of sending a claimed delivery."""
+        if delivery.token is None:
+            return None
+        # Only whoever holds the token adds an attempt, so the list as it was claimed is the list as it is.
+        again_at = None if again_in_s is None else await self._link.clock.now()
+        after = delivery.settled(attempt, again_at=again_at)
+        again = "" if again_in_s is None or after.state is not DeliveryState.PENDING else micros(again_in_s)
+        attempts = to_json([attempt_to_record(kept) for kept in after.attempts])
+        arguments = (delivery.job_id, delivery.token, after.state.value, again, attempts)
+        return _first(await self._script("webhook_settle", *arguments))
+
+    async def of_job(self, job_id: str) -> Sequence[Delivery]:
+        """The deliveries of a job."""
+        flat = await self._link.command("HGETALL", self._link.key("delivery", job_id))
+        return [_delivery(flat if isinstance(flat, dict) else pairs(flat))] if flat else []
+
+    async def resend(self, delivery_id: str) -> Delivery | None:
+        """Have a delivery sent again."""
+        return _first(await self._script("webhook_resend", job_id_of(delivery_id)))
+
+    async def secrets(self, owner: str | None, *, fresh: str) -> WebhookSecrets:
+        """What an owner's messages are signed with."""
+        return _secrets(await self._script("webhook_secret", owner or "", fresh, ""))
+
+    async def rotate(self, owner: str | None, *, fresh: str, keep_s: float) -> WebhookSecrets:
+        """Replace an owner's secret."""
+        return _secrets(await self._script("webhook_secret", owner or "", fresh, micros(keep_s)))
+
+    async def _script(self, name: str, *arguments: str | bytes | int) -> list[Any]:
+        answer: list[Any] = await self._link.script(name, *arguments)
+        self._link.clock.heard(int(answer[0]))
+        return answer[1:]
+
+
+def _first(answer: Sequence[Sequence[bytes]]) -> Delivery | None:
+    return _delivery(pairs(answer[0])) if answer else None
+
+
+def _delivery(fields: dict[bytes, bytes]) -> Delivery:
+    job_id, token = fields[b"job_id"].decode(), fields.get(b"token")
+    due = fields.get(b"due")
+    return Delivery(
+        id=delivery_id(job_id),
+        job_id=job_id,
+        event=WebhookEvent(fields[b"event"].decode()),
+        host=fields[b"host"].decode(),
+        created_at=from_micros(int(fields[b"created"])),
+        state=DeliveryState(fields[b"state"].decode()),
+        due_at=None if due is None else from_micros(int(due)),
+        tries=int(fields[b"tries"]),
+        attempts=tuple(map(attempt_from_record, from_json(fields[b"attempts"]))),
+        token=None if token is None else token.decode(),
+    )
+
+
+def _secrets(answer: Sequence[bytes]) -> WebhookSecrets:
+    current, previous, until = answer
+    return WebhookSecrets(
+        current=current.decode(),
+        previous=previous.decode() or None,
+        previous_until=from_micros(int(until)) if until else None,
+    )

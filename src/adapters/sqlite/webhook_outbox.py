@@ -1,0 +1,177 @@
+"""The messages to webhooks beside the jobs that cause them, stored in one step with their ends; imports stdlib and imaging_core.
+
+`due_at` and `token` are columns of their own, since claims change them without the record.
+"""
+
+import json
+import sqlite3
+from collections.abc import Collection, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from adapters.sqlite.clock import from_micros, to_micros
+from adapters.sqlite.database import SqliteDatabase
+from adapters.sqlite.writer import Transaction
+from imaging_core.deliveries import (
+    Delivery,
+    DeliveryAttempt,
+    DeliveryState,
+    WebhookSecrets,
+    attempt_from_record,
+    attempt_to_record,
+    delivery_of,
+)
+from imaging_core.jobs import Job
+from imaging_core.webhooks import WebhookEvent
+
+_COLUMNS = "id, job_id, event, host, created_at, state, due_at, tries, token, attempts"
+_INSERT = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 10)})"  # noqa: S608  # constants
+_SELECT = f"SELECT {_COLUMNS} FROM deliveries"  # noqa: S608  # constants
+_UPDATE = "UPDATE deliveries SET state = ?, due_at = ?, tries = ?, token = ?, attempts = ? WHERE id = ?"
+_SECRETS = "SELECT current, previous, previous_until FROM webhook_secrets WHERE owner = ?"
+_KEEP_SECRETS = "INSERT OR REPLACE INTO webhook_secrets (owner, current, previous, previous_until) VALUES (?, ?, ?, ?)"
+
+
+def owe(connection: sqlite3.Connection, job: Job, now: datetime) -> None:
+    """Store the message that a job's end causes, within the transaction that writes the end."""
+    if (delivery := delivery_of(job, now=now)) is not None:
+        connection.execute(_INSERT, _row(delivery))
+
+
+class SqliteWebhookOutbox:
+    """The deliveries of one data folder. A deleted job takes its own along, by a foreign key."""
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    async def claim(self, *, token: str, lease_s: float, busy: Collection[str] = ()) -> Delivery | None:
+        """The next delivery that is due, for the caller to send."""
+        hosts = sorted(busy)
+        others = f"AND host NOT IN ({', '.join('?' * len(hosts))})" if hosts else ""
+        first = f"{_SELECT} WHERE due_at <= ? {others} ORDER BY due_at, job_id LIMIT 1"
+
+        def look(connection: sqlite3.Connection) -> bool:
+            return connection.execute(first, (to_micros(self._database.now()), *hosts)).fetchone() is not None
+
+        def work(transaction: Transaction) -> Delivery | None:
+            connection, now = transaction.connection, self._database.now()
+            row = connection.execute(first, (to_micros(now), *hosts)).fetchone()
+            if row is None:
+                return None
+            return _put(connection, _delivery(row).claimed(token=token, until=now + timedelta(seconds=lease_s)))
+
+        # There is nothing most of the time, and then the writer need not be troubled.
+        return await self._database.write(work) if await self._database.read(look) else None
+
+    async def settle(
+        self, delivery: Delivery, attempt: DeliveryAttempt, *, again_in_s: float | None = None
+    ) -> Delivery | None:
+        """Record what came of sending a claimed delivery."""
+
+        def work(transaction: Transaction) -> Delivery | None:
+            stored = _find(transaction.connection, delivery.id)
+            if stored is None or stored.token is None or stored.token != delivery.token:
+                return None
+            again_at = None if again_in_s is None else self._database.now() + timedelta(seconds=again_in_s)
+            return _put(transaction.connection, stored.settled(attempt, again_at=again_at))
+
+        return await self._database.write(work)
+
+    async def of_job(self, job_id: str) -> Sequence[Delivery]:
+        """The deliveries of a job."""
+
+        def work(connection: sqlite3.Connection) -> list[Delivery]:
+            rows = connection.execute(f"{_SELECT} WHERE job_id = ? ORDER BY created_at, id", (job_id,))
+            return [_delivery(row) for row in rows.fetchall()]
+
+        return await self._database.read(work)
+
+    async def resend(self, delivery_id: str) -> Delivery | None:
+        """Have a delivery sent again."""
+
+        def work(transaction: Transaction) -> Delivery | None:
+            stored = _find(transaction.connection, delivery_id)
+            return None if stored is None else _put(transaction.connection, stored.resent(self._database.now()))
+
+        return await self._database.write(work)
+
+    async def secrets(self, owner: str | None, *, fresh: str) -> WebhookSecrets:
+        """What an owner's messages are signed with."""
+        known = await self._database.read(lambda connection: _secrets(connection, owner))
+        if known is not None:
+            return known
+
+        def work(transaction: Transaction) -> WebhookSecrets:
+            known = _secrets(transaction.connection, owner)
+            return known or _keep(transaction.connection, owner, WebhookSecrets(current=fresh))
+
+        return await self._database.write(work)
+
+    async def rotate(self, owner: str | None, *, fresh: str, keep_s: float) -> WebhookSecrets:
+        """Replace an owner's secret."""
+
+        def work(transaction: Transaction) -> WebhookSecrets:
+            known, now = _secrets(transaction.connection, owner), self._database.now()
+            after = WebhookSecrets(current=fresh) if known is None else known.rotated(fresh, now=now, keep_s=keep_s)
+            return _keep(transaction.connection, owner, after)
+
+        return await self._database.write(work)
+
+
+def _row(delivery: Delivery) -> tuple[Any, ...]:
+    return (
+        delivery.id,
+        delivery.job_id,
+        delivery.event.value,
+        delivery.host,
+        to_micros(delivery.created_at),
+        *_changing(delivery),
+    )
+
+
+def _changing(delivery: Delivery) -> tuple[Any, ...]:
+    due_at = None if delivery.due_at is None else to_micros(delivery.due_at)
+    attempts = json.dumps([attempt_to_record(attempt) for attempt in delivery.attempts])
+    return delivery.state.value, due_at, delivery.tries, delivery.token, attempts
+
+
+def _delivery(row: Sequence[Any]) -> Delivery:
+    ident, job_id, event, host, created_at, state, due_at, tries, token, attempts = row
+    return Delivery(
+        id=ident,
+        job_id=job_id,
+        event=WebhookEvent(event),
+        host=host,
+        created_at=from_micros(created_at),
+        state=DeliveryState(state),
+        due_at=None if due_at is None else from_micros(due_at),
+        tries=tries,
+        token=token,
+        attempts=tuple(map(attempt_from_record, json.loads(attempts))),
+    )
+
+
+def _find(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
+    row = connection.execute(f"{_SELECT} WHERE id = ?", (delivery_id,)).fetchone()
+    return None if row is None else _delivery(row)
+
+
+def _put(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:
+    connection.execute(_UPDATE, (*_changing(delivery), delivery.id))
+    return delivery
+
+
+def _secrets(connection: sqlite3.Connection, owner: str | None) -> WebhookSecrets | None:
+    row = connection.execute(_SECRETS, (owner or "",)).fetchone()
+    if row is None:
+        return None
+    current, previous, until = row
+    return WebhookSecrets(
+        current=current, previous=previous, previous_until=None if until is None else from_micros(until)
+    )
+
+
+def _keep(connection: sqlite3.Connection, owner: str | None, secrets: WebhookSecrets) -> WebhookSecrets:
+    until = None if secrets.previous_until is None else to_micros(secrets.previous_until)
+    connection.execute(_KEEP_SECRETS, (owner or "", secrets.current, secrets.previous, until))
+    return secrets

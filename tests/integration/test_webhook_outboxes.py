@@ -1,0 +1,98 @@
+"""Every outbox keeps every promise of its port, and the durable ones through a restart."""
+
+from datetime import datetime, timedelta
+
+import pytest
+
+from adapters.redis import RedisLink, RedisWebhookOutbox
+from adapters.sqlite import SqliteDatabase, SqliteWebhookOutbox
+from contracts.job_setting import FIRST
+from contracts.samples import NOON
+from contracts.webhook_outbox import ARRIVED, REFUSED, WebhookOutboxContract, a_hook
+from imaging_core.deliveries import DeliveryState
+from imaging_core.errors import LeaseLost
+from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
+from imaging_core.outbox import WebhookOutbox
+from imaging_core.ports import JobEvents, JobRepository
+from integration.test_sqlite_promises import SqliteSetting
+from redis_setting import OnRedis
+
+
+class TestMemoryWebhookOutbox(WebhookOutboxContract):
+    time: datetime = NOON
+
+    @pytest.fixture
+    def events(self) -> JobEvents:
+        return MemoryJobEvents()
+
+    @pytest.fixture
+    def repository(self, events: MemoryJobEvents) -> JobRepository:
+        return MemoryJobRepository(events, lambda: self.time)
+
+    @pytest.fixture
+    def outbox(self, repository: MemoryJobRepository) -> WebhookOutbox:
+        return repository.outbox
+
+    async def advance(self, seconds: float) -> None:
+        self.time += timedelta(seconds=seconds)
+
+
+class TestSqliteWebhookOutbox(SqliteSetting, WebhookOutboxContract):
+    @pytest.fixture
+    def outbox(self, database: SqliteDatabase) -> WebhookOutbox:
+        return SqliteWebhookOutbox(database)
+
+    async def test_messages_and_secrets_outlive_a_restart(
+        self, repository: JobRepository, outbox: WebhookOutbox
+    ) -> None:
+        job = await self.ended(repository)
+        secrets = await outbox.secrets(None, fresh="whsec_b2xk")
+        settled = await outbox.settle(await self.take(outbox), REFUSED, again_in_s=0)
+        await self.reopened(repository)
+
+        after = SqliteWebhookOutbox(self.opened[-1])
+
+        assert list(await after.of_job(job.id)) == [settled]
+        assert await after.secrets(None, fresh="whsec_bmV3") == secrets
+        assert (await self.take(after)).attempts == (REFUSED,)
+
+
+class TestRedisWebhookOutbox(OnRedis, WebhookOutboxContract):
+    @pytest.fixture
+    def outbox(self, link: RedisLink) -> WebhookOutbox:
+        return RedisWebhookOutbox(link)
+
+    async def test_a_settlement_said_twice_counts_once(self, repository: JobRepository, outbox: WebhookOutbox) -> None:
+        job = await self.ended(repository)
+        sending = await self.take(outbox)
+
+        first = await outbox.settle(sending, ARRIVED)
+        second = await outbox.settle(sending, ARRIVED)
+
+        assert first == second
+        (stored,) = await outbox.of_job(job.id)
+        assert (stored.state, stored.attempts) == (DeliveryState.DELIVERED, (ARRIVED,))
+
+    async def test_an_end_said_twice_owes_one_message(self, repository: JobRepository, outbox: WebhookOutbox) -> None:
+        job = await self.start(repository, webhook=a_hook())
+        done = job.succeeded([], now=await repository.now())
+        await repository.save(done, token=FIRST)
+        await outbox.settle(await self.take(outbox), ARRIVED)
+
+        with pytest.raises(LeaseLost):
+            await repository.save(done, token=FIRST)
+
+        assert await self.nothing_due(outbox)
+
+    async def test_thousands_of_messages_to_a_busy_host_hide_no_other(
+        self, repository: JobRepository, outbox: WebhookOutbox, link: RedisLink
+    ) -> None:
+        quick = await self.ended(repository, webhook=a_hook("quick.example"))
+        flood: list[str | float] = []
+        for number in range(2000):
+            flood += [number, f"{number:032x}@slow.example"]
+        await link.command("ZADD", link.key("deliveries"), *flood)
+
+        delivery = await self.take(outbox, busy=["slow.example"])
+
+        assert delivery.job_id == quick.id
