@@ -14,7 +14,8 @@ import attrs
 
 from contracts.samples import a_picture
 from imaging_core.attempt import RunnerParts
-from imaging_core.images import Capabilities, Generated
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import Generated
 from imaging_core.jobs import Job, new_job_id
 from imaging_core.memory import MemoryImageStore, MemoryJobEvents, MemoryJobRepository
 from imaging_core.policies import RunLimits

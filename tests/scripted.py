@@ -9,12 +9,14 @@ from collections.abc import Awaitable, Callable
 
 from contracts.samples import a_picture
 from imaging_core.attempt import RunnerParts
+from imaging_core.capabilities import Capabilities
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.errors import Unavailable
 from imaging_core.events import EventKind, JobEvent
-from imaging_core.images import Capabilities, Generated, ImageRequest, Parameter, ParameterKind
+from imaging_core.images import Generated, ImageRequest
 from imaging_core.jobs import Job, JobStatus, new_token
 from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, MemoryJobQueue, MemoryJobRepository
+from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
 from imaging_core.ports import GenerationCall, ImageGenerator, QueueLimits, Report
 from imaging_core.runner import Held, Idle, JobRunner, Ran

@@ -5,6 +5,7 @@
 Start with `open_imaging`; write a generator after `ports.ImageGenerator`; every error is an `ImagingError`.
 """
 
+from imaging_core.capabilities import Capabilities
 from imaging_core.embedded import open_imaging
 from imaging_core.errors import (
     AnswerLost,
@@ -18,16 +19,9 @@ from imaging_core.errors import (
     InvalidRequest,
 )
 from imaging_core.events import JobEvent, JobProgress, Preview
-from imaging_core.images import (
-    Capabilities,
-    Generated,
-    GeneratedImage,
-    ImageRef,
-    ImageRequest,
-    Parameter,
-    ParameterKind,
-)
+from imaging_core.images import Generated, GeneratedImage, ImageRef, ImageRequest, InputImage, Operation
 from imaging_core.jobs import Job, JobFailure, JobStatus
+from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.policies import GateLimits, InDoubt, RetryPolicy, RunLimits
 from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator, JobQuery, Report
 from imaging_core.service import ImagingService, JobView
@@ -52,6 +46,7 @@ __all__ = [
     "ImagingError",
     "ImagingService",
     "InDoubt",
+    "InputImage",
     "InvalidRequest",
     "Job",
     "JobEvent",
@@ -60,6 +55,7 @@ __all__ = [
     "JobQuery",
     "JobStatus",
     "JobView",
+    "Operation",
     "Parameter",
     "ParameterKind",
     "Preview",

@@ -12,11 +12,11 @@ from enum import StrEnum
 import attrs
 
 from imaging_core.errors import Charged, FailureCode, JobConflict
-from imaging_core.images import ImageRef, ImageRequest, StoredCall, plan_calls
+from imaging_core.images import ImageRef, ImageRequest, Operation, StoredCall, plan_calls
 from imaging_core.webhooks import Webhook
 
-#: Raised when a stored job could no longer be read by the version before.
-SCHEMA = 1
+#: Raised when a stored job could no longer be read by the version before: 2 since jobs may begin with a picture.
+SCHEMA = 2
 
 #: What a job id looks like; anything else is unknown before any part is asked.
 JOB_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -163,7 +163,10 @@ class Job:
     created_at: datetime = _aware_time()
     #: Raised by the repository at each write but heartbeats; 0 before the first.
     version: int = 0
-    schema: int = SCHEMA
+    #: The first schema whose readers know everything that it asks for, so that older workers take what they can.
+    schema: int = attrs.field(
+        default=attrs.Factory(lambda job: 1 if job.request.operation is Operation.GENERATE else 2, takes_self=True)
+    )
     #: The caller's key id; None while keys are off.
     owner: str | None = None
     status: JobStatus = JobStatus.QUEUED

@@ -10,8 +10,9 @@ from typing import Protocol
 
 import attrs
 
+from imaging_core.capabilities import Capabilities
 from imaging_core.events import JobEvent, JobProgress, Preview
-from imaging_core.images import Capabilities, Generated, ImageRef, ImageRequest, StoredCall
+from imaging_core.images import Generated, ImageRef, ImageRequest, StoredCall
 from imaging_core.jobs import Job, JobStatus
 
 

@@ -11,12 +11,15 @@ import attrs
 
 from imaging_core.errors import Charged, FailureCode, UnreadableJob
 from imaging_core.events import EventKind, JobEvent
-from imaging_core.images import ImageRef, ImageRequest, StoredCall
+from imaging_core.images import ImageRef, ImageRequest, InputImage, Operation, StoredCall
 from imaging_core.jobs import SCHEMA, Call, CallState, Job, JobFailure, JobStatus, Lease, LeaseReason
 from imaging_core.webhooks import webhook_from_record
 
 Record = dict[str, Any]
 
+_REQUEST_FIELDS = frozenset(a.name for a in attrs.fields(ImageRequest))
+#: Fields of a request that the first version did not know, and what they are when nothing is made of them.
+_LATER = {"operation": Operation.GENERATE, "init_image": None, "mask": None, "strength": None}
 _JOB_FIELDS = frozenset(a.name for a in attrs.fields(Job)) - {"unknown"}
 
 
@@ -43,6 +46,7 @@ def job_to_record(job: Job) -> Record:
     """Everything about a job, JSON-ready."""
     record = _record(attrs.evolve(job, unknown={}))
     del record["unknown"]
+    record["request"] = _without_later_defaults(record["request"])
     return {**job.unknown, **record}
 
 
@@ -71,13 +75,25 @@ def job_from_record(record: Mapping[str, Any]) -> Job:
 
 def request_to_record(request: ImageRequest) -> Record:
     """Everything about a request, JSON-ready."""
-    return _record(request)
+    return _without_later_defaults(_record(request))
+
+
+def _without_later_defaults(record: Record) -> Record:
+    """A request without the fields it makes no use of that the first version did not know, so that it can read it."""
+    return {k: v for k, v in record.items() if k not in _LATER or v != _LATER[k]}
 
 
 def request_from_record(record: Mapping[str, Any]) -> ImageRequest:
-    """The request a record stands for."""
-    options = {k: tuple(v) if isinstance(v, list) else v for k, v in record.get("options", {}).items()}
-    return ImageRequest(**{**record, "options": options})
+    """The request a record stands for. Raises UnreadableJob for one that asks for something of a newer version."""
+    unknown = record.keys() - _REQUEST_FIELDS
+    if unknown:
+        raise UnreadableJob(f"The job asks for something this version does not know ({', '.join(sorted(unknown))}).")
+    fields = dict(record)
+    fields["options"] = {k: tuple(v) if isinstance(v, list) else v for k, v in record.get("options", {}).items()}
+    fields["operation"] = Operation(record.get("operation", Operation.GENERATE))
+    for name in ("init_image", "mask"):
+        fields[name] = InputImage(**record[name]) if record.get(name) else None
+    return ImageRequest(**fields)
 
 
 def _lease(record: Mapping[str, Any]) -> Lease:

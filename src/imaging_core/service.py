@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 import attrs
 
+from imaging_core.capabilities import Capabilities
 from imaging_core.errors import (
     BackendNotConfigured,
     GenerationError,
@@ -19,7 +20,7 @@ from imaging_core.errors import (
     UnknownBackend,
 )
 from imaging_core.events import EventKind, JobProgress, event_of
-from imaging_core.images import Capabilities, ImageRef, ImageRequest
+from imaging_core.images import ImageRef, ImageRequest
 from imaging_core.jobs import JOB_ID, Job, JobStatus, new_job_id
 from imaging_core.policies import RunLimits
 from imaging_core.ports import (
@@ -247,7 +248,7 @@ class ImagingService:
             except StaleJob:
                 continue
 
-    async def retry(self, job_id: str, *, owner: str | None = None) -> Job:
+    async def retry(self, job_id: str, *, owner: str | None = None, idempotency_key: str | None = None) -> Job:
         """A new job for a failed or cancelled one's request, with the same seed, pointing to the old one.
 
         Raises JobNotFound, JobDeleted, JobConflict, and what `submit` raises.
@@ -261,6 +262,7 @@ class ImagingService:
             owner=job.owner,
             priority=job.priority,
             max_wait_s=job.max_wait_s,
+            idempotency_key=idempotency_key,
             retry_of=job.id,
             keep_days=job.keep_days,
         )

@@ -13,8 +13,9 @@ import attrs
 import pytest
 from PIL import Image
 
+from imaging_core.capabilities import Capabilities
 from imaging_core.errors import AnswerLost, CallRefused, Charged, GenerationError, InvalidRequest, Unavailable
-from imaging_core.images import Capabilities, Generated, GeneratedImage, ImageRequest
+from imaging_core.images import Generated, GeneratedImage, ImageRequest
 from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator
 

@@ -10,8 +10,8 @@ import pytest
 
 from api_setting import PREVIEW, RunningApi, until
 from entrypoints.client import ApiError, ImagingClient, NotTheService, ServiceUnreachable
-from imaging_core.images import ParameterKind
 from imaging_core.jobs import JobStatus
+from imaging_core.parameters import ParameterKind
 
 
 @pytest.fixture

@@ -7,7 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from entrypoints.gui import draft
-from imaging_core.images import MAX_SEED, Capabilities, ImageRequest, Parameter, ParameterKind
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import MAX_SEED, ImageRequest
+from imaging_core.parameters import Parameter, ParameterKind
 
 KIND = ParameterKind
 

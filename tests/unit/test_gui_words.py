@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as some
 
 from entrypoints.gui import presets, words
-from imaging_core.images import Capabilities, Parameter, ParameterKind
+from imaging_core.capabilities import Capabilities
+from imaging_core.parameters import Parameter, ParameterKind
 
 NOW = datetime(2026, 11, 22, 18, 0, tzinfo=UTC)
 

@@ -9,16 +9,10 @@ from hypothesis import strategies as st
 
 from contracts.samples import a_picture
 from contracts.strategies import requests
+from imaging_core.capabilities import Capabilities
 from imaging_core.errors import FieldProblem, InvalidRequest
-from imaging_core.images import (
-    CANONICAL,
-    Capabilities,
-    ImageRequest,
-    OptionValue,
-    Parameter,
-    ParameterKind,
-    plan_calls,
-)
+from imaging_core.images import CANONICAL, FieldValue, ImageRequest, OptionValue, plan_calls
+from imaging_core.parameters import Parameter, ParameterKind
 
 TEXT, INTEGER, NUMBER = ParameterKind.TEXT, ParameterKind.INTEGER, ParameterKind.NUMBER
 FLAG, CHOICE, CHOICES = ParameterKind.FLAG, ParameterKind.CHOICE, ParameterKind.CHOICES
@@ -191,7 +185,8 @@ def test_a_fitted_request_fits_and_stays_as_it_is(request_: ImageRequest) -> Non
     st.text(max_size=9) | st.integers() | st.floats() | st.booleans() | st.tuples(st.sampled_from(["one", "x"])),
 )
 def test_a_parameter_gives_a_legal_value_or_a_sentence(parameter: Parameter, value: OptionValue) -> None:
-    sentence, fitted = "", value
+    sentence = ""
+    fitted: FieldValue = value
     try:
         fitted = parameter.fit(value)
     except ValueError as error:

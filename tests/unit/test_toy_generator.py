@@ -7,8 +7,10 @@ import pytest
 
 from contracts.image_generator import ImageGeneratorContract
 from contracts.samples import png
+from imaging_core.capabilities import Capabilities
 from imaging_core.errors import FailureCode, GenerationError
-from imaging_core.images import Capabilities, Generated, GeneratedImage, ImageRequest, Parameter, ParameterKind
+from imaging_core.images import Generated, GeneratedImage, ImageRequest
+from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator, Report
 
 _CAPABILITIES = Capabilities(

@@ -16,9 +16,10 @@ import attrs
 
 from adapters.demo import offer
 from adapters.demo.painting import Painting
+from imaging_core.capabilities import Capabilities
 from imaging_core.errors import CallFailed, CallRejected, Charged, FailureCode
 from imaging_core.events import Preview
-from imaging_core.images import Capabilities, Generated, GeneratedImage
+from imaging_core.images import Generated, GeneratedImage
 from imaging_core.ports import CallProgress, GenerationCall, Report
 
 Result = TypeVar("Result")

@@ -9,7 +9,9 @@ from __future__ import annotations
 import math
 
 from adapters.demo.painting import MAX_SIDE, MAX_STEPS, MIN_SIDE
-from imaging_core.images import MAX_SEED, Capabilities, Parameter, ParameterKind
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import MAX_SEED
+from imaging_core.parameters import Parameter, ParameterKind
 
 NOTICE = "Not AI: a small program drew this from words it knows in the prompt. It costs nothing."
 DEFAULT_SIZE, DEFAULT_STEPS, DEFAULT_CFG_SCALE = 512, 20, 7.0

@@ -16,8 +16,9 @@ from adapters.sdwebui.lists import Lists
 from adapters.sdwebui.offers import capabilities_of
 from adapters.sdwebui.settings import SdWebuiSettings
 from adapters.sdwebui.tasks import Running
+from imaging_core.capabilities import Capabilities
 from imaging_core.errors import BackendUnreachable, GenerationError, Unavailable
-from imaging_core.images import Capabilities, Generated
+from imaging_core.images import Generated
 from imaging_core.ports import GenerationCall, Report
 
 

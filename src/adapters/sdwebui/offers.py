@@ -8,7 +8,9 @@ from collections.abc import Iterable, Sequence
 
 from adapters.sdwebui.lists import Lists
 from adapters.sdwebui.settings import SdWebuiSettings
-from imaging_core.images import MAX_SEED, Capabilities, Parameter, ParameterKind
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import MAX_SEED
+from imaging_core.parameters import Parameter, ParameterKind
 
 _KIND = ParameterKind
 _AUTOMATIC = "Automatic"

@@ -16,8 +16,9 @@ from adapters.stability.answers import Answer, image_in, read_answer, read_error
 from adapters.stability.failures import error_for, foreign_errors_as_ours
 from adapters.stability.models import MODELS, capabilities_of, form_of
 from adapters.stability.settings import AnswerForm, StabilitySettings
+from imaging_core.capabilities import Capabilities
 from imaging_core.errors import BadAnswer, CallRejected, Charged, GenerationError
-from imaging_core.images import Capabilities, Generated
+from imaging_core.images import Generated
 from imaging_core.ports import GenerationCall, Report
 
 #: Largest answer about the account, in bytes.

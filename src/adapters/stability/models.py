@@ -7,7 +7,9 @@ from collections.abc import Iterable
 
 import attrs
 
-from imaging_core.images import MAX_SEED, Capabilities, Parameter, ParameterKind
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import MAX_SEED
+from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.ports import GenerationCall
 
 #: 4:3 and 3:4 do not exist, nor do width and height.

@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from imaging_core.images import Capabilities, Parameter
+from imaging_core.capabilities import Capabilities
+from imaging_core.parameters import Parameter
 from imaging_core.ports import GateState, QueueState
 from imaging_core.service import BackendView
 
@@ -42,6 +43,7 @@ def _abilities(able: Capabilities | None) -> Answer:
     return {
         "paid": able.paid if able else None,
         "notice": able.notice if able else None,
+        "operations": [operation.value for operation in able.operations] if able else [],
         "images_per_call": able.images_per_call if able else None,
         "max_pixels": able.max_pixels if able else None,
         "credits": dict(able.credits) if able else {},
@@ -61,6 +63,10 @@ def _parameter(parameter: Parameter) -> Answer:
         "max_length": parameter.max_length,
         "choices": list(parameter.choices),
         "only_for": list(parameter.only_for),
+        "operations": [operation.value for operation in parameter.operations],
+        "min_pixels": parameter.min_pixels,
+        "max_pixels": parameter.max_pixels,
+        "max_ratio": parameter.max_ratio,
         "description": parameter.description,
     }
 

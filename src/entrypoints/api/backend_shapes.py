@@ -3,7 +3,8 @@
 from typing import Any
 
 from entrypoints.api.shapes import Shape, example
-from imaging_core.images import ParameterKind
+from imaging_core.images import Operation
+from imaging_core.parameters import ParameterKind
 
 
 class Parameter(Shape):
@@ -19,6 +20,10 @@ class Parameter(Shape):
     max_length: int | None
     choices: list[str]
     only_for: list[str]
+    operations: list[Operation]
+    min_pixels: int | None
+    max_pixels: int | None
+    max_ratio: float | None
     description: str
 
 
@@ -51,6 +56,7 @@ class Backend(Shape):
     message: str
     paid: bool | None
     notice: str | None
+    operations: list[Operation]
     images_per_call: int | None
     max_pixels: int | None
     credits: dict[str, float]
@@ -73,6 +79,7 @@ class Backends(Shape):
                 "message": "Set IMAGING_SDWEBUI_URLS to the address of a Stable Diffusion WebUI.",
                 "paid": None,
                 "notice": None,
+                "operations": [],
                 "images_per_call": None,
                 "max_pixels": None,
                 "credits": {},

@@ -1,4 +1,4 @@
-"""Jobs as the dictionaries that answers hold; imports stdlib and the core's values.
+"""Jobs as the dictionaries that answers hold; imports stdlib, attrs and the core's values.
 
 Built by hand rather than through models: a status is asked for thousands of times a second. A test compares them with the
 models in schemas.py, which are what OpenAPI shows.
@@ -8,8 +8,10 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
+import attrs
+
 from imaging_core.errors import ADVICE
-from imaging_core.images import ImageRef, ImageRequest
+from imaging_core.images import ImageRef, ImageRequest, InputImage
 from imaging_core.jobs import Call, Job, JobFailure, JobStatus, LeaseReason
 from imaging_core.service import JobView
 
@@ -154,6 +156,11 @@ def _call(call: Call) -> Answer:
     }
 
 
+def _input(picture: InputImage | None) -> Answer | None:
+    # Everything but the key, which is the store's own.
+    return None if picture is None else attrs.asdict(picture, filter=attrs.filters.exclude("key"))
+
+
 def request(request: ImageRequest) -> Answer:
     """What was asked for, in canonical names."""
     return {
@@ -169,5 +176,9 @@ def request(request: ImageRequest) -> Answer:
         "seed": request.seed,
         "count": request.count,
         "batch_size": request.batch_size,
+        "operation": request.operation.value,
+        "init_image": _input(request.init_image),
+        "mask": _input(request.mask),
+        "strength": request.strength,
         "options": dict(request.options),
     }

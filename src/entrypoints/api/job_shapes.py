@@ -4,6 +4,7 @@ from typing import Any
 
 from entrypoints.api.shapes import Shape, example
 from imaging_core.errors import Charged, FailureCode
+from imaging_core.images import Operation
 from imaging_core.jobs import CallState, JobStatus, LeaseReason
 
 _ID = "5f0c61d7a6c94dd5a1a1ab6f7b1a4d9e"
@@ -116,6 +117,10 @@ _REQUEST: dict[str, object] = {
     "seed": 1234567,
     "count": 1,
     "batch_size": 1,
+    "operation": "generate",
+    "init_image": None,
+    "mask": None,
+    "strength": None,
     "options": {},
 }
 
@@ -137,6 +142,16 @@ class Status(Outcome):
     preview_url: str | None
 
 
+class InputImage(Shape):
+    """A picture that a job began with."""
+
+    media_type: str
+    size: int
+    sha256: str
+    width: int
+    height: int
+
+
 class Request(Shape):
     """What was asked for."""
 
@@ -152,6 +167,10 @@ class Request(Shape):
     seed: int | None
     count: int
     batch_size: int
+    operation: Operation
+    init_image: InputImage | None
+    mask: InputImage | None
+    strength: float | None
     options: dict[str, Any]
 
 

@@ -4,7 +4,7 @@ A newer service may tell more than this client knows: unknown fields and paramet
 """
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
 from typing import Any, TypeVar
 
@@ -22,8 +22,10 @@ from entrypoints.client.values import (
     PictureInfo,
     Submitted,
 )
-from imaging_core.images import Capabilities, ImageRequest, OptionValue, Parameter, ParameterKind
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import ImageRequest, InputImage, Operation, OptionValue
 from imaging_core.jobs import JobStatus
+from imaging_core.parameters import Parameter, ParameterKind
 
 T = TypeVar("T")
 Json = Mapping[str, Any]
@@ -143,7 +145,19 @@ def job(body: Json) -> JobInfo:
 def image_request(body: Json) -> ImageRequest:
     """What a job asked for."""
     options = {name: _option(value) for name, value in body.get("options", {}).items()}
-    return attrs.evolve(_known(ImageRequest, {k: v for k, v in body.items() if k != "options"}), options=options)
+    plain = {name: value for name, value in body.items() if name not in {"options", "operation", "init_image", "mask"}}
+    operation = Operation(body.get("operation", Operation.GENERATE))
+    return attrs.evolve(
+        _known(ImageRequest, plain),
+        options=options,
+        operation=operation,
+        init_image=_input(body.get("init_image")),
+        mask=_input(body.get("mask")),
+    )
+
+
+def _input(body: Json | None) -> InputImage | None:
+    return _known(InputImage, body) if body else None
 
 
 def jobs_page(body: Json) -> JobsPage:
@@ -171,6 +185,7 @@ def backend(body: Json) -> BackendInfo:
             paid=bool(body["paid"]),
             credits=dict(body["credits"]),
             notice=body["notice"],
+            operations=_operations(body.get("operations") or (Operation.GENERATE,)),
         )
     return BackendInfo(
         name=body["name"],
@@ -199,8 +214,13 @@ def _parameter(body: Json) -> Parameter | None:
         "default": None if body["default"] is None else _option(body["default"]),
         "choices": tuple(body["choices"]),
         "only_for": tuple(body["only_for"]),
+        "operations": _operations(body.get("operations") or ()),
     }
     return _known(Parameter, {k: v for k, v in values.items() if k != "aliases"})
+
+
+def _operations(names: Iterable[Any]) -> tuple[Operation, ...]:
+    return tuple(Operation(name) for name in names if name in set(Operation))
 
 
 def _option(value: Any) -> OptionValue:

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from imaging_core.images import Capabilities, ImageRequest
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import ImageRequest
 from imaging_core.jobs import JobStatus
 
 

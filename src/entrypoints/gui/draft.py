@@ -6,7 +6,9 @@ from typing import Any
 
 import attrs
 
-from imaging_core.images import MAX_SEED, Capabilities, ImageRequest, OptionValue, Parameter, ParameterKind
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import MAX_SEED, ImageRequest, OptionValue
+from imaging_core.parameters import Parameter, ParameterKind
 
 #: The session's values by key.
 State = MutableMapping[Any, Any]
@@ -61,11 +63,7 @@ def checkpoint_of(capabilities: Capabilities, state: Mapping[Any, Any]) -> str |
 
 def applicable(capabilities: Capabilities, checkpoint: str | None) -> tuple[Parameter, ...]:
     """The parameters that this checkpoint takes, each name once."""
-    found: dict[str, Parameter] = {}
-    for parameter in capabilities.parameters:
-        if not parameter.only_for or checkpoint in parameter.only_for:
-            found.setdefault(parameter.name, parameter)
-    return tuple(found.values())
+    return capabilities.applicable(checkpoint)
 
 
 def placed(parameters: Iterable[Parameter]) -> frozenset[str]:

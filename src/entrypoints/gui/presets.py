@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import attrs
 
-from imaging_core.images import Capabilities
+from imaging_core.capabilities import Capabilities
 
 #: Width to height, widest use first.
 RATIOS: tuple[tuple[int, int], ...] = ((1, 1), (3, 2), (2, 3), (16, 9), (9, 16), (4, 5), (5, 4), (21, 9), (9, 21))

@@ -11,7 +11,9 @@ from entrypoints.gui.components.fields import field
 from entrypoints.gui.components.seed import seed
 from entrypoints.gui.components.shape import shape
 from entrypoints.gui.words import credit_sum, duration, number, pictures, plain
-from imaging_core.images import Capabilities, Parameter, plan_calls
+from imaging_core.capabilities import Capabilities
+from imaging_core.images import plan_calls
+from imaging_core.parameters import Parameter
 
 _PENDING, _QUEUED = "pending", "queued"
 

@@ -7,7 +7,7 @@ import streamlit as st
 from entrypoints.gui import draft
 from entrypoints.gui.components import problems
 from entrypoints.gui.words import name_of
-from imaging_core.images import Parameter, ParameterKind
+from imaging_core.parameters import Parameter, ParameterKind
 
 #: Whole numbers with at most so many values get a slider.
 _SLIDER_STEPS = 200

@@ -5,7 +5,7 @@ import streamlit as st
 from entrypoints.gui import draft, presets
 from entrypoints.gui.components import problems
 from entrypoints.gui.components.fields import field
-from imaging_core.images import Capabilities
+from imaging_core.capabilities import Capabilities
 
 _ICONS = {
     "1:1": "crop_square",
