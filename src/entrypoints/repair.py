@@ -32,8 +32,6 @@ async def run_repair(settings: Settings, *, mend: bool, now: bool, embedded: boo
             ServiceContainer(settings=settings).store(),
             mend=mend,
             young_s=0.0 if now else YOUNG_S,
-            # Only the folder's lock shows that nobody is writing; over Redis a worker may be.
-            temporary_s=0.0 if now and alone else YOUNG_S,
             # Both modes keep their pictures in the same place by default, and neither knows the other's jobs.
             keep_unknown="both a Redis and an embedded database use this folder, and they may be the other one's jobs'."
             if has_database and settings.redis_url is not None

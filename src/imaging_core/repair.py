@@ -28,6 +28,7 @@ class FindingKind(StrEnum):
     PICTURES_OF_DELETED_JOB = "pictures-of-deleted-job"
     PICTURE_MISSING = "picture-missing"
     PICTURE_DAMAGED = "picture-damaged"
+    UNNAMED_PICTURE = "unnamed-picture"
     TEMPORARY_FILE = "temporary-file"
 
 
@@ -71,6 +72,14 @@ class InspectedStore(ImageStore, Protocol):
         """Seconds since anything of that job was last written; 0 when there is nothing."""
         ...
 
+    async def unnamed(self, job_id: str, *, older_than_s: float) -> Sequence[str]:
+        """Pictures in that job's folder that no record names and nobody has touched for that long."""
+        ...
+
+    async def sweep_unnamed(self, job_id: str, *, older_than_s: float) -> int:
+        """Remove those; how many."""
+        ...
+
     async def temporary_files(self, *, older_than_s: float) -> Sequence[str]:
         """What crashed writers left half-written and nobody has touched for that long."""
         ...
@@ -90,10 +99,9 @@ class Repair:
         *,
         mend: bool,
         young_s: float = YOUNG_S,
-        temporary_s: float = YOUNG_S,
         keep_unknown: str | None = None,
     ) -> None:
-        """Pictures of unknown jobs are judged from `young_s` on, half-written files from `temporary_s` on.
+        """What nobody names is judged from `young_s` after it was written: it may just be on its way to its name.
 
         `keep_unknown` says why pictures of unknown jobs must not be removed, None if they may.
         """
@@ -101,7 +109,6 @@ class Repair:
         self._store = store
         self._mend = mend
         self._young_s = young_s
-        self._temporary_s = temporary_s
         self._keep_unknown = keep_unknown
         self._findings: list[Finding] = []
         self._seen = self._pictures = self._left_alone = 0
@@ -121,9 +128,9 @@ class Repair:
     # --- half-written files ------------------------------------------------------------------------------
 
     async def _temporary(self) -> None:
-        names = await self._store.temporary_files(older_than_s=self._temporary_s)
+        names = await self._store.temporary_files(older_than_s=self._young_s)
         if names and self._mend:
-            await self._store.sweep_temporary(older_than_s=self._temporary_s)
+            await self._store.sweep_temporary(older_than_s=self._young_s)
         for name in names:
             self._found(FindingKind.TEMPORARY_FILE, name, "A crash left it half-written.", mended=self._mend)
 
@@ -169,7 +176,7 @@ class Repair:
 
     async def _folder(self, job_id: str) -> None:
         try:
-            await self._jobs.get(job_id)
+            job = await self._jobs.get(job_id)
         except JobDeleted:
             await self._remove(FindingKind.PICTURES_OF_DELETED_JOB, job_id, "The job was deleted; its pictures remain.")
         except JobNotFound:
@@ -177,6 +184,19 @@ class Repair:
         except UnreadableJob:
             # A newer version's job is a job.
             return
+        else:
+            await self._unnamed(job)
+
+    async def _unnamed(self, job: Job) -> None:
+        if not job.status.terminal:
+            # Its worker is about to name it, or the next one removes it.
+            return
+        names = await self._store.unnamed(job.id, older_than_s=self._young_s)
+        if names and self._mend:
+            await self._store.sweep_unnamed(job.id, older_than_s=self._young_s)
+        for name in names:
+            message = "The job has ended and no record of it names this picture: a crash left it."
+            self._found(FindingKind.UNNAMED_PICTURE, name, message, mended=self._mend)
 
     async def _unknown(self, job_id: str) -> None:
         if await self._store.age_s(job_id) < self._young_s:

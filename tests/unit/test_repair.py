@@ -163,3 +163,46 @@ async def test_old_half_written_files_are_removed_and_young_ones_kept(house: Hou
     assert subjects == [(FindingKind.TEMPORARY_FILE, f"{job.id[:2]}/{job.id}/.tmp-old")]
     assert old.exists() is not mend
     assert young.exists()
+
+
+def stray_in(house: House, job: Job) -> Path:
+    """A picture beside the recorded ones, as a writer leaves it that crashes before its record."""
+    stray = house.path(job.id) / f"0-{'5' * 64}.png"
+    stray.write_bytes(b"whole, and nobody's")
+    return stray
+
+
+@pytest.mark.parametrize("mend", [True, False])
+async def test_a_picture_that_no_record_of_an_ended_job_names_is_removed_once_it_is_old(
+    house: House, mend: bool
+) -> None:
+    job = await house.finished()
+    stray = stray_in(house, job)
+
+    assert (await house.repair(mend=mend)).findings == ()
+    report = await house.repair(mend=mend, young_s=0.0)
+
+    assert [(f.kind, f.subject, f.mended) for f in report.findings] == [
+        (FindingKind.UNNAMED_PICTURE, f"{job.id[:2]}/{job.id}/{stray.name}", mend)
+    ]
+    assert stray.exists() is not mend
+    assert report.pictures == 2
+    assert (await house.repair(mend=False, young_s=0.0)).clean is mend
+
+
+async def test_a_picture_without_a_record_of_a_job_that_runs_is_left_to_its_worker(house: House) -> None:
+    job = await house.jobs.add(a_job(NOON))
+    house.path(job.id).mkdir(parents=True)
+    stray = stray_in(house, job)
+
+    assert (await house.repair(young_s=0.0)).findings == ()
+    assert stray.exists()
+
+
+async def test_beside_a_record_that_cannot_be_read_nothing_is_removed(house: House) -> None:
+    job = await house.finished()
+    (house.path(job.id) / "0.json").write_text("{")
+
+    await house.repair(young_s=0.0)
+
+    assert len(list(house.path(job.id).glob("*.png"))) == 2

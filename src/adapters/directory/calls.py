@@ -13,8 +13,10 @@ from imaging_core.errors import Unavailable
 from imaging_core.images import Generated, GeneratedImage, ImageRef, StoredCall
 from imaging_core.records import stored_call_from_record, stored_call_to_record
 
+#: What a picture is called.
+PICTURE = re.compile(r"[0-9]{1,6}-[0-9a-f]{64}\.(?:png|jpg|webp|bin)", re.ASCII)
 #: What a key must look like to name a file at all: the job, and its picture.
-KEY = re.compile(r"([0-9a-f]{32})/([0-9]{1,6}-[0-9a-f]{64}\.(?:png|jpg|webp|bin))", re.ASCII)
+KEY = re.compile(rf"([0-9a-f]{{32}})/({PICTURE.pattern})", re.ASCII)
 #: What a call's manifest is called.
 MANIFEST = re.compile(r"([0-9]{1,6})\.json", re.ASCII)
 
@@ -67,6 +69,17 @@ def store_call(folder: Folder, job_id: str, call: int, generated: Generated, fir
     folder.sync()
     _remove_losers(folder, stored)
     return stored
+
+
+def unnamed_pictures(folder: Folder) -> list[str]:
+    """Pictures that no record names: of a writer that crashed, or of one that is about to write its record.
+
+    Unavailable when a record cannot be read.
+    """
+    names = folder.names()
+    calls = [read_call(folder, int(match[1])) for name in names if (match := MANIFEST.fullmatch(name))]
+    named = {_file_name(ref) for stored in calls if stored is not None for ref in stored.images}
+    return [name for name in names if PICTURE.fullmatch(name) and name not in named]
 
 
 def _ref(job_id: str, call: int, index: int, image: GeneratedImage) -> ImageRef:

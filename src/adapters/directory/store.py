@@ -16,7 +16,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from adapters.directory.calls import KEY, MANIFEST, read_call, store_call
+from adapters.directory.calls import KEY, MANIFEST, read_call, store_call, unnamed_pictures
 from adapters.directory.draft import TEMPORARY, temporary_name
 from adapters.directory.failures import translated
 from adapters.directory.folder import Folder
@@ -97,6 +97,17 @@ class DirectoryImageStore:
     async def temporary_files(self, *, older_than_s: float = 3600.0) -> Sequence[str]:
         """What `sweep_temporary` would remove, below the root."""
         return await self._blocking(self._temporary_files, older_than_s)
+
+    async def unnamed(self, job_id: str, *, older_than_s: float = 3600.0) -> Sequence[str]:
+        """Pictures in a job's folder that no record of it names and nobody has touched for that long, below the root.
+
+        None where a record cannot be read: it may be the one that names them.
+        """
+        return await self._blocking(self._unnamed, job_id, older_than_s)
+
+    async def sweep_unnamed(self, job_id: str, *, older_than_s: float = 3600.0) -> int:
+        """Remove those; how many."""
+        return await self._blocking(self._sweep_unnamed, job_id, older_than_s)
 
     async def age_s(self, job_id: str) -> float:
         """Seconds since anything of that job was last written; 0 when there is nothing."""
@@ -226,6 +237,22 @@ class DirectoryImageStore:
     def _sweep_temporary(self, older_than_s: float) -> int:
         return sum(folder.remove(name) for _, folder in self._folders() for name in _stale(folder, older_than_s))
 
+    def _unnamed(self, job_id: str, older_than_s: float) -> list[str]:
+        with suppress(FileNotFoundError, NotADirectoryError, Unavailable), self._job_folder(job_id) as folder:
+            return [
+                f"{job_id[:2]}/{job_id}/{name}" for name in unnamed_pictures(folder) if _old(folder, name, older_than_s)
+            ]
+        return []
+
+    def _sweep_unnamed(self, job_id: str, older_than_s: float) -> int:
+        names = [path.rpartition("/")[2] for path in self._unnamed(job_id, older_than_s)]
+        with suppress(FileNotFoundError, NotADirectoryError), self._job_folder(job_id) as folder:
+            for name in names:
+                size = folder.size(name)
+                if folder.remove(name):
+                    self._count(-size)
+        return len(names)
+
     def _folders(self) -> Iterator[tuple[str, Folder]]:
         """The root and every job's folder, open while it is the current one, each with its path below the root."""
         with suppress(FileNotFoundError), Folder.root(self.root) as root:
@@ -244,10 +271,10 @@ def _fan_outs(root: Folder) -> Iterator[Folder]:
 
 
 def _stale(folder: Folder, older_than_s: float) -> list[str]:
-    now, found = time.time(), []
-    for name in folder.names():
-        if name.startswith(TEMPORARY):
-            with suppress(FileNotFoundError):
-                if folder.age_s(name, now=now) >= older_than_s:
-                    found.append(name)
-    return found
+    return [name for name in folder.names() if name.startswith(TEMPORARY) and _old(folder, name, older_than_s)]
+
+
+def _old(folder: Folder, name: str, older_than_s: float) -> bool:
+    with suppress(FileNotFoundError):
+        return folder.age_s(name, now=time.time()) >= older_than_s
+    return False
