@@ -3,15 +3,21 @@
 from adapters.redis.durability import UnsuitableRedis, VolatileRedis, check_durability
 from adapters.redis.events import RedisJobEvents
 from adapters.redis.gate import RedisGate
+from adapters.redis.keys import RedisKeyRepository
 from adapters.redis.link import RedisLink
 from adapters.redis.repository import RedisJobRepository
+from adapters.redis.requests import RedisRequestMeter
+from adapters.redis.spending import RedisSpendBook
 from adapters.redis.webhook_outbox import RedisWebhookOutbox
 
 __all__ = [
     "RedisGate",
     "RedisJobEvents",
     "RedisJobRepository",
+    "RedisKeyRepository",
     "RedisLink",
+    "RedisRequestMeter",
+    "RedisSpendBook",
     "RedisWebhookOutbox",
     "UnsuitableRedis",
     "VolatileRedis",

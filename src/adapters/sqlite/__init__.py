@@ -6,7 +6,17 @@ async with open_database(folder) as database:
 
 from adapters.sqlite.database import SqliteDatabase, open_database
 from adapters.sqlite.events import SqliteJobEvents
+from adapters.sqlite.keys import SqliteKeyRepository
 from adapters.sqlite.repository import SqliteJobRepository
+from adapters.sqlite.spending import SqliteSpendBook
 from adapters.sqlite.webhook_outbox import SqliteWebhookOutbox
 
-__all__ = ["SqliteDatabase", "SqliteJobEvents", "SqliteJobRepository", "SqliteWebhookOutbox", "open_database"]
+__all__ = [
+    "SqliteDatabase",
+    "SqliteJobEvents",
+    "SqliteJobRepository",
+    "SqliteKeyRepository",
+    "SqliteSpendBook",
+    "SqliteWebhookOutbox",
+    "open_database",
+]

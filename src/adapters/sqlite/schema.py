@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from adapters.sqlite.key_tables import KEY_TABLES
 from imaging_core.errors import Unavailable
 
 #: Jobs are JSON records; the columns beside them are what they are found by. Moments are microseconds since 1970.
@@ -93,7 +94,7 @@ CREATE TABLE webhook_secrets (
 """
 
 #: SQL scripts, each one step from one version to the next.
-MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES)
+MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES, KEY_TABLES)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:

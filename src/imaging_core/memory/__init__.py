@@ -5,6 +5,9 @@ from imaging_core.memory.image_store import MemoryImageStore
 from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.job_queue import MemoryJobQueue
 from imaging_core.memory.job_repository import MemoryJobRepository
+from imaging_core.memory.key_repository import MemoryKeyRepository
+from imaging_core.memory.request_meter import MemoryRequestMeter
+from imaging_core.memory.spend_book import MemorySpendBook
 from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
 
 __all__ = [
@@ -13,5 +16,8 @@ __all__ = [
     "MemoryJobEvents",
     "MemoryJobQueue",
     "MemoryJobRepository",
+    "MemoryKeyRepository",
+    "MemoryRequestMeter",
+    "MemorySpendBook",
     "MemoryWebhookOutbox",
 ]

@@ -1,0 +1,91 @@
+"""Keys, the service's own secrets and the audit in Redis; imports stdlib and the core.
+
+    keys              hash: id -> JSON record of a key
+    keys:revoked      hash: id -> when, in µs; written once
+    secret:<name>     a secret of the service's own, in hex
+    audit             sorted set by time of JSON entries, each with an id of its own
+
+Every command bears being sent twice, as one whose answer was lost is.
+"""
+
+import json
+from collections.abc import Sequence
+from datetime import datetime
+
+from adapters.redis.clock import from_micros, to_micros
+from adapters.redis.link import RedisLink
+from imaging_core.key_ports import KEPT_NOTES
+from imaging_core.keys import (
+    ApiKey,
+    AuditEntry,
+    KeyNotFound,
+    entry_from_record,
+    entry_to_record,
+    key_from_record,
+    key_to_record,
+)
+
+
+class RedisKeyRepository:
+    """The keys of a whole installation."""
+
+    def __init__(self, link: RedisLink) -> None:
+        self._link = link
+        self._keys, self._revoked = link.key("keys"), link.key("keys", "revoked")
+        self._audit = link.key("audit")
+
+    async def add(self, key: ApiKey) -> None:
+        """Store a new key."""
+        await self._link.command("HSETNX", self._keys, key.id, json.dumps(key_to_record(key)))
+
+    async def get(self, key_id: str) -> ApiKey | None:
+        """The key of that id."""
+        record, revoked = await self._link.transaction(("HGET", self._keys, key_id), ("HGET", self._revoked, key_id))
+        return None if record is None else _key(record, revoked)
+
+    async def list(self) -> Sequence[ApiKey]:
+        """Every key, oldest first."""
+        records, revoked = await self._link.transaction(("HVALS", self._keys), ("HGETALL", self._revoked))
+        ends = revoked if isinstance(revoked, dict) else dict(zip(revoked[::2], revoked[1::2], strict=True))
+        keys = [_key(record, None) for record in records]
+        found = [_ended(key, ends.get(key.id.encode())) for key in keys]
+        return sorted(found, key=lambda key: (key.created_at, key.id))
+
+    async def revoke(self, key_id: str, *, at: datetime) -> ApiKey:
+        """The key, revoked."""
+        if not await self._link.command("HEXISTS", self._keys, key_id):
+            raise KeyNotFound
+        # Keys are never removed, so that it is still there.
+        await self._link.command("HSETNX", self._revoked, key_id, to_micros(at))
+        key = await self.get(key_id)
+        if key is None:
+            raise KeyNotFound
+        return key
+
+    async def secret(self, name: str, offered: bytes) -> bytes:
+        """The service's secret of that name; what is offered, if there is none yet."""
+        place = self._link.key("secret", name)
+        _, found = await self._link.transaction(("SET", place, offered.hex(), "NX"), ("GET", place))
+        return bytes.fromhex(found.decode())
+
+    async def note(self, entry: AuditEntry) -> None:
+        """Store an audit entry."""
+        record = json.dumps(entry_to_record(entry), sort_keys=True)
+        await self._link.transaction(
+            ("ZADD", self._audit, to_micros(entry.at), record),
+            ("ZREMRANGEBYRANK", self._audit, 0, -KEPT_NOTES - 1),
+        )
+
+    async def notes(self, *, limit: int = 100) -> Sequence[AuditEntry]:
+        """The newest audit entries, newest first."""
+        rows = await self._link.command("ZREVRANGE", self._audit, 0, limit - 1)
+        entries = [entry_from_record(json.loads(row)) for row in rows]
+        return sorted(entries, key=lambda entry: (entry.at, entry.id), reverse=True)
+
+
+def _key(record: bytes, revoked: bytes | None) -> ApiKey:
+    return key_from_record(json.loads(record), None if revoked is None else from_micros(int(revoked)))
+
+
+def _ended(key: ApiKey, revoked: bytes | None) -> ApiKey:
+    return key if revoked is None else key_from_record(key_to_record(key), from_micros(int(revoked)))

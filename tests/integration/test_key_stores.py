@@ -1,0 +1,126 @@
+"""Memory, SQLite and Redis keep every promise about keys, requests and spending."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+
+from adapters.redis import RedisKeyRepository, RedisLink, RedisRequestMeter, RedisSpendBook
+from adapters.sqlite import SqliteDatabase, SqliteKeyRepository, SqliteSpendBook
+from contracts.keys import KeyRepositoryContract, RequestMeterContract, SpendBookContract, a_key
+from imaging_core.errors import Unavailable
+from imaging_core.key_ports import KeyRepository, RequestMeter, SpendBook
+from imaging_core.memory import MemoryKeyRepository, MemoryRequestMeter, MemorySpendBook
+from redis_server import shared_server
+from redis_setting import dead_link
+
+__all__ = ["dead_link"]
+
+
+class TestMemoryKeys(KeyRepositoryContract):
+    @pytest.fixture
+    def keys(self) -> KeyRepository:
+        return MemoryKeyRepository()
+
+
+class TestMemoryMeter(RequestMeterContract):
+    @pytest.fixture
+    def meters(self) -> Sequence[RequestMeter]:
+        self.time = 1000.0
+        return [MemoryRequestMeter(lambda: self.time)]
+
+    async def advance(self, seconds: float) -> None:
+        self.time += seconds
+
+
+class TestMemorySpending(SpendBookContract):
+    @pytest.fixture
+    def books(self) -> Sequence[SpendBook]:
+        return [MemorySpendBook()]
+
+
+@pytest.fixture
+async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
+    database = SqliteDatabase(tmp_path)
+    await database.open()
+    yield database
+    await database.close()
+
+
+class TestSqliteKeys(KeyRepositoryContract):
+    @pytest.fixture
+    def keys(self, database: SqliteDatabase) -> KeyRepository:
+        self.database = database
+        return SqliteKeyRepository(database)
+
+    async def reopened(self, keys: KeyRepository) -> KeyRepository:
+        await self.database.close()
+        await self.database.open()
+        return SqliteKeyRepository(self.database)
+
+
+class TestSqliteSpending(SpendBookContract):
+    @pytest.fixture
+    def books(self, database: SqliteDatabase) -> Sequence[SpendBook]:
+        return [SqliteSpendBook(database)]
+
+
+@pytest.fixture
+async def links(request: pytest.FixtureRequest) -> AsyncIterator[Sequence[RedisLink]]:
+    url, prefix = shared_server(request.config).url, f"test-{secrets.token_hex(4)}:"
+    links = [RedisLink(url, prefix=prefix) for _ in range(2)]
+    yield links
+    for link in links:
+        await link.aclose()
+
+
+class TestRedisKeys(KeyRepositoryContract):
+    @pytest.fixture
+    def keys(self, links: Sequence[RedisLink]) -> KeyRepository:
+        self.other = links[1]
+        return RedisKeyRepository(links[0])
+
+    async def reopened(self, keys: KeyRepository) -> KeyRepository:
+        return RedisKeyRepository(self.other)
+
+
+class TestRedisMeter(RequestMeterContract):
+    @pytest.fixture
+    def meters(self, links: Sequence[RedisLink]) -> Sequence[RequestMeter]:
+        return [RedisRequestMeter(link) for link in links]
+
+    async def advance(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class TestRedisSpending(SpendBookContract):
+    @pytest.fixture
+    def books(self, links: Sequence[RedisLink]) -> Sequence[SpendBook]:
+        return [RedisSpendBook(link) for link in links]
+
+
+async def test_a_redis_that_is_away_is_said_so(dead_link: RedisLink) -> None:
+    keys, meter, book = RedisKeyRepository(dead_link), RedisRequestMeter(dead_link), RedisSpendBook(dead_link)
+    key = a_key()
+    for call in (
+        keys.add(key),
+        keys.get(key.id),
+        keys.list(),
+        keys.revoke(key.id, at=key.created_at),
+        keys.secret("links", b"x"),
+        keys.notes(),
+        meter.take("a", per_minute=1),
+        book.settle("j", credits=1.0),
+        book.spent(key.created_at.date()),
+    ):
+        with pytest.raises(Unavailable):
+            await call
+
+
+async def test_a_closed_folder_is_said_so(tmp_path: Path) -> None:
+    keys, book = SqliteKeyRepository(SqliteDatabase(tmp_path)), SqliteSpendBook(SqliteDatabase(tmp_path))
+    for call in (keys.list(), keys.secret("links", b"x"), book.settle("j", credits=1.0)):
+        with pytest.raises(Unavailable):
+            await call
