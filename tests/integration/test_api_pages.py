@@ -122,6 +122,7 @@ def test_the_description_is_whole_and_every_endpoint_has_an_example(client: http
             shapes = [body["schema"]["$ref"].rpartition("/")[2] for _, body in content if "$ref" in body["schema"]]
             assert (
                 any(names[shape].get("examples") for shape in shapes if shape != "Problem")
+                or any("example" in body for _, body in content)
                 or method == "delete"
                 or ("preview" in path)
             ), (method, path)

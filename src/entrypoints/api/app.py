@@ -3,10 +3,14 @@
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from entrypoints.api.accepting import Accepting
 from entrypoints.api.backends import BackendsDoor
+from entrypoints.api.closing import closing_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.docs_page import DocsDoor
 from entrypoints.api.edge import Edge
+from entrypoints.api.event_feed import EventFeed
+from entrypoints.api.events import EventsDoor
 from entrypoints.api.health import HealthDoor
 from entrypoints.api.jobs import JobsDoor
 from entrypoints.api.lean_route import LeanRoute
@@ -14,6 +18,7 @@ from entrypoints.api.openapi import describe
 from entrypoints.api.pictures import PicturesDoor
 from entrypoints.api.problems import tell_problems
 from entrypoints.api.submit import SubmitDoor
+from entrypoints.api.waiting import Waiting
 from imaging_core.service import ImagingService
 
 _DESCRIPTION = """Asynchronous image generation on Stability AI, on your own Stable Diffusion WebUI, or on a built-in demo.
@@ -37,9 +42,14 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.router.route_class = LeanRoute
-    JobsDoor(service, config).add_to(app)
+    closing = closing_of(app)
+    feed = EventFeed(service, closing)
+    waiting = Waiting(service, feed, closing, longest_s=config.max_wait_s)
+    accepting = Accepting(config, waiting)
+    JobsDoor(service, config, accepting, waiting).add_to(app)
+    EventsDoor(service, config, feed, closing).add_to(app)
     PicturesDoor(service, config).add_to(app)
-    SubmitDoor(service, config).add_to(app)
+    SubmitDoor(service, config, accepting).add_to(app)
     BackendsDoor(service, config).add_to(app)
     HealthDoor(config).add_to(app)
     DocsDoor(app).add_to(app)

@@ -22,6 +22,10 @@ class ApiConfig:
     body_deadline_s: float = 15.0
     #: What a client is told to wait before it asks again, in s.
     retry_after_s: int = 2
+    #: Longest time that one request may wait for a job, in s.
+    max_wait_s: float = 60.0
+    #: Silence after which an event stream gives a sign of life, in s.
+    keep_alive_s: float = 15.0
     #: Every part the service stands on, by the name /readyz shows.
     readiness: Mapping[str, Check] = attrs.field(factory=dict)
     #: Longest time one of those checks may take, in s.

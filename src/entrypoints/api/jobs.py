@@ -1,5 +1,6 @@
 """Status, lists, cancel, retry, delete; imports FastAPI, the service and this package."""
 
+from collections.abc import Callable
 from typing import Annotated
 
 from fastapi import FastAPI, Query
@@ -8,12 +9,13 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entrypoints.api import job_answers
+from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, ended, idempotency_key
 from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import encode, etag_of, json_answer, matches
 from entrypoints.api.job_shapes import Accepted, Detail, JobList, Status
-from entrypoints.api.openapi import header, problems
-from entrypoints.api.submit import submitted
+from entrypoints.api.openapi import header, problems, query
+from entrypoints.api.waiting import Waiting
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.jobs import JobStatus
 from imaging_core.ports import JobQuery
@@ -26,19 +28,26 @@ _LISTED = frozenset({"limit", "cursor", "status", "backend"})
 class JobsDoor:
     """Tells of jobs, and changes them."""
 
-    def __init__(self, service: ImagingService, config: ApiConfig) -> None:
+    def __init__(self, service: ImagingService, config: ApiConfig, accepting: Accepting, waiting: Waiting) -> None:
         self._service = service
         self._config = config
+        self._accepting = accepting
+        self._waiting = waiting
 
     def add_to(self, app: FastAPI) -> None:
         """Register the endpoints, the busiest first: routes are tried in order."""
-        known = problems(404, 410)
+        known = problems(404, 410, 422)
+        seen = header("If-None-Match", "The ETag of an earlier answer.")
+        wait = query(
+            "wait", "Wait up to so many s (at most 60) for the job's end, or with If-None-Match for any change."
+        )
+        polling = {"parameters": [*seen["parameters"], *wait["parameters"]]}
         app.router.add_api_route(
             "/status/{image_id}",
             self.status,
             summary="How far a job is",
             responses={200: {"model": Status}, 304: {"description": "Nothing changed."}, **known},
-            openapi_extra=header("If-None-Match", "The ETag of an earlier answer."),
+            openapi_extra=polling,
             tags=["jobs"],
         )
         app.router.add_api_route(
@@ -53,7 +62,8 @@ class JobsDoor:
             "/jobs/{image_id}",
             self.job,
             summary="Everything about one job",
-            responses={200: {"model": Detail}, **known},
+            responses={200: {"model": Detail}, 304: {"description": "Nothing changed."}, **known},
+            openapi_extra=polling,
             tags=["jobs"],
         )
         app.router.add_api_route(
@@ -74,7 +84,12 @@ class JobsDoor:
             methods=["POST"],
             status_code=202,
             summary="Try a failed or cancelled job again",
-            responses={202: {"model": Accepted}, **problems(404, 409, 410, 422, 429, 503)},
+            responses={
+                200: {"model": Status, "description": "It has ended within the time of Prefer: wait."},
+                202: {"model": Accepted},
+                **problems(404, 409, 410, 422, 429, 503),
+            },
+            openapi_extra={"parameters": [*IDEMPOTENCY, *PREFERENCE]},
             tags=["jobs"],
         )
         app.router.add_api_route(
@@ -89,15 +104,23 @@ class JobsDoor:
 
     async def status(self, request: Request, image_id: str) -> Response:
         """Poll this until status is finished, failed or cancelled; with If-None-Match, 304 while nothing changed."""
-        view = await self._service.view(image_id, owner=caller_of(request).sees)
-        return self._status(request, view)
+        return await self._told(request, image_id, job_answers.status)
 
-    def _status(self, request: Request, view: JobView) -> Response:
-        body = encode(job_answers.status(view))
+    async def _told(self, request: Request, image_id: str, shown: Callable[[JobView], job_answers.Answer]) -> Response:
+        """What is shown of a job, once it is new to the caller or `?wait=` is over."""
+        seen = request.headers.get("if-none-match")
+
+        def is_news(view: JobView) -> bool:
+            return ended(view) or (seen is not None and not matches(seen, etag_of(encode(shown(view)))))
+
+        within_s = self._waiting.asked(request)
+        owner = caller_of(request).sees
+        view = await self._waiting.until(request, image_id, is_news, owner=owner, within_s=within_s)
+        body = encode(shown(view))
         headers = {"etag": etag_of(body), "cache-control": "private, no-cache"}
-        if not view.job.status.terminal:
+        if not ended(view):
             headers["retry-after"] = str(self._config.retry_after_s)
-        if matches(request.headers.get("if-none-match"), headers["etag"]):
+        if matches(seen, headers["etag"]):
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type="application/json")
 
@@ -130,7 +153,7 @@ class JobsDoor:
 
     async def job(self, request: Request, image_id: str) -> Response:
         """The request, every backend call, every failure and every picture of one job."""
-        return json_answer(job_answers.detail(await self._service.view(image_id, owner=caller_of(request).sees)))
+        return await self._told(request, image_id, job_answers.detail)
 
     async def cancel(self, request: Request, image_id: str) -> Response:
         """200 when the job is cancelled, 202 while its worker still has to stop it, 409 when it has already ended."""
@@ -140,7 +163,9 @@ class JobsDoor:
 
     async def retry(self, request: Request, image_id: str) -> Response:
         """A new job for the same request, with the same seed; retry_of of its status names the old one."""
-        return submitted(await self._service.retry(image_id, owner=caller_of(request).sees), self._config)
+        key = idempotency_key(request)
+        job = await self._service.retry(image_id, owner=caller_of(request).sees, idempotency_key=key)
+        return await self._accepting.answer(request, job)
 
     async def delete(self, request: Request, image_id: str) -> Response:
         """409 while the job is open; afterwards its id answers 410."""
