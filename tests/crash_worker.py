@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 import attrs
 
 from contracts.samples import a_picture
-from imaging_core.attempt import RunnerParts
 from imaging_core.capabilities import Capabilities
 from imaging_core.images import Generated
 from imaging_core.jobs import Job, new_job_id
@@ -21,6 +20,7 @@ from imaging_core.memory import MemoryImageStore, MemoryJobEvents, MemoryJobRepo
 from imaging_core.policies import RunLimits
 from imaging_core.ports import GenerationCall, ImageStore, JobRepository, Report
 from imaging_core.runner import Idle, JobRunner
+from imaging_core.runner_parts import RunnerParts
 from scripted import PARAMETERS
 from virtual_time import EPOCH
 

@@ -8,7 +8,6 @@ from collections import Counter, deque
 from collections.abc import Awaitable, Callable
 
 from contracts.samples import a_picture
-from imaging_core.attempt import RunnerParts
 from imaging_core.capabilities import Capabilities
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.errors import Unavailable
@@ -20,6 +19,7 @@ from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
 from imaging_core.ports import GenerationCall, ImageGenerator, QueueLimits, Report
 from imaging_core.runner import Held, Idle, JobRunner, Ran
+from imaging_core.runner_parts import RunnerParts
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
 from virtual_time import calendar, loop_time

@@ -6,17 +6,12 @@ call write the intent, make the call, store the pictures, write the outcome. Eve
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
-from typing import TypeVar
-
-import attrs
 
 from imaging_core.caller import Caller, OutOfTime, Stopped, StopReason, fault
 from imaging_core.errors import (
-    BackendThrottled,
     CallRefused,
-    CallRejected,
     Charged,
     FailureCode,
     GenerationError,
@@ -28,60 +23,24 @@ from imaging_core.faults import log_fault
 from imaging_core.heartbeat import Heartbeat
 from imaging_core.held import HeldJob, insist
 from imaging_core.images import Generated, PlannedCall, StoredCall, plan_calls
-from imaging_core.jobs import CallState, Job, JobFailure, LeaseReason, new_token
+from imaging_core.jobs import CallState, Job, LeaseReason, new_token
 from imaging_core.outcome import concluded
-from imaging_core.policies import InDoubt, RetryPolicy, RunLimits
+from imaging_core.policies import InDoubt
 from imaging_core.ports import (
-    BackendGate,
     GenerationCall,
-    Generators,
-    ImageStore,
-    JobEvents,
-    JobRepository,
     Permit,
     RetryAt,
 )
 from imaging_core.progress import ProgressReporter
+from imaging_core.runner_parts import RunnerParts
+from imaging_core.setbacks import PartAway, Setbacks, insist_on_part
 
 log = logging.getLogger("imaging.runner")
 
-T = TypeVar("T")
-
-#: How long everybody stays away from a backend that turns calls away without saying for how long, in s.
-PAUSE_S = 60.0
-#: What a backend may ask for is taken for no less and no more than this, in s: 0 would be a hot loop, 1e9 the end.
-SHORTEST_PAUSE_S, LONGEST_PAUSE_S = 1.0, 900.0
 #: When a job that stepped aside is worth another look, in s.
 ASIDE_S = 0.3
-
-
-#: Puts into a call's pictures how they were made: given the job and where in it the first of them is.
-Mark = Callable[[Job, int, Generated], Generated]
-
-
-@attrs.frozen(kw_only=True)
-class RunnerParts:
-    """Everything a runner works with."""
-
-    jobs: JobRepository
-    store: ImageStore
-    gate: BackendGate
-    events: JobEvents
-    generators: Generators
-    #: Names this worker on leases and in logs.
-    worker: str
-    limits: RunLimits = attrs.field(factory=RunLimits)
-    retry: RetryPolicy = attrs.field(factory=RetryPolicy)
-    #: Must neither fail nor lose a picture; None leaves them as the backend made them.
-    mark: Mark | None = None
-
-
 #: How long what runs beside an attempt gets to end, in s.
 STOP_GRACE_S = 5.0
-
-
-class _PartAway(Exception):
-    """The store or the gate has not answered for long, so this worker cannot go on now."""
 
 
 class Attempt:
@@ -104,12 +63,19 @@ class Attempt:
             cancelled=lambda: self._caller.stop(StopReason.CANCEL),
             lost=lambda: self._caller.stop(StopReason.LOST),
         )
-        #: What the backend showed of itself: True answered, False let us down, None was not asked.
-        self.backend_ok: bool | None = None
-        #: When the parked job is worth another look, in s from now.
-        self.again_in_s: float | None = None
+        self._setbacks = Setbacks(self._held, self._caller, parts)
         #: Whether it must leave this worker to another job for now.
         self.steps_aside = False
+
+    @property
+    def backend_ok(self) -> bool | None:
+        """What the backend showed of itself: True answered, False let us down, None was not asked."""
+        return self._setbacks.backend_ok
+
+    @property
+    def again_in_s(self) -> float | None:
+        """When the parked job is worth another look, in s from now; None when it is not parked."""
+        return self._setbacks.again_in_s
 
     @property
     def is_last_chance(self) -> bool:
@@ -160,14 +126,14 @@ class Attempt:
     async def _work_or_park(self) -> None:
         try:
             await self._work()
-        except _PartAway as error:
+        except PartAway as error:
             # No fault of the job's: left to its lease it would count as crashed, and as poison in the end.
-            await self._after_error(CallRefused(str(error), code=FailureCode.INTERNAL))
+            await self._setbacks.after_error(CallRefused(str(error), code=FailureCode.INTERNAL))
         except (LeaseLost, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001  # ended or parked within its attempts, instead of tried for ever
             log_fault(log, "An attempt met an unforeseen error.", error, self._held.facts())
-            await self._after_error(fault(self._held.job.backend, error, paid=self._caller.paid))
+            await self._setbacks.after_error(fault(self._held.job.backend, error, paid=self._caller.paid))
 
     async def _work(self) -> None:
         limits = self._parts.limits
@@ -186,7 +152,7 @@ class Attempt:
             message = f"The job did not end within the {job.max_wait_s:g} s it was given."
             await self._held.fail(FailureCode.TIMEOUT, message, retryable=True, charged=await self._doubt())
         elif self.steps_aside:
-            await self._park(LeaseReason.DRAIN, ASIDE_S)
+            await self._setbacks.park(LeaseReason.DRAIN, ASIDE_S)
         else:
             await self._make(missing, before)
 
@@ -195,8 +161,8 @@ class Attempt:
             self._caller.paid = (await self._generator.capabilities()).paid
         except Unavailable as error:
             # The lists a backend keeps may be away while the job was accepted on an earlier answer.
-            self.backend_ok = False
-            await self._after_error(CallRefused(str(error), code=FailureCode.BACKEND_UNREACHABLE))
+            self._setbacks.backend_ok = False
+            await self._setbacks.after_error(CallRefused(str(error), code=FailureCode.BACKEND_UNREACHABLE))
             return
         if self._caller.paid and self._parts.limits.on_crash is InDoubt.FAIL and _cut_off(before, self._held.job):
             message = "A paid call was under way when its worker died; it may have been charged."
@@ -216,7 +182,7 @@ class Attempt:
     async def _may_call(self, index: int, *, first: bool) -> bool:
         """Whether to make a call; else the job has been parked or ended."""
         if self._draining:
-            await self._park(LeaseReason.DRAIN)
+            await self._setbacks.park(LeaseReason.DRAIN)
             return False
         tries = self._held.job.paid_tries(index)
         if self._caller.paid and tries >= self._parts.limits.max_paid_calls:
@@ -224,9 +190,9 @@ class Attempt:
             await self._held.fail(FailureCode.PAID_CALLS_USED_UP, message, charged=Charged.UNKNOWN)
             return False
         # The permit that came with the claim is good for one call.
-        verdict = None if first else await self._insist(lambda: self._parts.gate.again(self._permit))
+        verdict = None if first else await insist_on_part(lambda: self._parts.gate.again(self._permit))
         if isinstance(verdict, RetryAt):
-            await self._park(LeaseReason.THROTTLED, verdict.delay_s)
+            await self._setbacks.park(LeaseReason.THROTTLED, verdict.delay_s)
             return False
         return True
 
@@ -240,19 +206,16 @@ class Attempt:
         try:
             generated = await self._call(planned, task_id)
         except GenerationError as error:
-            self._note_verdict(error)
-            self._note_call(task_id, _state_after(error))
-            await self._after_error(error)
+            await self._setbacks.after_call(task_id, error)
             return False
         except OutOfTime as end:
-            await self._after_time(task_id, sent=end.sent)
+            await self._setbacks.after_time(task_id, sent=end.sent)
             return False
         except Stopped as stop:
-            self._note_call(task_id, self._state_unanswered(sent=stop.sent))
-            await self._after_stop(stop.reason)
+            await self._setbacks.after_stop(task_id, stop.reason, sent=stop.sent)
             return False
-        self.backend_ok = True
-        self._note_call(task_id, CallState.ANSWERED, credits=generated.credits)
+        self._setbacks.backend_ok = True
+        self._held.note_call(task_id, CallState.ANSWERED, credits=generated.credits)
         return await self._store(planned, generated)
 
     async def _call(self, planned: PlannedCall, task_id: str) -> Generated:
@@ -292,24 +255,6 @@ class Attempt:
         ends = [since + timedelta(seconds=self._held.job.run_timeout_s), self._held.job.deadline]
         return (min(end for end in ends if end is not None) - now).total_seconds()
 
-    # --- what a call's end means -------------------------------------------------------------------------
-
-    def _note_call(self, task_id: str, state: CallState, *, credits: float | None = None) -> None:  # noqa: A002
-        # Goes to the repository with the next write: the store already tells the same after a crash.
-        self._held.job = self._held.job.with_call(task_id, state, credits=credits)
-
-    def _note_verdict(self, error: GenerationError) -> None:
-        # Only a definite no is an answer of the backend's; being throttled, or a fault of ours, says nothing of its health.
-        if isinstance(error, BackendThrottled) or error.code is FailureCode.INTERNAL:
-            self.backend_ok = None
-        else:
-            self.backend_ok = isinstance(error, CallRejected)
-
-    def _state_unanswered(self, *, sent: bool) -> CallState:
-        if not sent:
-            return CallState.REFUSED
-        return CallState.IN_DOUBT if self._caller.paid else CallState.FAILED
-
     async def _doubt(self) -> Charged:
         """Whether any of the job's calls may have been charged without giving a picture."""
         if not self._held.in_doubt:
@@ -320,77 +265,14 @@ class Attempt:
             paid = True
         return Charged.UNKNOWN if paid else Charged.NO
 
-    async def _after_error(self, error: GenerationError) -> None:
-        """Park the job for another go, or fail it."""
-        now = await self._held.now()
-        job = self._held.job
-        if isinstance(error, BackendThrottled):
-            await self._pause(PAUSE_S if error.retry_after_s is None else error.retry_after_s)
-        refusals = sum(1 for f in job.failures if f.code in (FailureCode.BACKEND_UNREACHABLE, FailureCode.THROTTLED))
-        park = self._parts.retry.decide(
-            error,
-            attempt=job.attempt,
-            refusals=refusals,
-            age_s=(now - (job.started_at or now)).total_seconds(),
-            paid=self._caller.paid,
-            lost=self._parts.limits.on_lost,
-        )
-        charged = error.charged if self._caller.paid else Charged.NO
-        if park is None:
-            await self._held.fail(error.code, str(error), retryable=error.retryable, charged=charged)
-            return
-        failure = await self._held.failure(error.code, str(error), retryable=True, charged=charged)
-        log.info("An attempt failed and will be repeated.", extra=self._held.facts(code=error.code.value))
-        shortest = SHORTEST_PAUSE_S if park.reason is LeaseReason.THROTTLED else 0.0
-        await self._park(park.reason, max(shortest, park.delay_s), failure)
-
-    async def _pause(self, seconds: float) -> None:
-        backend, seconds = self._held.job.backend, min(max(seconds, SHORTEST_PAUSE_S), LONGEST_PAUSE_S)
-        await self._insist(lambda: self._parts.gate.pause(backend, seconds=seconds))
-
-    async def _after_time(self, task_id: str, *, sent: bool) -> None:
-        self._note_call(task_id, self._state_unanswered(sent=sent))
-        if sent:
-            self.backend_ok = False
-        charged = Charged.UNKNOWN if sent and self._caller.paid else Charged.NO
-        message = "The backend did not answer within the time the job was given."
-        await self._held.fail(FailureCode.TIMEOUT, message, retryable=True, charged=charged)
-
-    async def _after_stop(self, reason: StopReason) -> None:
-        match reason:
-            case StopReason.LOST:
-                raise LeaseLost
-            case StopReason.DRAIN:
-                await self._park(LeaseReason.DRAIN)
-            case StopReason.CANCEL:
-                await self._held.cancel()
-
-    async def _park(self, reason: LeaseReason, delay_s: float = 0.0, failure: JobFailure | None = None) -> None:
-        await self._held.park(reason, delay_s, failure)
-        self.again_in_s = delay_s if self._held.job.parked else None
-
     async def _conclude(self, stored: Sequence[StoredCall]) -> None:
         await self._held.end(lambda job, at: concluded(job, stored, now=at))
 
-    # --- parts that may be away --------------------------------------------------------------------------
-
     async def _stored(self) -> Sequence[StoredCall]:
-        return await self._insist(lambda: self._parts.store.find(self._held.job.id))
-
-    async def _insist(self, action: Callable[[], Awaitable[T]]) -> T:
-        try:
-            return await insist(action)
-        except Unavailable as error:
-            raise _PartAway(str(error)) from error
+        return await insist_on_part(lambda: self._parts.store.find(self._held.job.id))
 
 
 def _cut_off(before: Job, after: Job) -> bool:
     """Whether adoption found a call that was under way when its worker died."""
     doubtful = {c.task_id for c in after.calls if c.state is CallState.IN_DOUBT}
     return any(c.state is CallState.INTENDED and c.task_id in doubtful for c in before.calls)
-
-
-def _state_after(error: GenerationError) -> CallState:
-    if isinstance(error, CallRefused):
-        return CallState.REFUSED
-    return CallState.FAILED if error.charged is Charged.NO else CallState.IN_DOUBT

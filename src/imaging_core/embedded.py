@@ -8,12 +8,12 @@ import asyncio
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
-from imaging_core.attempt import RunnerParts
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, MemoryJobQueue, MemoryJobRepository
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
 from imaging_core.ports import ImageGenerator, ImageStore
 from imaging_core.runner import JobRunner
+from imaging_core.runner_parts import RunnerParts
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
 

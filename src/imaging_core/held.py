@@ -106,6 +106,10 @@ class HeldJob:
             raise LeaseLost
         return fresh
 
+    def note_call(self, task_id: str, state: CallState, *, credits: float | None = None) -> None:  # noqa: A002
+        """Note what is known of a call; it goes out with the next write, and the store already tells the same after a crash."""
+        self.job = self.job.with_call(task_id, state, credits=credits)
+
     async def end(self, change: Callable[[Job, datetime], Job]) -> None:
         """Write the job's end, and tell of it."""
         now = await self.now()

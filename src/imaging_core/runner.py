@@ -4,10 +4,11 @@ import logging
 
 import attrs
 
-from imaging_core.attempt import Attempt, RunnerParts
+from imaging_core.attempt import Attempt
 from imaging_core.errors import LeaseLost, StorageFull, Unavailable, UnknownBackend
 from imaging_core.jobs import Job, new_token
 from imaging_core.ports import RetryAt
+from imaging_core.runner_parts import RunnerParts
 
 log = logging.getLogger("imaging.runner")
 

@@ -93,7 +93,7 @@ async def test_an_intent_that_is_written_after_its_call_is_caught(monkeypatch: p
     async def make_one(self: Attempt, planned: PlannedCall) -> bool:
         generated = await self._call(planned, "unwritten")
         await self._held.write(lambda job: job.intending(planned.index, "unwritten"))
-        self._note_call("unwritten", CallState.ANSWERED)
+        self._held.note_call("unwritten", CallState.ANSWERED)
         return await self._store(planned, generated)
 
     monkeypatch.setattr(Attempt, "_make_one", make_one)

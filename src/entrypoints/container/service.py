@@ -8,12 +8,12 @@ from dependency_injector import containers, providers
 
 from adapters.directory import DirectoryImageStore
 from entrypoints.settings import Settings, SettingsError
-from imaging_core.attempt import RunnerParts
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.janitor import Janitor
 from imaging_core.ports import ImageGenerator
 from imaging_core.quota import StorageQuota
 from imaging_core.runner import JobRunner
+from imaging_core.runner_parts import RunnerParts
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
 
