@@ -1,0 +1,1 @@
+"""Measures this service beside the straightforward design and beside the floor of its parts."""

@@ -1,0 +1,1 @@
+"""The least that the parts themselves cost, with nothing of this service in between."""

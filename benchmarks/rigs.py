@@ -1,0 +1,209 @@
+"""The designs that are compared, each as the processes people would run; imports the tests' process keepers.
+
+A rig answers the same three requests: POST /images, GET /status/{id}, GET /image/{id}.
+"""
+
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Protocol, Self
+
+from fakes.process import ServerProcess
+from imaging_process import Imaging, free_port, until
+from redis_server import RedisServer
+
+KEY = "sk-benchmark-0000000000000000"
+ROOT = Path(__file__).resolve().parents[1]
+
+
+def memory(pid: int) -> float:
+    """Resident memory of a process and its children, in MB, shared pages counted once per process."""
+    total = 0.0
+    for one in [pid, *_children(pid)]:
+        try:
+            lines = Path(f"/proc/{one}/status").read_text().splitlines()
+        except FileNotFoundError:
+            continue
+        total += next((int(line.split()[1]) / 1024 for line in lines if line.startswith("VmRSS:")), 0.0)
+    return total
+
+
+def _children(pid: int) -> list[int]:
+    try:
+        text = Path(f"/proc/{pid}/task/{pid}/children").read_text()
+    except FileNotFoundError:
+        return []
+    direct = [int(part) for part in text.split()]
+    return [*direct, *(grand for child in direct for grand in _children(child))]
+
+
+def stability(*, delay_s: float = 0.0, picture_bytes: int = 100_000) -> ServerProcess:
+    """The fake provider, without its rate limit."""
+    options = ["--delay", str(delay_s), "--picture-bytes", str(picture_bytes)]
+    return ServerProcess("fakes.stability", [*options, "--keys", KEY, "--rate-limit", "off", "--balance", "1e9"])
+
+
+class Rig(Protocol):
+    """One design, running from entry to exit."""
+
+    name: str
+    url: str
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(self, *_: object) -> None: ...
+
+    def pids(self) -> Mapping[str, int]:
+        """The process of each role."""
+        ...
+
+
+class Baseline:
+    """uvicorn, `rq worker` and Redis."""
+
+    name = "baseline"
+
+    def __init__(self, provider: str, *, worker: bool = True) -> None:
+        self.url = f"http://127.0.0.1:{free_port()}"
+        self._provider = provider
+        self._worker = worker
+        self._pids: dict[str, int] = {}
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            redis = stack.enter_context(RedisServer())
+            folder = stack.enter_context(tempfile.TemporaryDirectory())
+            environment = os.environ | {
+                "BASELINE_FOLDER": folder,
+                "BASELINE_REDIS": redis.url,
+                "BASELINE_STABILITY": self._provider,
+                "BASELINE_KEY": KEY,
+                "PYTHONPATH": str(ROOT),
+            }
+            bin_ = Path(sys.executable).parent
+            port = self.url.rsplit(":", 1)[1]
+            serve = [str(bin_ / "uvicorn"), "benchmarks.baseline.app:app", "--port", port, "--no-access-log"]
+            commands = {"api": [*serve, "--log-level", "error"]}
+            if self._worker:
+                commands["worker"] = [str(bin_ / "rq"), "worker", "images", "--url", redis.url, "--quiet"]
+            for role, command in commands.items():
+                process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+                stack.callback(_stop, process)
+                self._pids[role] = process.pid
+            answers(self.url + "/openapi.json")
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def pids(self) -> Mapping[str, int]:
+        """api and worker."""
+        return self._pids
+
+
+class Embedded:
+    """`imaging up --no-gui`."""
+
+    name = "embedded"
+
+    def __init__(self, provider: str, **settings: str) -> None:
+        self._settings = _settings(provider) | settings
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            self.process = stack.enter_context(Imaging("up", "--no-gui", folder=folder, **self._settings))
+            begin = time.perf_counter()
+            self.process.start()
+            self.url = self.process.url
+            answers(self.url + "/readyz")
+            #: Seconds from the command to ready, by role.
+            self.start_s = {"embedded": time.perf_counter() - begin}
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def pids(self) -> Mapping[str, int]:
+        """The one process."""
+        return {"all": self.process.pid}
+
+
+class OnRedis:
+    """`imaging api` and `imaging worker`."""
+
+    name = "redis"
+
+    def __init__(self, provider: str, *, worker: bool = True, **settings: str) -> None:
+        self._settings = _settings(provider) | settings
+        self._with_worker = worker
+
+    def __enter__(self) -> Self:
+        with ExitStack() as stack:
+            self.redis = stack.enter_context(RedisServer())
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            settings = self._settings | {"IMAGING_REDIS_URL": self.redis.url}
+            self.api = stack.enter_context(Imaging("api", folder=folder, **settings))
+            begin = time.perf_counter()
+            self.api.start()
+            self.url = self.api.url
+            answers(self.url + "/readyz")
+            #: Seconds from the command to ready, by role.
+            self.start_s = {"api": time.perf_counter() - begin}
+            self._pids = {"api": self.api.pid}
+            if self._with_worker:
+                worker = stack.enter_context(Imaging("worker", folder=folder, **settings))
+                begin = time.perf_counter()
+                worker.started("Worker ready")
+                self.start_s["worker"] = time.perf_counter() - begin
+                self._pids["worker"] = worker.pid
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._stack.close()
+
+    def pids(self) -> Mapping[str, int]:
+        """api and worker."""
+        return self._pids
+
+
+def _settings(provider: str) -> dict[str, str]:
+    return {
+        "IMAGING_STABILITY_API_KEY": KEY,
+        "IMAGING_STABILITY_BASE_URL": provider,
+        # The provider's limit is not what is measured.
+        "IMAGING_STABILITY_RATE": "1000000",
+        "IMAGING_STABILITY_SLOTS": "200",
+        "IMAGING_MAX_QUEUED": "1000000",
+    }
+
+
+def answers(url: str) -> None:
+    """Wait until it does."""
+    import httpx  # noqa: PLC0415  # heavy, and only needed here
+
+    def alive() -> bool:
+        try:
+            return httpx.get(url, timeout=5).status_code == 200
+        except httpx.TransportError:
+            time.sleep(0.01)
+            return False
+
+    until(alive, f"an answer of {url}")
+
+
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(10)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait()
