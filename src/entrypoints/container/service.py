@@ -1,5 +1,6 @@
 """What both modes share: pictures, backends, and the core over the ports of either; imports adapters and dependency_injector."""
 
+import importlib.metadata
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -11,9 +12,10 @@ from entrypoints.settings import Settings, SettingsError
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.janitor import Janitor
 from imaging_core.ports import ImageGenerator
+from imaging_core.provenance import Marker
 from imaging_core.quota import StorageQuota
 from imaging_core.runner import JobRunner
-from imaging_core.runner_parts import RunnerParts
+from imaging_core.runner_parts import Mark, RunnerParts
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
 
@@ -54,6 +56,10 @@ def _pictures(settings: Settings) -> Path:
     if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
         raise SettingsError("IMAGING_STORAGE_URL: must be a folder, as a path or as file:///path.")
     return Path(unquote(parts.path)).expanduser()
+
+
+def _mark(settings: Settings) -> Mark | None:
+    return Marker(version=importlib.metadata.version("imaging-service")) if settings.embed_metadata else None
 
 
 def _configured(backends: Mapping[str, ImageGenerator], settings: Settings) -> dict[str, ImageGenerator]:
@@ -108,6 +114,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         worker=ports.worker,
         limits=settings.provided.run_limits,
         retry=settings.provided.retry_policy,
+        mark=providers.Callable(_mark, settings),
     )
     runner = providers.Singleton(JobRunner, parts)
     dispatcher = providers.Singleton(

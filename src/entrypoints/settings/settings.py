@@ -8,6 +8,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from entrypoints.settings.backends import BackendSettings
 from entrypoints.settings.doors import DoorSettings
+from entrypoints.settings.pictures import PictureSettings
 from entrypoints.settings.places import PlaceSettings
 from entrypoints.settings.promises import PromiseSettings
 from imaging_core.policies import GateLimits
@@ -15,7 +16,7 @@ from imaging_core.policies import GateLimits
 PREFIX = "IMAGING_"
 
 
-class Settings(PlaceSettings, BackendSettings, DoorSettings, PromiseSettings, BaseSettings):
+class Settings(PlaceSettings, BackendSettings, DoorSettings, PromiseSettings, PictureSettings, BaseSettings):
     """What was set, with defaults for the rest. Times in s."""
 
     model_config = SettingsConfigDict(
