@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shutil
 import sys
 import tempfile
@@ -22,6 +21,7 @@ def main() -> int:
     parser.add_argument("--seconds", type=float, help="how long the nemesis strikes")
     parser.add_argument("--short", action="store_true", help="fewer jobs and short leases")
     parser.add_argument("--keep", action="store_true", help="keep logs and data of a run without violations too")
+    parser.add_argument("--into", type=Path, help="also append the JSON line to this file")
     given = parser.parse_args()
     scenario = SCENARIOS[given.scenario]
     jobs, seconds = scenario.short if given.short else scenario.full
@@ -31,13 +31,14 @@ def main() -> int:
         jobs=given.jobs or jobs,
         seconds=given.seconds or seconds,
         short=given.short,
+        into=given.into,
     )
     folder = Path(tempfile.mkdtemp(prefix=f"chaos-{given.scenario}-"))
     status = 1
     try:
         status = scenario.play(Run(options, folder))
     except Skipped as reason:
-        sys.stdout.write(json.dumps({"scenario": given.scenario, "skipped": str(reason), "violations": []}) + "\n")
+        options.tell({"scenario": given.scenario, "seed": given.seed, "skipped": str(reason), "violations": []})
         status = 0
     finally:
         if status == 0 and not given.keep:

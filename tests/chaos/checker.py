@@ -34,6 +34,8 @@ class Evidence:
     lives: Sequence[tuple[float, float]]
     #: Accepted jobs that another part of the scenario judges.
     others: Collection[str] = ()
+    #: What a repair found after the run, in sentences.
+    orphans: Sequence[str] = ()
 
 
 @attrs.define(kw_only=True)
@@ -136,15 +138,24 @@ def _judge_sight(evidence: Evidence, verdict: Verdict) -> None:
     verdict.figures |= {
         "regressions": len(watcher.regressions),
         "bad_pictures": len(watcher.bad_pictures) + len(evidence.disk.bad),
+        "orphans": len(evidence.orphans),
         "temporary_files": evidence.disk.temporary,
+        "unnamed_pictures": evidence.disk.unnamed,
+        "lease_probes": watcher.probes,
         "watch_period_s": round(watcher.period_s, 3),
     }
     for sentence in (*watcher.regressions, *watcher.bad_pictures, *evidence.disk.bad):
         verdict.blame(sentence.partition(": ")[2] or sentence, _job_in(sentence))
     for sentence in watcher.probed[:5]:
         verdict.blame(sentence.partition(": ")[2], _job_in(sentence))
+    if not watcher.probes:
+        verdict.blame("nobody ever told whether jobs are started without a live lease: the run shows too little")
     for sentence in watcher.bad_answers[:5]:
         verdict.blame(sentence)
+    for sentence in evidence.orphans[:5]:
+        verdict.blame(f"orphan: {sentence}")
+    if evidence.disk.temporary + evidence.disk.unnamed > len(evidence.orphans):
+        verdict.blame("a repair finds less than what lies there without a name")
 
 
 def _job_in(sentence: str) -> str | None:

@@ -2,23 +2,26 @@
 
 from __future__ import annotations
 
+import random
 import threading
-import time
+from collections.abc import Callable
 from pathlib import Path
 
+from chaos.aim import Aimed, Calls, another_lives
 from chaos.blows import Blow, hit_in_flight
 from chaos.checker import Evidence, Verdict
 from chaos.clients import Client
 from chaos.nemesis import Nemesis
 from chaos.probes import lease_probe
-from chaos.run import Run, Skipped, in_flight_share, most_charges
+from chaos.run import Run, Skipped, at_least, in_flight_share, most_charges
 from chaos.stack import Stack
-from chaos.supervised import while_another_lives
+from chaos.supervised import Unit
 from chaos.watcher import Watcher
 
 #: Lifted, so that money is counted by crashes alone.
 NO_CAP = {"IMAGING_MAX_PAID_CALLS": "50"}
-LIBFAKETIME = Path("/usr/lib/x86_64-linux-gnu/faketime/libfaketime.so.1")
+#: Where Debian's package faketime has its library, whatever the processor.
+LIBFAKETIME = next(Path("/usr/lib").glob("*/faketime/libfaketime.so.1"), None)
 
 
 def kill(run: Run) -> int:
@@ -33,29 +36,46 @@ def kill_capped(run: Run) -> int:
 
 
 def _kill(run: Run, cap: dict[str, str]) -> int:
-    slots = "4" if run.options.short else "12"
-    with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": slots, **run.lease, **cap}, delay_s=1.0) as stack:
-        run.extra.append(in_flight_share(0.2))
-        return under(run, stack, killing(run, stack, every_s=2.0))
+    with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": "32", **run.lease, **cap}, delay_s=1.2) as stack:
+        nemesis = killing(run, stack, every_s=2.0)
+        run.extra += [in_flight_share(0.2), at_least(nemesis.most, "kill")]
+        return under(run, stack, nemesis)
 
 
 def killing(run: Run, stack: Stack, *, every_s: float) -> Nemesis:
     """Kills a worker every so often, while another lives."""
-    workers = stack.workers
-    strikes = [while_another_lives(worker, workers, worker.kill) for worker in workers]
-    return Nemesis(strikes, rng=run.rng, every_s=every_s, most=round(run.options.seconds / every_s))
+    return Nemesis(
+        [aimed(run, stack, Unit.kill)],
+        rng=run.rng,
+        every_s=every_s,
+        most=round(run.options.seconds / every_s),
+    )
+
+
+def aimed(run: Run, stack: Stack, strike: Callable[[Unit], Blow | None]) -> Aimed:
+    """That strike against the workers, each while another lives."""
+    return Aimed(
+        units=stack.workers,
+        strike=strike,
+        calls=Calls(stack.stability.log_path),
+        rng=random.Random(run.rng.random()),
+        call_s=stack.call_s,
+        fit=another_lives(stack.workers),
+    )
 
 
 def under(
-    run: Run, stack: Stack, *nemeses: Nemesis, beside: threading.Thread | None = None, over_s: float = 0.0
+    run: Run, stack: Stack, *nemeses: Nemesis, beside: threading.Thread | None = None, over_s: float | None = None
 ) -> int:
-    """Submit the jobs, spread over that time, let the nemeses strike until all have ended, and judge."""
+    """Submit the jobs, spread over that time, while the nemeses strike; judge when all have ended."""
+    over_s = 0.9 * run.options.seconds if over_s is None else over_s
     client = Client(stack.url)
     watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
     watcher.start()
     for nemesis in nemeses:
         nemesis.start()
-    run.submit(client, run.prompts(), over_s=over_s).join()
+    progress = lambda: min(nemesis.progress for nemesis in nemeses)  # noqa: E731  # asked again and again
+    run.submit(client, run.prompts(), over_s=over_s, progress=progress).join()
     run.until_ended(client, watcher, timeout_s=2 * run.options.seconds + 60 + 2 * stack.lease_s)
     for nemesis in nemeses:
         run.blows += nemesis.finish()
@@ -66,18 +86,20 @@ def under(
 
 def term(run: Run) -> int:
     """Rolling SIGTERMs: no paid call is repeated."""
-    with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": "3", **run.lease, **NO_CAP}, delay_s=0.8) as stack:
+    with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": "16", **run.lease, **NO_CAP}, delay_s=0.8) as stack:
         workers = stack.workers
         told: set[int] = set()
 
-        def roll() -> Blow | None:
-            # A second signal ends a worker at once, as it should: each life gets one.
-            fresh = [worker for worker in workers if worker.ready and worker.pid not in told]
-            if not fresh:
-                return None
-            worker = run.rng.choice(fresh)
+        def stop(worker: Unit) -> Blow | None:
             told.add(worker.pid)
             return worker.terminate()
+
+        roll = aimed(run, stack, stop)
+        lives = roll.fit
+        # A second signal ends a worker at once, as it should: each life gets one.
+        roll.fit = lambda worker: lives(worker) and worker.pid not in told
+        seconds = run.options.seconds
+        nemesis = Nemesis([roll], rng=run.rng, every_s=seconds / 20, most=round(19 * seconds / 40))
 
         def check(evidence: Evidence, verdict: Verdict) -> None:
             stops = [blow for blow in evidence.blows if blow.kind == "term"]
@@ -89,23 +111,20 @@ def term(run: Run) -> int:
             if hits < 0.2 * len(stops):
                 verdict.blame(f"only {hits} of {len(stops)} stops hit a call in flight: the run shows too little")
 
-        run.extra.append(check)
-        seconds = run.options.seconds
-        return under(run, stack, Nemesis([roll], rng=run.rng, every_s=seconds / 20, most=round(19 * seconds / 40)))
+        run.extra += [check, at_least(nemesis.most, "term")]
+        return under(run, stack, nemesis)
 
 
 def embedded_kill(run: Run) -> int:
-    """SIGKILL to the one process of `imaging up`, up to 2 s after it was ready, again and again."""
+    """SIGKILL to the one process of `imaging up`, again and again, 2 s after it was ready or in the middle of a call."""
     settings = {"IMAGING_STABILITY_SLOTS": "4", **run.lease, **NO_CAP}
     with Stack(run.folder, settings=settings, embedded=True, delay_s=0.6) as stack:
-
-        def strike() -> Blow | None:
-            stack.api.wait_ready()
-            time.sleep(run.rng.uniform(0.2, 2.0))
-            return stack.api.kill()
-
-        run.extra.append(in_flight_share(0.2))
-        return under(run, stack, Nemesis([strike], rng=run.rng, every_s=0.4, most=round(run.options.seconds / 2)))
+        strike = aimed(run, stack, Unit.kill)
+        strike.fit = lambda unit: unit.ready
+        # What lasts 2 s from a kill to the next is mostly the start of a process: that is not counted.
+        nemesis = Nemesis([strike], rng=run.rng, every_s=1.0, most=round(run.options.seconds / 2))
+        run.extra += [in_flight_share(0.2), at_least(nemesis.most, "kill")]
+        return under(run, stack, nemesis)
 
 
 def poison(run: Run) -> int:
@@ -149,19 +168,17 @@ def poison(run: Run) -> int:
 def _poison(run: Run, stack: Stack, prompt: str, ended: threading.Event) -> None:
     """Kill whichever worker calls with that prompt, the moment the fake has written the charge down."""
     by_caller = {worker.caller: worker for worker in stack.workers}
-    done: set[str] = set()
-    while not ended.wait(0.03):
-        for line in stack.stability.log():
-            if line["event"] == "charge" and line["prompt"] == prompt and line["call"] not in done:
-                done.add(line["call"])
-                if (blow := by_caller[line["caller"]].kill()) is not None:
-                    run.blows.append(blow)
+    calls = Calls(stack.stability.log_path)
+    while not ended.wait(0.02):
+        for line in calls.charged():
+            if line["prompt"] == prompt and (blow := by_caller[line["caller"]].kill()) is not None:
+                run.blows.append(blow)
 
 
 def clock_skew(run: Run) -> int:
     """One worker's clock an hour ahead, one's an hour behind, one right, and a kill each few seconds."""
-    if not LIBFAKETIME.exists():
-        raise Skipped("libfaketime is not installed; apt-get install libfaketime")
+    if LIBFAKETIME is None:
+        raise Skipped("libfaketime is not installed; on Debian: apt-get install faketime")
     with Stack(
         run.folder, settings={"IMAGING_STABILITY_SLOTS": "9", **run.lease, **NO_CAP}, workers=1, delay_s=0.8
     ) as stack:
@@ -178,4 +195,6 @@ def clock_skew(run: Run) -> int:
                 verdict.blame(f"records carry a skewed worker's time: {sorted(hours)}")
 
         run.extra.append(check)
-        return under(run, stack, killing(run, stack, every_s=3.0))
+        nemesis = killing(run, stack, every_s=3.0)
+        run.extra.append(at_least(nemesis.most, "kill"))
+        return under(run, stack, nemesis)

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 import threading
 import time
-from functools import partial
 
 from chaos.blows import Blow
 from chaos.checker import Evidence, Verdict
 from chaos.clients import Client
-from chaos.kills import NO_CAP, killing, under
+from chaos.kills import NO_CAP, aimed, killing, under
 from chaos.nemesis import Nemesis
-from chaos.run import Run, in_flight_share
+from chaos.run import Run, at_least, in_flight_share
 from chaos.stack import Stack
-from chaos.supervised import while_another_lives
 
 
 def mixed(run: Run) -> int:
@@ -34,12 +32,13 @@ def mixed(run: Run) -> int:
 
         slowest: list[float] = []
         freeze_s = 8.0 if not run.options.short else 5.0
-        workers = stack.workers
-        freezes = [while_another_lives(w, workers, partial(w.freeze, freeze_s)) for w in workers]
+        # Frozen while they call, mostly: a worker that holds nothing overwrites nothing.
+        freeze = aimed(run, stack, lambda worker: worker.freeze(freeze_s))
+        times = 7 if not run.options.short else 2
         nemeses = [
             killing(run, stack, every_s=4.0),
-            Nemesis([kill_redis], rng=run.rng, every_s=seconds / 8, most=7),
-            Nemesis(freezes, rng=run.rng, every_s=1.0, most=7),
+            Nemesis([kill_redis], rng=run.rng, every_s=seconds / (times + 1), most=times),
+            Nemesis([freeze], rng=run.rng, every_s=1.0, most=times),
         ]
         local = threading.Thread(target=_submit_local, args=(run, stack), daemon=True)
         local.start()
@@ -52,8 +51,8 @@ def mixed(run: Run) -> int:
                 verdict.blame(f"{run.figures['local_lost']} jobs of the WebUI did not end")
             _judge_webui(stack, verdict)
 
-        run.extra += [check, in_flight_share(0.2)]
-        return under(run, stack, *nemeses, beside=local, over_s=0.6 * seconds)
+        run.extra += [check, in_flight_share(0.2), at_least(times, "redis-kill"), at_least(times, "freeze")]
+        return under(run, stack, *nemeses, beside=local)
 
 
 def _submit_local(run: Run, stack: Stack) -> None:

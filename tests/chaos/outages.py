@@ -84,16 +84,16 @@ def _small_disk(folder: Path, kilobytes: int) -> Iterator[Path]:
 
 def disk_full(run: Run) -> int:
     """The disk fills while calls are under way: what was paid for fails storage_full, nothing is begun, all of it recovers."""
-    with _small_disk(run.folder, 4096) as disk:
+    with _small_disk(run.folder, 2048) as disk:
         settings = {
             "IMAGING_STABILITY_SLOTS": "2",
             "IMAGING_STORAGE_URL": str(disk / "pictures"),
             "IMAGING_STORAGE_RESERVE_MB": "1",
             **run.lease,
         }
-        with Stack(run.folder, settings=settings, workers=1, delay_s=0.7, picture_bytes=200_000) as stack:
+        with Stack(run.folder, settings=settings, workers=1, delay_s=0.7, picture_bytes=60_000) as stack:
             client = Client(stack.url)
-            watcher = Watcher(stack.url, client.accepted)
+            watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
             watcher.start()
             run.submit(client, run.prompts()).join()
             while not stack.stability.state()["in_flight"]:

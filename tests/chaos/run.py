@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+import os
 import random
+import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +21,9 @@ from chaos.clients import Client
 from chaos.stack import SHORT_LEASE, Stack
 from chaos.store import read_store
 from chaos.watcher import Watcher
+
+#: The share of the jobs by which a submitter may be ahead of the trouble, and its pause once it is, in s.
+AHEAD, TRICKLE_S = 0.1, 1.0
 
 
 class Skipped(Exception):
@@ -35,6 +40,18 @@ class Options:
     #: How long the nemesis strikes, in s.
     seconds: float
     short: bool
+    #: A file that the JSON line is appended to.
+    into: Path | None = None
+
+    def tell(self, line: Mapping[str, Any]) -> None:
+        """Print a JSON line."""
+        text = json.dumps(line) + "\n"
+        sys.stdout.write(text)
+        sys.stdout.flush()
+        if self.into is not None:
+            self.into.parent.mkdir(parents=True, exist_ok=True)
+            with self.into.open("a") as lines:
+                lines.write(text)
 
 
 class Run:
@@ -50,6 +67,7 @@ class Run:
         self.others: set[str] = set()
         self.extra: list[Callable[[Evidence, Verdict], None]] = []
         self._began = time.monotonic()
+        self._load = round(os.getloadavg()[0], 1)
 
     @property
     def lease(self) -> dict[str, str]:
@@ -60,8 +78,19 @@ class Run:
         """Prompts that name their jobs."""
         return [f"chaos {self.options.seed} {word} {n:04d}" for n in range(count or self.options.jobs)]
 
-    def submit(self, client: Client, prompts: Iterable[str], *, over_s: float = 0.0, **body: Any) -> threading.Thread:
-        """Submit them from a thread of its own, spread over that time."""
+    def submit(
+        self,
+        client: Client,
+        prompts: Iterable[str],
+        *,
+        over_s: float = 0.0,
+        progress: Callable[[], float] = lambda: 1.0,
+        **body: Any,
+    ) -> threading.Thread:
+        """Submit them from a thread of its own, spread over that time.
+
+        Far ahead of the `progress` of the trouble they only trickle, so that there are jobs as long as there is trouble.
+        """
         prompts = list(prompts)
 
         def work() -> None:
@@ -69,6 +98,9 @@ class Run:
             for n, prompt in enumerate(prompts):
                 if (wait := began + over_s * n / len(prompts) - time.monotonic()) > 0:
                     time.sleep(wait)
+                until = time.monotonic() + TRICKLE_S
+                while n / len(prompts) > progress() + AHEAD and time.monotonic() < until:
+                    time.sleep(0.02)
                 client.submit(prompt, **body)
 
         thread = threading.Thread(target=work, name="submitter", daemon=True)
@@ -82,11 +114,14 @@ class Run:
             time.sleep(0.1)
 
     def verdict(self, stack: Stack, client: Client, watcher: Watcher) -> int:
-        """Judge, print the JSON line, and give the exit status. The stack must still run."""
+        """Judge, print the JSON line, and give the exit status. The stack must still run, and its service is ended here."""
         watcher.finish()
+        details = {job_id: client.detail(job_id) for job_id in client.accepted}
+        # Nobody may write any more: then whatever has no name is an orphan, however young.
+        stack.stop()
         evidence = Evidence(
             accepted=dict(client.accepted),
-            details={job_id: client.detail(job_id) for job_id in client.accepted},
+            details=details,
             watcher=watcher,
             calls=paid_calls(stack.stability.log()),
             blows=sorted(self.blows, key=lambda blow: blow.at),
@@ -94,6 +129,7 @@ class Run:
             lease_s=stack.lease_s,
             lives=[life for worker in stack.workers for life in worker.lives],
             others=self.others,
+            orphans=stack.orphans(),
         )
         verdict = judge(evidence)
         for sentence in client.bad_answers[:5]:
@@ -123,14 +159,33 @@ class Run:
             "scenario": self.options.scenario,
             "seed": self.options.seed,
             "short": self.options.short,
+            "commit": _commit(),
+            "load": [self._load, round(os.getloadavg()[0], 1)],
             **verdict.figures,
             **self.figures,
             "seconds": round(time.monotonic() - self._began, 1),
             "violations": verdict.violations[:10],
         }
-        sys.stdout.write(json.dumps(line) + "\n")
-        sys.stdout.flush()
+        self.options.tell(line)
         return 1 if verdict.violations else 0
+
+
+def _commit() -> str:
+    """What the service was built from."""
+    git = ["git", "describe", "--always", "--dirty", "--exclude", "*"]
+    done = subprocess.run(git, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
+    return done.stdout.strip() or "unknown"
+
+
+def at_least(most: int, kind: str) -> Callable[[Evidence, Verdict], None]:
+    """A check that so many blows of that kind fell: fewer show less than the run is for."""
+
+    def check(evidence: Evidence, verdict: Verdict) -> None:
+        made = sum(1 for blow in evidence.blows if blow.kind == kind)
+        if made < most:
+            verdict.blame(f"only {made} of {most} blows of the kind {kind} fell: the run shows too little")
+
+    return check
 
 
 def in_flight_share(least: float) -> Callable[[Evidence, Verdict], None]:

@@ -5,6 +5,9 @@ May import the standard library and the test doubles beside this package.
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -14,7 +17,7 @@ from chaos.proxy import SwallowingProxy
 from chaos.supervised import Unit
 from fakes.sdwebui import FakeWebUI
 from fakes.stability import StabilityProcess
-from imaging_process import free_port
+from imaging_process import clean_environment, free_port
 from redis_server import RedisServer
 
 #: Leases of the short runs, in s; the full ones use the service's own defaults.
@@ -46,6 +49,8 @@ class Stack:
         self.lease_s = float(settings.get("IMAGING_LEASE_S", DEFAULT_LEASE_S))
         self.settings = dict(settings)
         self.port = free_port()
+        #: How long a call takes, in s.
+        self.call_s = delay_s
         self.stability = StabilityProcess(log=folder / "stability.jsonl", delay=delay_s, picture_bytes=picture_bytes)
         self.webui = FakeWebUI("--step-seconds", "0.05", log=folder / "webui.jsonl") if webui else None
         self.redis = None if embedded else RedisServer()
@@ -66,6 +71,11 @@ class Stack:
         """Where the pictures are."""
         chosen = self.settings.get("IMAGING_STORAGE_URL")
         return Path(chosen) if chosen else self.folder / "data" / "pictures"
+
+    @property
+    def database(self) -> Path:
+        """The jobs of the embedded mode."""
+        return self.folder / "data" / "imaging.db"
 
     @property
     def api(self) -> Unit:
@@ -121,6 +131,30 @@ class Stack:
         self.units[name] = unit
         opening.callback(unit.close)
         return unit.start()
+
+    def stop(self) -> None:
+        """End the service's processes, politely and for good; its Redis and the doubles stay."""
+        for unit in reversed(self.units.values()):
+            unit.close()
+
+    def orphans(self) -> list[str]:
+        """What `imaging repair --check` finds once nobody writes any more, in sentences. RuntimeError when it cannot look."""
+        settings = {"IMAGING_DATA_DIR": str(self.folder / "data"), **self.settings}
+        if self.redis is not None:
+            settings |= {"IMAGING_REDIS_URL": self.redis.url, "IMAGING_BROKER_URL": self.redis.broker_url}
+        done = subprocess.run(
+            [str(Path(sys.executable).parent / "imaging"), "repair", "--check", "--now", "--json"],
+            cwd=self.folder,
+            env=clean_environment(settings),
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if not done.stdout:
+            raise RuntimeError(f"imaging repair ended with status {done.returncode}: {done.stderr[-2000:]}")
+        return [
+            f"{found['kind']} {found['subject']}: {found['message']}" for found in json.loads(done.stdout)["findings"]
+        ]
 
     def _redis_settings(self, name: str) -> dict[str, str]:
         if self.redis is None or self.bell is None or self.jobs is None:

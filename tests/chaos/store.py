@@ -27,6 +27,8 @@ class OnDisk:
     bad: list[str]
     #: Unfinished files that a crash left.
     temporary: int
+    #: Pictures that no record names.
+    unnamed: int = 0
 
 
 def read_store(root: Path) -> OnDisk:
@@ -34,10 +36,12 @@ def read_store(root: Path) -> OnDisk:
     calls: dict[str, list[str]] = {}
     pictures: dict[str, int] = {}
     bad: list[str] = []
+    keys: list[tuple[str, str]] = []
     for manifest in sorted(root.glob("??/*/*.json")):
         job_id = manifest.parent.name
         record = json.loads(manifest.read_text())
         for image in record["images"]:
+            keys.append((job_id, str(image["key"])))
             file = root / job_id[:2] / str(image["key"])
             data = file.read_bytes() if file.exists() else b""
             if len(data) != image["size"] or hashlib.sha256(data).hexdigest() != image["sha256"]:
@@ -45,5 +49,7 @@ def read_store(root: Path) -> OnDisk:
             pictures[job_id] = pictures.get(job_id, 0) + 1
             if found := _STAMP.search(data):
                 calls.setdefault(job_id, []).append(found[1].decode())
+    named = {str(root / job_id[:2] / key) for job_id, key in keys}
+    unnamed = sum(1 for file in root.glob("??/*/*-*.*") if str(file) not in named and not file.name.startswith("."))
     temporary = sum(1 for _ in root.glob("**/.tmp-*"))
-    return OnDisk(calls=calls, pictures=pictures, bad=bad, temporary=temporary)
+    return OnDisk(calls=calls, pictures=pictures, bad=bad, temporary=temporary, unnamed=unnamed)

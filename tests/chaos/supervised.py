@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Self
 
@@ -157,16 +157,3 @@ class Unit:
                 self._process.wait()
         if self._watching is not None:
             self._watching.join(5)
-
-
-def while_another_lives(
-    unit: Unit, units: Sequence[Unit], strike: Callable[[], Blow | None]
-) -> Callable[[], Blow | None]:
-    """The strike against that unit, made only while it and another are ready: a take-over needs somebody to take over."""
-
-    def struck() -> Blow | None:
-        if unit.ready and any(other.ready for other in units if other is not unit):
-            return strike()
-        return None
-
-    return struck

@@ -39,14 +39,19 @@ class Seen:
 class Watcher(threading.Thread):
     """Polls the running jobs each 50 ms and the others in turn; fetches and decodes each picture once a job is finished."""
 
-    def __init__(self, url: str, accepted: Mapping[str, str], *, probe: Callable[[], list[str]] = list) -> None:
-        """`accepted` may grow meanwhile. `probe` is asked once a second for violations that no client can see."""
+    def __init__(self, url: str, accepted: Mapping[str, str], *, probe: Callable[[], list[str] | None]) -> None:
+        """`accepted` may grow meanwhile. `probe` is asked once a second for violations that no client can see.
+
+        It gives None when there is nobody to ask just then.
+        """
         super().__init__(name="watcher", daemon=True)
         self.seen: dict[str, Seen] = {}
         self.regressions: list[str] = []
         self.bad_pictures: list[str] = []
         self.bad_answers: list[str] = []
         self.probed: list[str] = []
+        #: How often there was somebody to ask.
+        self.probes = 0
         self.rounds = 0
         self._url = url
         self._accepted = accepted
@@ -82,7 +87,9 @@ class Watcher(threading.Thread):
                         break
                     self._look_at_one(job_id)
                 if began >= probe_at:
-                    self.probed += self._probe()
+                    found = self._probe()
+                    self.probes += found is not None
+                    self.probed += found or []
                     probe_at = began + 1.0
             except httpx.TransportError:
                 time.sleep(EVERY_S)

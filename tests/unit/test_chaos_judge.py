@@ -30,12 +30,14 @@ def judged(
     status: str = "finished",
     ended_at: float = 110.0,
     lives: tuple[tuple[float, float], ...] = ((0.0, 1e9),),
-    watched: Mapping[str, list[str]] | None = None,
+    watched: Mapping[str, object] | None = None,
+    unnamed: int = 0,
+    orphans: tuple[str, ...] = (),
 ) -> Verdict:
     watcher = SimpleNamespace(
         seen={JOB: Seen(status=status, ended_at=ended_at)},
         period_s=0.05,
-        **{"regressions": [], "bad_pictures": [], "bad_answers": [], "probed": [], **(watched or {})},
+        **{"probes": 1, "regressions": [], "bad_pictures": [], "bad_answers": [], "probed": [], **(watched or {})},
     )
     pictures: list[object] = [{}] if status == "finished" else []
     failure = {"code": "worker_crash"} if status == "failed" else None
@@ -50,8 +52,9 @@ def judged(
                 calls={JOB: list(stored)} if stored else {},
                 pictures={JOB: len(stored)} if stored else {},
                 bad=[],
-                temporary=0,
+                temporary=unnamed,
             ),
+            orphans=orphans,
             lease_s=3.0,
             lives=lives,
         )
@@ -118,6 +121,16 @@ def test_a_late_take_over_counts_only_while_one_worker_was_there() -> None:
     assert late.figures["takeover_gap_max_s"] == 11.5
     assert late.violations
     assert (unserved.figures["takeover_gap_max_s"], unserved.violations) == (2.0, [])
+
+
+def test_whatever_a_repair_finds_is_a_violation_and_what_it_overlooks_too() -> None:
+    assert judged(a_call(), unnamed=1, orphans=("temporary-file x: left",)).figures["orphans"] == 1
+    assert any("orphan" in sentence for sentence in judged(a_call(), orphans=("x",)).violations)
+    assert any("finds less" in sentence for sentence in judged(a_call(), unnamed=1).violations)
+
+
+def test_a_run_in_which_nobody_could_look_for_lost_leases_shows_nothing() -> None:
+    assert any("shows too little" in sentence for sentence in judged(a_call(), watched={"probes": 0}).violations)
 
 
 def test_kills_that_hit_nothing_show_nothing() -> None:
