@@ -6,6 +6,7 @@ ImagingError
     BackendNotConfigured        the backend exists, but a setting is missing
     JobNotFound                 no job has that id
     JobDeleted                  the job was there and has been deleted
+    DeliveryNotFound            the job has no such message to a webhook
     ImageNotReady               the job has not finished yet
     ImageNotAvailable           the job ended without that picture
     JobConflict                 the job's status does not allow it
@@ -114,6 +115,13 @@ class JobDeleted(ImagingError):
 
     def __init__(self) -> None:
         super().__init__("That job and its pictures have been deleted.")
+
+
+class DeliveryNotFound(ImagingError):
+    """The job has no message to a webhook with that id."""
+
+    def __init__(self) -> None:
+        super().__init__("This job has no delivery with that id.")
 
 
 class ImageNotReady(ImagingError):

@@ -3,10 +3,10 @@
 A webhook's URL may hold the caller's secret in its path or query: only its origin is ever shown to others or logged.
 """
 
+import re
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any
-from urllib.parse import urlsplit
 
 import attrs
 
@@ -28,10 +28,14 @@ class WebhookEvent(StrEnum):
 FILTERED_CODES = frozenset({FailureCode.CONTENT_FILTERED, FailureCode.CONTENT_MODERATED})
 
 
+#: Scheme, host and port at a URL's beginning; a user and a password before the host are left out.
+_ORIGIN = re.compile(r"([A-Za-z][A-Za-z0-9+.-]*)://(?:[^/?#]*@)?(\[[^\]/?#]*\]|[^/?#:]*)(:[0-9]*)?", re.ASCII)
+
+
 def origin_of(url: str) -> str:
     """Scheme, host and port of a URL: all of it that may be shown to anybody but its owner."""
-    parts = urlsplit(url)
-    return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
+    match = _ORIGIN.match(url)
+    return f"{match[1]}://{match[2]}{match[3] or ''}" if match else ""
 
 
 def _in_order(events: Sequence[WebhookEvent]) -> tuple[WebhookEvent, ...]:
@@ -53,7 +57,8 @@ class Webhook:
     @property
     def host(self) -> str:
         """The host's name, in lower case."""
-        return urlsplit(self.url).hostname or ""
+        match = _ORIGIN.match(self.url)
+        return match[2].strip("[]").lower() if match else ""
 
 
 def webhook_from_record(record: dict[str, Any]) -> Webhook:

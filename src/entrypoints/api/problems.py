@@ -14,6 +14,7 @@ from starlette.routing import Route
 from entrypoints.api.encoding import encode
 from imaging_core.errors import (
     BackendNotConfigured,
+    DeliveryNotFound,
     FieldProblem,
     GenerationError,
     IdempotencyMismatch,
@@ -70,6 +71,7 @@ TABLE: Mapping[type[ImagingError], tuple[str, int]] = {
     UnknownBackend: ("unknown-backend", 422),
     BackendNotConfigured: ("backend-not-configured", 503),
     JobNotFound: ("not-found", 404),
+    DeliveryNotFound: ("not-found", 404),
     JobDeleted: ("deleted", 410),
     ImageNotReady: ("conflict", 409),
     ImageNotAvailable: ("image-not-available", 409),

@@ -1,0 +1,166 @@
+"""Sends the messages that wait in the outbox, a few at a time, and never beside the work on pictures; imports this package.
+
+Any number of processes may each run one: a message is claimed under a lease, so that one of them sends it and another
+follows when that one dies. A message may arrive twice, with the same id, but never not at all while tries are left.
+"""
+
+import asyncio
+import logging
+from collections import Counter
+from collections.abc import Callable
+from datetime import UTC, datetime
+
+import attrs
+
+from imaging_core.deliveries import Delivery, DeliveryAttempt, DeliveryState, Schedule, fresh_secret
+from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable
+from imaging_core.faults import log_fault
+from imaging_core.jobs import Job, new_token
+from imaging_core.outbox import Message, Sent, WebhookOutbox, WebhookSender
+from imaging_core.ports import JobRepository
+
+log = logging.getLogger("imaging.webhooks")
+
+#: Wait before a result that could not be recorded is recorded again, in s, and how often that is tried.
+_RECORD_AGAIN_S = 1.0
+_RECORD_TRIES = 5
+
+
+@attrs.frozen(kw_only=True)
+class DeliveryLimits:
+    """How much one process sends at a time; times in s."""
+
+    #: Messages at a time.
+    at_once: int = 8
+    #: Of those, to one host.
+    per_host: int = 2
+    #: How long a claim holds: longer than the sender's time-out and the recording.
+    lease_s: float = 45.0
+    #: Time between two looks into an empty outbox.
+    poll_s: float = 0.5
+
+
+class Deliverer:
+    """Tells webhooks of the ends of their jobs."""
+
+    def __init__(
+        self,
+        *,
+        jobs: JobRepository,
+        outbox: WebhookOutbox,
+        sender: WebhookSender,
+        payload: Callable[[Job, Delivery], bytes],
+        schedule: Schedule | None = None,
+        limits: DeliveryLimits | None = None,
+        now: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        """`payload` gives a message's body, the same in each attempt; `now` is the time that messages are signed with."""
+        self._jobs = jobs
+        self._outbox = outbox
+        self._sender = sender
+        self._payload = payload
+        self._schedule = schedule or Schedule()
+        self._limits = limits or DeliveryLimits()
+        self._now = now
+        self._under_way: set[asyncio.Task[None]] = set()
+        self._hosts: Counter[str] = Counter()
+        self._freed = asyncio.Event()
+
+    async def run(self) -> None:
+        """Deliver until cancelled; what is being sent then is dropped, and sent anew when its lease has run out."""
+        try:
+            while True:
+                self._freed.clear()
+                try:
+                    await self._take()
+                except ImagingError as error:
+                    log.warning("Webhooks are not told for now: %s", error)
+                except Exception as error:  # noqa: BLE001  # whatever it is, the next look may find it gone
+                    log_fault(log, "Taking a message for a webhook failed.", error, {})
+                await self._pause()
+        finally:
+            await self._abandon()
+
+    async def _take(self) -> None:
+        while len(self._under_way) < self._limits.at_once:
+            busy = [host for host, count in self._hosts.items() if count >= self._limits.per_host]
+            delivery = await self._outbox.claim(token=new_token(), lease_s=self._limits.lease_s, busy=busy)
+            if delivery is None:
+                return
+            self._begin(delivery)
+
+    def _begin(self, delivery: Delivery) -> None:
+        self._hosts[delivery.host] += 1
+        task = asyncio.create_task(self._guarded(delivery))
+        self._under_way.add(task)
+
+        def ended(task: asyncio.Task[None]) -> None:
+            self._under_way.discard(task)
+            self._hosts[delivery.host] -= 1
+            if not self._hosts[delivery.host]:
+                del self._hosts[delivery.host]
+            self._freed.set()
+
+        task.add_done_callback(ended)
+
+    async def _pause(self) -> None:
+        try:
+            async with asyncio.timeout(self._limits.poll_s):
+                await self._freed.wait()
+        except TimeoutError:
+            return
+
+    async def _abandon(self) -> None:
+        tasks = list(self._under_way)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    # --- one message -------------------------------------------------------------------------------------
+
+    async def _guarded(self, delivery: Delivery) -> None:
+        facts: dict[str, object] = {"job_id": delivery.job_id, "delivery": delivery.id}
+        try:
+            await self._deliver(delivery, facts)
+        except (JobNotFound, JobDeleted):
+            # Its deliveries went with it.
+            return
+        except ImagingError as error:
+            log.warning("A message to a webhook waits for its lease to run out: %s", error, extra=facts)
+        except Exception as error:  # noqa: BLE001  # nobody awaits it, and after its lease it is tried again
+            log_fault(log, "Telling a webhook failed.", error, facts)
+
+    async def _deliver(self, delivery: Delivery, facts: dict[str, object]) -> None:
+        job = await self._jobs.get(delivery.job_id)
+        if job.webhook is None:
+            raise ImagingError("The job has no webhook any more.")
+        secrets = await self._outbox.secrets(job.owner, fresh=fresh_secret())
+        at = self._now()
+        message = Message(
+            url=job.webhook.url,
+            id=delivery.id,
+            at=at,
+            body=self._payload(job, delivery),
+            secrets=secrets.valid(at),
+        )
+        sent = await self._sender.send(message)
+        attempt = DeliveryAttempt(at=at, status=sent.status, took_ms=sent.took_ms, error=sent.error)
+        settled = await self._record(delivery, attempt, self._again_in_s(delivery, sent))
+        if settled is None:
+            log.info("A message was sent, but its record is another sender's or gone.", extra=facts)
+        elif settled.state is DeliveryState.FAILED:
+            log.warning("A webhook was given up after %s tries: %s", settled.tries, sent.error, extra=facts)
+
+    def _again_in_s(self, delivery: Delivery, sent: Sent) -> float | None:
+        if sent.error is None or sent.gone:
+            return None
+        return self._schedule.next_delay_s(delivery.tries, asked_s=sent.retry_after_s)
+
+    async def _record(self, delivery: Delivery, attempt: DeliveryAttempt, again_in_s: float | None) -> Delivery | None:
+        """Record an attempt, patiently: what is not recorded is sent again."""
+        for _ in range(_RECORD_TRIES - 1):
+            try:
+                return await self._outbox.settle(delivery, attempt, again_in_s=again_in_s)
+            except Unavailable:
+                await asyncio.sleep(_RECORD_AGAIN_S)
+        return await self._outbox.settle(delivery, attempt, again_in_s=again_in_s)
