@@ -23,10 +23,11 @@ async def read_json(request: Request, config: ApiConfig) -> object:
     Raises Problem (400, 408, 413, 415), and ClientDisconnect when the client went away.
     """
     _check_type(request)
-    return _parsed(await _read(request, config))
+    return parsed(await read_body(request, limit=config.max_json_bytes, deadline_s=config.body_deadline_s))
 
 
-def _parsed(body: bytes) -> object:
+def parsed(body: bytes) -> object:
+    """The value that a JSON body stands for. Raises Problem (400)."""
     try:
         return parse(body)
     except NotStrictJson as error:
@@ -49,8 +50,8 @@ def _unsupported(detail: str) -> Problem:
     return Problem("unsupported-media-type", 415, detail, headers={"accept-post": "application/json"})
 
 
-async def _read(request: Request, config: ApiConfig) -> bytes:
-    limit = config.max_json_bytes
+async def read_body(request: Request, *, limit: int, deadline_s: float) -> bytes:
+    """The whole body, of at most `limit` bytes. Raises Problem (408, 413), and ClientDisconnect."""
     declared = request.headers.get("content-length", "")
     too_long = declared.isdecimal() and (len(declared) > 15 or int(declared) > limit)
     if too_long and "expect" in request.headers:
@@ -59,7 +60,7 @@ async def _read(request: Request, config: ApiConfig) -> bytes:
     body = bytearray()
     more = True
     try:
-        async with asyncio.timeout(config.body_deadline_s):
+        async with asyncio.timeout(deadline_s):
             while not too_long:
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
@@ -69,8 +70,7 @@ async def _read(request: Request, config: ApiConfig) -> bytes:
                 if not more and not too_long:
                     return bytes(body)
     except TimeoutError:
-        seconds = f"{config.body_deadline_s:g}"
-        raise Problem("body-too-slow", 408, f"The whole body must come within {seconds} s.") from None
+        raise Problem("body-too-slow", 408, f"The whole body must come within {deadline_s:g} s.") from None
     if more:
         await _discard(request)
     raise _too_large(limit)
