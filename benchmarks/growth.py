@@ -1,6 +1,7 @@
-"""A page of the list at 100 jobs and at 100,000; imports the service's own repositories to fill them."""
+"""A page of the list as jobs grow to 100,000; imports the service's own repositories to fill them."""
 
 import asyncio
+import tempfile
 import time
 from contextlib import ExitStack
 from datetime import UTC, datetime, timedelta
@@ -12,20 +13,23 @@ from benchmarks.figures import Figure, at_most
 from imaging_core.errors import FailureCode
 from imaging_core.images import ImageRequest
 from imaging_core.jobs import Job, JobFailure, new_job_id
-from imaging_core.ports import JobQuery, JobRepository
+from imaging_core.repository import JobQuery, JobRepository
 from redis_server import RedisServer
 
-FEW, MANY = 100, 100_000
+SIZES = (100, 1_000, 10_000, 100_000)
 PAGES = 60
+#: Jobs per atomic add while filling.
+AT_ONCE = 100
 
 
 def lists(runs: int) -> list[Figure]:
-    """The newest page and one from the middle."""
+    """The newest page at each size."""
     figure = Figure(
         name="a page of 50 of the list",
         unit="ms",
         targets=tuple(
-            at_most(f"{kind}, {MANY:,} jobs", 2, against=f"{kind}, {FEW} jobs") for kind in ("sqlite", "redis")
+            at_most(f"{kind}, {SIZES[-1]:,} jobs", 2, against=f"{kind}, {SIZES[0]:,} jobs")
+            for kind in ("sqlite", "redis")
         ),
     )
     asyncio.run(_lists(figure, runs))
@@ -33,40 +37,38 @@ def lists(runs: int) -> list[Figure]:
 
 
 async def _lists(figure: Figure, runs: int) -> None:
-    import tempfile  # noqa: PLC0415  # only here
-
     with ExitStack() as stack:
         server = stack.enter_context(RedisServer("--appendfsync", "no"))
-        folders = [Path(stack.enter_context(tempfile.TemporaryDirectory())) for _ in range(2)]
-        async with open_database(folders[0]) as few, open_database(folders[1]) as many:
-            links = [RedisLink(server.url, prefix=prefix) for prefix in ("few:", "many:")]
-            subjects: dict[str, JobRepository] = {
-                f"sqlite, {FEW} jobs": SqliteJobRepository(few),
-                f"sqlite, {MANY:,} jobs": SqliteJobRepository(many),
-                f"redis, {FEW} jobs": RedisJobRepository(links[0]),
-                f"redis, {MANY:,} jobs": RedisJobRepository(links[1]),
-            }
-            for name, jobs in subjects.items():
-                await _fill(jobs, MANY if f"{MANY:,}" in name else FEW)
-            for _ in range(runs):
-                for name, jobs in subjects.items():
-                    begin = time.perf_counter()
-                    for _ in range(PAGES):
-                        await jobs.list(JobQuery(limit=50))
-                    figure.add(name, (time.perf_counter() - begin) / PAGES * 1000)
-            for link in links:
-                await link.aclose()
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+        link = RedisLink(server.url)
+        async with open_database(folder) as database:
+            for kind, jobs in (("sqlite", SqliteJobRepository(database)), ("redis", RedisJobRepository(link))):
+                await _grow(figure, kind, jobs, runs)
+        await link.aclose()
 
 
-async def _fill(jobs: JobRepository, number: int) -> None:
+async def _grow(figure: Figure, kind: str, jobs: JobRepository, runs: int) -> None:
+    there = 0
+    for size in SIZES:
+        for start in range(there, size, AT_ONCE):
+            await _fill(jobs, start, min(AT_ONCE, size - start))
+        there = size
+        for _ in range(runs):
+            begin = time.perf_counter()
+            for _ in range(PAGES):
+                await jobs.list(JobQuery(limit=50))
+            figure.add(f"{kind}, {size:,} jobs", (time.perf_counter() - begin) / PAGES * 1000)
+
+
+async def _fill(jobs: JobRepository, start: int, number: int) -> None:
+    """Ended jobs, as history is."""
     began = datetime.now(UTC) - timedelta(days=1)
-
-    async def one(position: int) -> None:
-        at = began + timedelta(milliseconds=position)
+    new = []
+    for position in range(start, start + number):
         request = ImageRequest(prompt=f"a lighthouse, number {position}", seed=position + 1)
-        job = await jobs.add(Job(id=new_job_id(), backend="stability", request=request, created_at=at))
-        failure = JobFailure(code=FailureCode.TIMEOUT, message="Filled in.", retryable=False, attempt=0, at=at)
-        await jobs.save(job.failed(failure, now=at))
-
-    for start in range(0, number, 200):
-        await asyncio.gather(*(one(start + step) for step in range(min(200, number - start))))
+        at = began + timedelta(milliseconds=position)
+        new.append(Job(id=new_job_id(), backend="stability", request=request, created_at=at))
+    stored = await jobs.add_all(new)
+    now = datetime.now(UTC)
+    failure = JobFailure(code=FailureCode.TIMEOUT, message="Filled in.", retryable=False, attempt=0, at=now)
+    await asyncio.gather(*(jobs.save(job.failed(failure, now=now)) for job in stored))
