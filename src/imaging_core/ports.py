@@ -1,11 +1,11 @@
 """What the core asks of the world: six protocols with numbered promises, each kept by a suite in tests/contracts.
 
-Imports stdlib, attrs and this package's values. No SQL, path, URL, Pillow or HTTP type appears in a signature. Every
-method may raise `Unavailable` when the part behind it does not answer; nothing else foreign may leave an adapter.
+That of the jobs themselves has a file of its own, `repository`. Imports stdlib, attrs and this package's values. No SQL,
+path, URL, Pillow or HTTP type appears in a signature. Every method may raise `Unavailable` when the part behind it does
+not answer; nothing else foreign may leave an adapter.
 """
 
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
-from datetime import datetime
 from typing import Protocol
 
 import attrs
@@ -13,154 +13,29 @@ import attrs
 from imaging_core.capabilities import Capabilities
 from imaging_core.events import JobEvent, JobProgress, Preview
 from imaging_core.images import Generated, ImageRef, ImageRequest, StoredCall
-from imaging_core.jobs import Job, JobStatus
+from imaging_core.repository import Beat, Idempotency, JobPage, JobQuery, JobRepository, QueueLimits, QueueState
 
-
-@attrs.frozen(kw_only=True)
-class Idempotency:
-    """A caller's promise that submits under one key are the same submit."""
-
-    #: The key, already scoped to its owner.
-    key: str
-    #: A digest of the request; another one under the same key is a mistake.
-    fingerprint: str
-    #: How long the key is remembered, in s.
-    ttl_s: float = 86_400.0
-
-
-@attrs.frozen(kw_only=True)
-class QueueLimits:
-    """How many jobs of a backend may wait; None for no limit."""
-
-    max_queued: int | None = None
-    max_queued_per_owner: int | None = None
-
-
-@attrs.frozen(kw_only=True)
-class QueueState:
-    """How busy one backend is, at one moment."""
-
-    #: Jobs nobody works on and that anybody may claim now.
-    claimable: int = 0
-    #: Jobs with a live lease, parked ones included.
-    started: int = 0
-    #: Seconds the oldest claimable job has been claimable.
-    oldest_claimable_s: float = 0.0
-    #: Mean seconds from start to end of recently finished jobs; None when none has finished yet.
-    mean_run_s: float | None = None
-
-
-@attrs.frozen(kw_only=True)
-class Beat:
-    """The repository's answer to a heartbeat."""
-
-    cancel_requested: bool
-
-
-@attrs.frozen(kw_only=True)
-class JobQuery:
-    """Which jobs to list; None means any."""
-
-    statuses: frozenset[JobStatus] | None = None
-    backend: str | None = None
-    owner: str | None = None
-    #: Where the last page ended.
-    cursor: str | None = None
-    #: Most jobs in a page.
-    limit: int = 50
-
-
-@attrs.frozen(kw_only=True)
-class JobPage:
-    """Part of a listing, newest first."""
-
-    jobs: tuple[Job, ...]
-    #: Where the next page begins; None at the end.
-    cursor: str | None
-
-
-class JobRepository(Protocol):
-    """Keeps the jobs: the only truth about them.
-
-    1. `add` stores job, idempotency key and events in one step: all or nothing, durable when it returns. An id is added
-       once: JobConflict.
-    2. `add` under a known key with the same fingerprint gives the first job (JobDeleted when that is gone) and stores
-       nothing; with another it raises IdempotencyMismatch. Of concurrent adds under one key, one stores.
-    3. `add` over a limit raises QueueFull and stores nothing.
-    4. `get` gives the last written job; JobNotFound for an unknown id, JobDeleted for a deleted one.
-    5. `save` writes only over the version the job was read at (else StaleJob) and, given a token, only under the lease
-       with that token (else LeaseLost). The job it returns has the next version. Its events are stored in the same step.
-    6. `claim_next` gives each claimable job to one caller, by priority, then age of submit, under a new running lease
-       judged by the repository's clock; None when there is none. It stores the started or taken-over event.
-    7. A running or parked lease is respected until it runs out; then the job is claimable again, whoever held it.
-    8. `beat` extends the lease under its token without raising the version, and tells of a cancel request; LeaseLost
-       when the token is not the job's any more or the job has ended. A lease that ran out unclaimed may be extended.
-    9. A terminal job never changes: `save` raises StaleJob or LeaseLost, and `claim_next` never gives it.
-    10. `list` is newest first by submit, filtered, in pages that neither skip nor repeat a job that stays as it is; a
-        cursor it never gave raises InvalidRequest.
-    11. `overdue` gives open jobs whose `overdue_at` has passed, by the repository's clock.
-    12. `delete` removes an ended job and leaves a mark, so that its id is known as deleted; JobConflict while open.
-    13. `now` is the clock that leases are judged by, and never goes backwards for one caller by more than its resolution.
-    14. Fields of a job that this version does not know survive a read and a write; a newer schema raises UnreadableJob.
-    15. `state` counts what is claimable and started; `position` is how many claimable jobs of the backend come first.
-    16. `expired` gives ended jobs whose `keep_days` are over by the repository's clock, those given counting for a job
-        that has none of its own; never an open one, and without any number of days none.
-    """
-
-    async def add(
-        self,
-        job: Job,
-        *,
-        events: Sequence[JobEvent] = (),
-        idempotency: Idempotency | None = None,
-        limits: QueueLimits | None = None,
-    ) -> Job:
-        """Store a new job; the result's id differs from `job.id` when the key was known."""
-        ...
-
-    async def get(self, job_id: str) -> Job:
-        """The job as last written."""
-        ...
-
-    async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
-        """Write a changed job over the version it was read at."""
-        ...
-
-    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
-        """Claim the first claimable job of a backend."""
-        ...
-
-    async def beat(self, job_id: str, *, token: str, lease_s: float) -> Beat:
-        """Hold the lease for `lease_s` from now."""
-        ...
-
-    async def list(self, query: JobQuery) -> JobPage:
-        """A page of jobs, newest first."""
-        ...
-
-    async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
-        """Open jobs that should have ended by now."""
-        ...
-
-    async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
-        """Ended jobs that are to be deleted, the longest expired first."""
-        ...
-
-    async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
-        """Forget an ended job, but not that it was; StaleJob when it changed since it was read."""
-        ...
-
-    async def state(self, backend: str) -> QueueState:
-        """How busy a backend is."""
-        ...
-
-    async def position(self, job: Job) -> int:
-        """How many claimable jobs of the same backend would be claimed before this one."""
-        ...
-
-    async def now(self) -> datetime:
-        """The repository's clock."""
-        ...
+__all__ = [
+    "BackendGate",
+    "Beat",
+    "CallProgress",
+    "GateState",
+    "GenerationCall",
+    "Generators",
+    "Idempotency",
+    "ImageGenerator",
+    "ImageStore",
+    "JobEvents",
+    "JobPage",
+    "JobQuery",
+    "JobQueue",
+    "JobRepository",
+    "Permit",
+    "QueueLimits",
+    "QueueState",
+    "Report",
+    "RetryAt",
+]
 
 
 class JobQueue(Protocol):

@@ -7,16 +7,18 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
+from contracts.job_batches import BatchPromises
 from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
 from contracts.job_reading import ExpiryPromises, ListingPromises, OverduePromises
 from contracts.job_writing import AddingPromises, SavingPromises
 from contracts.samples import NOON, a_job
 from imaging_core.errors import Unavailable
-from imaging_core.ports import JobQuery, JobRepository
+from imaging_core.ports import Idempotency, JobQuery, JobRepository
 
 
 class JobRepositoryContract(
     AddingPromises,
+    BatchPromises,
     SavingPromises,
     ClaimingPromises,
     LeasePromises,
@@ -40,6 +42,8 @@ class CutOffRepositoryContract:
         "use",
         [
             pytest.param(lambda r: r.add(a_job()), id="add"),
+            pytest.param(lambda r: r.add_all([a_job()]), id="add_all"),
+            pytest.param(lambda r: r.known(Idempotency(key="k", fingerprint="f")), id="known"),
             pytest.param(lambda r: r.get(a_job().id), id="get"),
             pytest.param(lambda r: r.save(a_job(NOON, version=1)), id="save"),
             pytest.param(lambda r: r.claim_next("alpha", worker="w", token="t", lease_s=1.0), id="claim_next"),

@@ -44,6 +44,17 @@ waits = st.sampled_from([0.5, 1.0, 1.5, 2.5])
 picks = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 9))
 tokens = st.sampled_from(["own", "own", "own", "forged", ""])
 
+new_jobs = st.fixed_dictionaries(
+    {
+        "backend": backends,
+        "owner": owners,
+        "priority": st.integers(-1, 1),
+        "max_wait_s": st.sampled_from([None, None, None, 1.25, 3.25]),
+    }
+)
+keys = st.none() | st.tuples(st.sampled_from("kq"), st.sampled_from("ffg"))
+limits = st.none() | st.sampled_from([QueueLimits(max_queued=3), QueueLimits(max_queued_per_owner=1)])
+
 #: A job that nobody stored.
 UNKNOWN = a_job(id="f" * 32, version=1)
 
@@ -194,38 +205,41 @@ class RepositoryModel(RuleBasedStateMachine):
 
     # --- operations --------------------------------------------------------------------------------------
 
-    @rule(
-        job=st.fixed_dictionaries(
-            {
-                "backend": backends,
-                "owner": owners,
-                "priority": st.integers(-1, 1),
-                "max_wait_s": st.sampled_from([None, None, None, 1.25, 3.25]),
-            }
-        ),
-        key=st.none() | st.tuples(st.sampled_from("kq"), st.sampled_from("ffg")),
-        limits=st.none() | st.sampled_from([QueueLimits(max_queued=3), QueueLimits(max_queued_per_owner=1)]),
-    )
+    @rule(job=new_jobs, key=keys, limits=limits)
     def add(self, job: dict[str, Any], key: tuple[str, str] | None, limits: QueueLimits | None) -> None:
-        self.store(job, key, limits)
+        self.store([job], key, limits)
 
     @rule(backend=backends, priority=st.integers(-1, 1), ticks=st.sampled_from([0.75, 2.0]))
     def add_and_claim(self, backend: str, priority: int, ticks: float) -> None:
-        self.store({"backend": backend, "priority": priority}, None, None)
+        self.store([{"backend": backend, "priority": priority}], None, None)
         self.claim(backend, ticks)
 
-    def store(self, facts: dict[str, Any], key: tuple[str, str] | None, limits: QueueLimits | None) -> None:
+    @rule(facts=st.lists(new_jobs, min_size=1, max_size=4), key=keys, limits=limits)
+    def add_many(self, facts: list[dict[str, Any]], key: tuple[str, str] | None, limits: QueueLimits | None) -> None:
+        self.store(facts, key, limits)
+
+    def store(self, facts: list[dict[str, Any]], key: tuple[str, str] | None, limits: QueueLimits | None) -> None:
         self.runner.run(self.settle())
-        self.count += 1
-        wait_s = facts.get("max_wait_s") and facts["max_wait_s"] * self.tick_s
-        run_timeout_s = 2.25 * self.tick_s - OVERDUE_GRACE.total_seconds()
-        facts |= {"id": f"{self.count:032x}", "max_wait_s": wait_s, "run_timeout_s": run_timeout_s}
-        job = a_job(self.time, **facts)
+        jobs = [self.made(each) for each in facts]
         promise = None
         if key is not None:
             promise = Idempotency(key=key[0], fingerprint=key[1], ttl_s=2.25 * self.tick_s)
             self.key_ends.append(self.time + timedelta(seconds=promise.ttl_s))
-        self.compare_jobs(lambda jobs, _: jobs.add(job, events=[an_event(job)], idempotency=promise, limits=limits))
+        events = [an_event(job) for job in jobs]
+        both = self.compare(
+            lambda repository, _: repository.add_all(jobs, events=events, idempotency=promise, limits=limits),
+            by=lambda stored: [*map(self.blurred, stored)],
+        )
+        self.reads += map(Read, *(both or ((), ())))
+        if promise is not None:
+            self.compare(lambda jobs, _: jobs.known(promise), by=lambda known: [*map(self.blurred, known)])
+
+    def made(self, facts: dict[str, Any]) -> Job:
+        self.count += 1
+        wait_s = facts.get("max_wait_s") and facts["max_wait_s"] * self.tick_s
+        run_timeout_s = 2.25 * self.tick_s - OVERDUE_GRACE.total_seconds()
+        facts = {**facts, "id": f"{self.count:032x}", "max_wait_s": wait_s, "run_timeout_s": run_timeout_s}
+        return a_job(self.time, **facts)
 
     @rule(backend=backends, ticks=st.sampled_from([0.75, 2.0, 20.0]))
     def claim(self, backend: str, ticks: float) -> None:

@@ -33,29 +33,47 @@ class NoVersions(MemoryJobRepository):
 class NoKeys(MemoryJobRepository):
     """Forgets idempotency keys."""
 
-    async def add(
+    async def add_all(
         self,
-        job: Job,
+        jobs: Sequence[Job],
         *,
         events: Sequence[JobEvent] = (),
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
-    ) -> Job:
-        return await super().add(job, events=events, limits=limits)
+    ) -> tuple[Job, ...]:
+        return await super().add_all(jobs, events=events, limits=limits)
 
 
 class NoPriorities(MemoryJobRepository):
     """Stores every job at the same priority."""
 
-    async def add(
+    async def add_all(
         self,
-        job: Job,
+        jobs: Sequence[Job],
         *,
         events: Sequence[JobEvent] = (),
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
-    ) -> Job:
-        return await super().add(attrs.evolve(job, priority=0), events=events, idempotency=idempotency, limits=limits)
+    ) -> tuple[Job, ...]:
+        flat = [attrs.evolve(job, priority=0) for job in jobs]
+        return await super().add_all(flat, events=events, idempotency=idempotency, limits=limits)
+
+
+class HalfBatches(MemoryJobRepository):
+    """Stores the jobs of a batch one by one, until one is refused."""
+
+    async def add_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> tuple[Job, ...]:
+        stored = await super().add_all(jobs[:1], events=events, idempotency=idempotency, limits=limits)
+        for job in jobs[1:]:
+            stored += await super().add_all([job], limits=limits)
+        return stored
 
 
 class DeafHeart(MemoryJobRepository):
@@ -97,7 +115,10 @@ def test_the_model_behaves_as_itself() -> None:
     compare(MemoryJobRepository, SETTINGS)
 
 
-@pytest.mark.parametrize("mutant", [NoFence, NoVersions, NoKeys, NoPriorities, DeafHeart, SilentDeletes, LongLeases])
+@pytest.mark.parametrize(
+    "mutant",
+    [NoFence, NoVersions, NoKeys, NoPriorities, HalfBatches, DeafHeart, SilentDeletes, LongLeases],
+)
 def test_a_mutant_is_caught(mutant: Making) -> None:
     hunting = settings(SETTINGS, max_examples=300, derandomize=True, database=None, phases=[Phase.generate])
 

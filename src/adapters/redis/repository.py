@@ -81,32 +81,57 @@ class RedisJobRepository:
         limits: QueueLimits | None = None,
     ) -> Job:
         """Store a new job, or give the one its key already stands for."""
-        if job.schema > SCHEMA:
-            raise UnreadableJob(f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it.")
+        (stored, *_) = await self.add_all((job,), events=events, idempotency=idempotency, limits=limits)
+        return stored
+
+    async def add_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> tuple[Job, ...]:
+        """Store new jobs, all or none, or give those that their key already stands for."""
+        for job in jobs:
+            if job.schema > SCHEMA:
+                raise UnreadableJob(
+                    f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it."
+                )
         limits = limits or QueueLimits()
         outcome, *facts = await self._write(
             "add",
-            job.id,
             _name(),
             *_key_arguments(idempotency),
             _number(limits.max_queued),
             _number(limits.max_queued_per_owner),
-            overdue_at(job),
             self._log_length,
-            *_rows(job, 1),
+            len(jobs),
+            *(part for job in jobs for part in (job.id, overdue_at(job), *_rows(job, 1))),
             *event_arguments(events),
         )
         match outcome:
             case b"ok" | b"known":
-                return job_from_row(facts[0])
+                return _jobs(facts)
             case b"mismatch":
                 raise IdempotencyMismatch
             case b"deleted":
                 raise JobDeleted
             case b"taken":
-                raise JobConflict(f"There is a job with the id {job.id} already.")
+                raise JobConflict(f"There is a job with the id {facts[0].decode()} already.")
         mean_run, started = facts
         raise QueueFull(retry_after_s=_place_free_in_s(mean_run, started), mine=outcome == b"full_mine")
+
+    async def known(self, idempotency: Idempotency) -> tuple[Job, ...]:
+        """The jobs that the key stands for as they are now; none when it stands for none."""
+        key, fingerprint, _ = _key_arguments(idempotency)
+        outcome, *rows = await self._write("known", key, fingerprint)
+        match outcome:
+            case b"mismatch":
+                raise IdempotencyMismatch
+            case b"deleted":
+                raise JobDeleted
+        return _jobs(rows)
 
     async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
         """Write a changed job over the version it was read at."""

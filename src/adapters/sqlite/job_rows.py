@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from adapters.sqlite.clock import from_micros, to_micros
+from imaging_core.errors import JobDeleted, JobNotFound
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import QueueState
 from imaging_core.records import job_from_record, job_to_record, time_to_text
@@ -133,6 +134,24 @@ def find(connection: sqlite3.Connection, job_id: str) -> Job | None:
     """The job with that id; UnreadableJob when a newer version wrote it."""
     row = connection.execute(BY_ID, (job_id,)).fetchone()
     return None if row is None else _job(*row)
+
+
+def existing(connection: sqlite3.Connection, job_id: str) -> Job:
+    """The job with that id. Raises JobNotFound, JobDeleted, UnreadableJob."""
+    job = find(connection, job_id)
+    if job is None:
+        raise gone(connection, job_id)
+    return job
+
+
+def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
+    """Whether there was a job with that id."""
+    return connection.execute("SELECT 1 FROM deleted_jobs WHERE id = ?", (job_id,)).fetchone() is not None
+
+
+def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFound:
+    """What to raise for an id under which nothing is stored."""
+    return JobDeleted() if was_deleted(connection, job_id) else JobNotFound()
 
 
 def insert(connection: sqlite3.Connection, job: Job, now: datetime) -> None:

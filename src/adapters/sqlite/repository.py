@@ -1,6 +1,5 @@
 """The job repository over SQLite: each promise a few statements in one transaction; imports stdlib, attrs and imaging_core."""
 
-import hashlib
 import math
 import re
 import sqlite3
@@ -12,13 +11,12 @@ import attrs
 from adapters.sqlite import job_rows, webhook_outbox
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
+from adapters.sqlite.idempotency import find_jobs, forget_old, remember
 from adapters.sqlite.writer import Transaction
 from imaging_core.errors import (
     FieldProblem,
-    IdempotencyMismatch,
     InvalidRequest,
     JobConflict,
-    JobDeleted,
     JobNotFound,
     LeaseLost,
     QueueFull,
@@ -49,38 +47,55 @@ class SqliteJobRepository:
         limits: QueueLimits | None = None,
     ) -> Job:
         """Store a new job, or give the one its key already stands for."""
-        if job.schema > SCHEMA:
-            raise UnreadableJob(f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it.")
-        added = attrs.evolve(job, version=1)
+        (stored, *_) = await self.add_all((job,), events=events, idempotency=idempotency, limits=limits)
+        return stored
 
-        def work(transaction: Transaction) -> Job:
+    async def add_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> tuple[Job, ...]:
+        """Store new jobs, all or none, or give those that their key already stands for."""
+        for job in jobs:
+            if job.schema > SCHEMA:
+                raise UnreadableJob(
+                    f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it."
+                )
+        added = tuple(attrs.evolve(job, version=1) for job in jobs)
+
+        def work(transaction: Transaction) -> tuple[Job, ...]:
             connection, now = transaction.connection, self._database.now()
-            if idempotency is not None and (known := _known(connection, idempotency, now)) is not None:
-                return known
-            if job_rows.held(connection, job.id) is not None or _was_deleted(connection, job.id):
-                raise JobConflict(f"There is a job with the id {job.id} already.")
-            if limits is not None:
-                _check_room(connection, job, limits, now)
             if idempotency is not None:
-                _remember(connection, idempotency, job.id, now)
-            job_rows.insert(connection, added, now)
+                forget_old(connection, now)
+                if known := find_jobs(connection, idempotency, now):
+                    return known
+            for job in added:
+                # Each is checked with those before it stored: a refusal takes all of them back.
+                if job_rows.held(connection, job.id) is not None or job_rows.was_deleted(connection, job.id):
+                    raise JobConflict(f"There is a job with the id {job.id} already.")
+                if limits is not None:
+                    _check_room(connection, job, limits, now)
+                job_rows.insert(connection, job, now)
+            if idempotency is not None:
+                remember(connection, idempotency, [job.id for job in added], now)
             self._database.append(transaction, events)
             return added
 
         return await self._database.write(work)
+
+    async def known(self, idempotency: Idempotency) -> tuple[Job, ...]:
+        """The jobs that the key stands for as they are now; none when it stands for none."""
+        return await self._database.read(lambda c: find_jobs(c, idempotency, self._database.now()))
 
     async def get(self, job_id: str) -> Job:
         """The job as last written."""
         if not JOB_ID.fullmatch(job_id):
             raise JobNotFound
 
-        def work(connection: sqlite3.Connection) -> Job:
-            job = job_rows.find(connection, job_id)
-            if job is None:
-                raise _gone(connection, job_id)
-            return job
-
-        return await self._database.read(work)
+        return await self._database.read(lambda c: job_rows.existing(c, job_id))
 
     async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
         """Write a changed job over the version it was read at."""
@@ -91,7 +106,7 @@ class SqliteJobRepository:
             if token is not None and (stored is None or stored.lease_token != token):
                 raise LeaseLost(f"The lease of job {job.id} is no longer held by this worker.")
             if stored is None:
-                raise _gone(connection, job.id)
+                raise job_rows.gone(connection, job.id)
             if stored.version != job.version or stored.status.terminal:
                 raise StaleJob(f"Job {job.id} changed since it was read.")
             saved = attrs.evolve(_with_longest_lease(job, stored), version=stored.version + 1)
@@ -170,7 +185,7 @@ class SqliteJobRepository:
             connection = transaction.connection
             stored = job_rows.held(connection, job.id)
             if stored is None:
-                raise _gone(connection, job.id)
+                raise job_rows.gone(connection, job.id)
             if not stored.status.terminal:
                 raise JobConflict(f"The job is {stored.status}; only a job that has ended can be deleted.")
             if stored.version != job.version:
@@ -210,43 +225,6 @@ class SqliteJobRepository:
         The claim that follows still counts as one after a crash.
         """
         return await self._database.write(lambda t: job_rows.release(t.connection, self._database.now()))
-
-
-def _known(connection: sqlite3.Connection, idempotency: Idempotency, now: datetime) -> Job | None:
-    connection.execute("DELETE FROM idempotency WHERE expires_at <= ?", (to_micros(now),))
-    row = connection.execute(
-        "SELECT fingerprint, job_id FROM idempotency WHERE key = ?", (_digest(idempotency.key),)
-    ).fetchone()
-    if row is None:
-        return None
-    fingerprint, job_id = row
-    if fingerprint != idempotency.fingerprint:
-        raise IdempotencyMismatch
-    job = job_rows.find(connection, job_id)
-    if job is None:
-        raise _gone(connection, job_id)
-    return job
-
-
-def _remember(connection: sqlite3.Connection, idempotency: Idempotency, job_id: str, now: datetime) -> None:
-    until = to_micros(now + timedelta(seconds=idempotency.ttl_s))
-    connection.execute(
-        "INSERT INTO idempotency (key, fingerprint, job_id, expires_at) VALUES (?, ?, ?, ?)",
-        (_digest(idempotency.key), idempotency.fingerprint, job_id, until),
-    )
-
-
-def _digest(key: str) -> bytes:
-    # A caller's own words may be anything, of any length; what is kept of them need only be the same for the same words.
-    return hashlib.sha256(key.encode("utf-8", "surrogatepass")).digest()
-
-
-def _was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
-    return connection.execute("SELECT 1 FROM deleted_jobs WHERE id = ?", (job_id,)).fetchone() is not None
-
-
-def _gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFound:
-    return JobDeleted() if _was_deleted(connection, job_id) else JobNotFound()
 
 
 def _check_room(connection: sqlite3.Connection, job: Job, limits: QueueLimits, now: datetime) -> None:

@@ -5,6 +5,7 @@ Imports stdlib, attrs and this package's values. Nothing here awaits, so on one 
 
 import heapq
 from bisect import bisect_left
+from collections import Counter
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
@@ -45,7 +46,7 @@ class _Entry:
 @attrs.frozen
 class _KnownKey:
     fingerprint: str
-    job_id: str
+    job_ids: tuple[str, ...]
     until: datetime
 
 
@@ -78,26 +79,46 @@ class MemoryJobRepository:
         limits: QueueLimits | None = None,
     ) -> Job:
         """Store a new job, or give the one its key already stands for."""
+        (stored, *_) = await self.add_all((job,), events=events, idempotency=idempotency, limits=limits)
+        return stored
+
+    async def add_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> tuple[Job, ...]:
+        """Store new jobs, all or none, or give those that their key already stands for."""
+        for job in jobs:
+            if job.schema > SCHEMA:
+                raise UnreadableJob(
+                    f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it."
+                )
+        if idempotency is not None and (known := await self.known(idempotency)):
+            return known
         now = self._now()
-        if job.schema > SCHEMA:
-            raise UnreadableJob(f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it.")
-        if idempotency is not None:
-            self._forget_keys(now)
-            if idempotency.key in self._keys:
-                return self._known(self._keys[idempotency.key], idempotency)
-        if job.id in self._entries or job.id in self._deleted:
-            raise JobConflict(f"There is a job with the id {job.id} already.")
-        line = self._lines.setdefault(job.backend, Line())
-        _check_room(line, job, limits or QueueLimits())
-        self._sequence += 1
+        self._check_ids(jobs)
+        self._check_room(jobs, limits or QueueLimits())
         if idempotency is not None:
             until = now + timedelta(seconds=idempotency.ttl_s)
-            self._keys[idempotency.key] = _KnownKey(idempotency.fingerprint, job.id, until)
+            ids = tuple(job.id for job in jobs)
+            self._keys[idempotency.key] = _KnownKey(idempotency.fingerprint, ids, until)
             heapq.heappush(self._key_ends, (until, idempotency.key))
-        entry = _Entry(attrs.evolve(job, version=0), self._sequence)
-        self._entries[job.id] = entry
-        self._by_age.append((self._sequence, job.id))
-        return self._write(entry, None, job, now, events)
+        stored = tuple(self._store(job, now) for job in jobs)
+        self._events.append(events)
+        return stored
+
+    async def known(self, idempotency: Idempotency) -> tuple[Job, ...]:
+        """The jobs that the key stands for as they are now; none when it stands for none."""
+        self._forget_keys(self._now())
+        known = self._keys.get(idempotency.key)
+        if known is None:
+            return ()
+        if known.fingerprint != idempotency.fingerprint:
+            raise IdempotencyMismatch
+        return tuple(self._entry(job_id).job for job_id in known.job_ids)
 
     async def get(self, job_id: str) -> Job:
         """The job as last written."""
@@ -199,6 +220,35 @@ class MemoryJobRepository:
 
     # --- the one step behind each write ------------------------------------------------------------------
 
+    def _check_ids(self, jobs: Sequence[Job]) -> None:
+        ids: set[str] = set()
+        for job in jobs:
+            if job.id in self._entries or job.id in self._deleted or job.id in ids:
+                raise JobConflict(f"There is a job with the id {job.id} already.")
+            ids.add(job.id)
+
+    def _check_room(self, jobs: Sequence[Job], limits: QueueLimits) -> None:
+        everybodys: Counter[str] = Counter()
+        own: Counter[tuple[str, str | None]] = Counter()
+        for job in jobs:
+            line = self._lines.setdefault(job.backend, Line())
+            waiting, mine = line.waiting(job.owner)
+            everybodys[job.backend] += 1
+            own[job.backend, job.owner] += 1
+            most = limits.max_queued_per_owner
+            if most is not None and mine + own[job.backend, job.owner] > most:
+                raise QueueFull(retry_after_s=line.retry_after_s(), mine=True)
+            if limits.max_queued is not None and waiting + everybodys[job.backend] > limits.max_queued:
+                raise QueueFull(retry_after_s=line.retry_after_s())
+
+    def _store(self, job: Job, now: datetime) -> Job:
+        self._lines.setdefault(job.backend, Line())
+        self._sequence += 1
+        entry = _Entry(attrs.evolve(job, version=0), self._sequence)
+        self._entries[job.id] = entry
+        self._by_age.append((self._sequence, job.id))
+        return self._write(entry, None, job, now, ())
+
     def _write(self, entry: _Entry, old: Job | None, new: Job, now: datetime, events: Sequence[JobEvent]) -> Job:
         entry.job = attrs.evolve(new, version=entry.job.version + 1)
         self._lines[new.backend].changed(old, entry.job, entry.sequence, now)
@@ -227,11 +277,6 @@ class MemoryJobRepository:
             raise LeaseLost(f"The lease of job {job_id} is no longer held by this worker.")
         return entry, lease
 
-    def _known(self, known: _KnownKey, idempotency: Idempotency) -> Job:
-        if known.fingerprint != idempotency.fingerprint:
-            raise IdempotencyMismatch
-        return self._entry(known.job_id).job
-
     def _forget_keys(self, now: datetime) -> None:
         while self._key_ends and self._key_ends[0][0] <= now:
             _, key = heapq.heappop(self._key_ends)
@@ -241,14 +286,6 @@ class MemoryJobRepository:
         if len(cursor) <= 20 and cursor.isascii() and cursor.isdigit() and int(cursor) <= self._sequence + 1:
             return int(cursor)
         raise InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
-
-
-def _check_room(line: Line, job: Job, limits: QueueLimits) -> None:
-    waiting, own = line.waiting(job.owner)
-    if limits.max_queued_per_owner is not None and own >= limits.max_queued_per_owner:
-        raise QueueFull(retry_after_s=line.retry_after_s(), mine=True)
-    if limits.max_queued is not None and waiting >= limits.max_queued:
-        raise QueueFull(retry_after_s=line.retry_after_s())
 
 
 def _with_longest_lease(job: Job, stored: Lease | None) -> Job:

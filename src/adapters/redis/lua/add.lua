@@ -1,57 +1,79 @@
--- ARGV: id, nonce, idem key or '', idem fingerprint, idem ttl in ms, max_queued or '', max_queued_per_owner or '',
---       overdue at or '', maxlen, number of fields, fields..., events...
--- Gives {now, 'ok' | 'known', the job}, {now, 'mismatch' | 'deleted' | 'taken'} or
+-- ARGV: nonce, idem key or '', idem fingerprint, idem ttl in ms, max_queued or '', max_queued_per_owner or '', maxlen,
+--       number of jobs, for each (id, overdue at or '', number of fields, fields...), events...
+-- Gives {now, 'ok' | 'known', jobs...}, {now, 'mismatch' | 'deleted'}, {now, 'taken', id} or
 -- {now, 'full' | 'full_mine', mean run or '', started}.
-local id, nonce, idem = ARGV[1], ARGV[2], ARGV[3]
+local nonce, idem, maxlen = ARGV[1], ARGV[2], ARGV[7]
 local now = clock()
-local stored = read(id)
-if stored and stored.birth == nonce then
-  return {us(now), 'ok', whole(id)}
+local at, jobs = 9, {}
+for n = 1, tonumber(ARGV[8]) do
+  local count = tonumber(ARGV[at + 2])
+  local job, fields = pairs_from(at + 3, count)
+  job.id = ARGV[at]
+  jobs[n] = {job = job, due = ARGV[at + 1], fields = fields}
+  at = at + 3 + 2 * count
 end
-if idem ~= '' then
-  local first = redis.call('GET', P .. 'idem:' .. idem)
-  if first then
-    local split = string.find(first, ':', 1, true)
-    local known = string.sub(first, 1, split - 1)
-    if string.sub(first, split + 1) ~= ARGV[4] then
-      return {us(now), 'mismatch'}
-    elseif redis.call('HEXISTS', P .. 'job:' .. known, 'body') == 0 then
-      return {us(now), 'deleted'}
-    end
-    return {us(now), 'known', whole(known)}
-  end
-end
-if stored then
-  return {us(now), 'taken'}
-end
-local count = tonumber(ARGV[10])
-local job, fields = pairs_from(11, count)
-job.id = id
 
-local function refusal(name, limit, waiting)
-  if limit == '' or redis.call('ZCARD', waiting) < tonumber(limit) then
+local function told(outcome)
+  local answer = {us(now), outcome}
+  for _, new in ipairs(jobs) do
+    answer[#answer + 1] = whole(new.job.id)
+  end
+  return answer
+end
+
+if #jobs > 0 and redis.call('HGET', P .. 'job:' .. jobs[1].job.id, 'birth') == nonce then
+  return told('ok')
+end
+local first = known(idem, ARGV[3])
+if first then
+  return {us(now), unpack(first)}
+end
+local given = {}
+for _, new in ipairs(jobs) do
+  local id = new.job.id
+  if given[id] or redis.call('EXISTS', P .. 'job:' .. id) == 1 then
+    return {us(now), 'taken', id}
+  end
+  given[id] = true
+end
+
+local waiting = {}
+local function refusal(job, name, limit, key)
+  if limit == '' then
+    return nil
+  end
+  waiting[key] = (waiting[key] or redis.call('ZCARD', key)) + 1
+  if waiting[key] <= tonumber(limit) then
     return nil
   end
   local started = redis.call('ZCOUNT', P .. 'leased:' .. job.backend, '(' .. us(now), '+inf')
   return {us(now), name, mean_run(job.backend), started}
 end
 
-local waiting = lists(job, 'queued')
-local full = refusal('full_mine', ARGV[7], waiting[3]) or refusal('full', ARGV[6], waiting[2])
-if full then
-  return full
+for _, new in ipairs(jobs) do
+  local keys = lists(new.job, 'queued')
+  local full = refusal(new.job, 'full_mine', ARGV[6], keys[3]) or refusal(new.job, 'full', ARGV[5], keys[2])
+  if full then
+    return full
+  end
 end
--- The first write, and on purpose one that Redis refuses when its memory is full.
-job.seq = us(redis.call('INCR', P .. 'seq'))
-job.submitted = us(now)
-redis.call(
-  'HSET', P .. 'job:' .. id, 'id', id, 'birth', nonce, 'seq', job.seq, 'submitted', job.submitted, unpack(fields)
-)
-place(job, ARGV[8], now)
-age(job)
-enlist(job, job.status)
+local ids = {}
+for n, new in ipairs(jobs) do
+  local job = new.job
+  -- The first write, and on purpose one that Redis refuses when its memory is full.
+  job.seq = us(redis.call('INCR', P .. 'seq'))
+  job.submitted = us(now)
+  redis.call(
+    'HSET', P .. 'job:' .. job.id, 'id', job.id, 'birth', nonce, 'seq', job.seq, 'submitted', job.submitted,
+    unpack(new.fields)
+  )
+  place(job, new.due, now)
+  age(job)
+  enlist(job, job.status)
+  ids[n] = job.id
+end
 if idem ~= '' then
-  redis.call('SET', P .. 'idem:' .. idem, id .. ':' .. ARGV[4], 'PX', ARGV[5])
+  redis.call('SET', P .. 'idem:' .. idem, table.concat(ids, ',') .. ':' .. ARGV[3], 'PX', ARGV[4])
 end
-append_all(ARGV[9], 11 + 2 * count)
-return {us(now), 'ok', whole(id)}
+append_all(maxlen, at)
+return told('ok')

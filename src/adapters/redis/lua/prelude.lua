@@ -8,7 +8,7 @@
 --   overdue             open jobs by the moment the sweep must end them
 --   list:<status>[...]  jobs by number of submit: all, of a backend (:b:), of an owner (:o:), of both (:bo:)
 --   runs:<backend>      how long the last finished jobs took
---   idem:<key>          <id>:<fingerprint> of the submit that an idempotency key stands for
+--   idem:<key>          <id>,<id>...:<fingerprint> of the submit that an idempotency key stands for
 --   claim:<nonce>       <id>:<token> of a claim, for a repetition after a lost answer
 --   events              the stream of what happened; `events:first` is its very first entry, trimmed or not
 --   progress:<id>       how far a started job has come
@@ -54,6 +54,26 @@ local SHOWN = {
 
 local function whole(id)
   return redis.call('HMGET', P .. 'job:' .. id, unpack(SHOWN))
+end
+
+local function known(idem, fingerprint)
+  -- What an idempotency key stands for: {'known', jobs...}, {'mismatch'}, {'deleted'}, or nil for nothing.
+  local first = idem ~= '' and redis.call('GET', P .. 'idem:' .. idem)
+  if not first then
+    return nil
+  end
+  local split = string.find(first, ':', 1, true)
+  if string.sub(first, split + 1) ~= fingerprint then
+    return {'mismatch'}
+  end
+  local answer = {'known'}
+  for id in string.gmatch(string.sub(first, 1, split - 1), '[^,]+') do
+    if redis.call('HEXISTS', P .. 'job:' .. id, 'body') == 0 then
+      return {'deleted'}
+    end
+    answer[#answer + 1] = whole(id)
+  end
+  return answer
 end
 
 local function pairs_from(first, count)
