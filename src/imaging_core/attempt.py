@@ -53,7 +53,7 @@ class Attempt:
         self._generator = parts.generators[job.backend]
         self._draining = False
         self._progress = ProgressReporter(job, parts.events)
-        self._caller = Caller(self._generator, self._progress.report)
+        self._caller = Caller(self._generator, self._progress.report, parts.store)
         self._heart = Heartbeat(
             self._held,
             permit,

@@ -9,8 +9,9 @@ from enum import StrEnum
 
 from imaging_core.errors import AnswerLost, BadAnswer, CallFailed, Charged, FailureCode, GenerationError
 from imaging_core.faults import log_fault
-from imaging_core.images import Generated
-from imaging_core.ports import GenerationCall, ImageGenerator, Report
+from imaging_core.images import Generated, Operation
+from imaging_core.inputs import call_with_inputs
+from imaging_core.ports import GenerationCall, ImageGenerator, ImageStore, Report
 
 log = logging.getLogger("imaging.runner")
 
@@ -46,9 +47,10 @@ class OutOfTime(Exception):
 class Caller:
     """One attempt's way to its generator."""
 
-    def __init__(self, generator: ImageGenerator, report: Report) -> None:
+    def __init__(self, generator: ImageGenerator, report: Report, store: ImageStore) -> None:
         self._generator = generator
         self._report = report
+        self._store = store
         self._task: asyncio.Task[Generated] | None = None
         self._stop: StopReason | None = None
         #: Whether calls cost money; a costly one is not stopped for the worker's own sake.
@@ -64,7 +66,9 @@ class Caller:
             self._task.cancel()
 
     async def make(self, call: GenerationCall, *, time_left_s: float) -> Generated:
-        """The pictures of one call. Raises GenerationError, Stopped and OutOfTime."""
+        """The pictures of one call, whose own pictures are read here. Raises GenerationError, Stopped and OutOfTime."""
+        if call.request.operation is not Operation.GENERATE:
+            call = await call_with_inputs(self._store, call)
         if self._stop is not None:
             raise Stopped(self._stop, sent=False)
         if time_left_s <= 0:

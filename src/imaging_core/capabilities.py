@@ -174,7 +174,8 @@ class _Fitting:
     def _follow_the_picture(self) -> None:
         """An edit that says nothing of its size is as large as its picture, as nearly as the backend can."""
         request, picture = self._request, self._request.init_image
-        if self._operation is not Operation.EDIT or picture is None or (request.width, request.height) != (None, None):
+        said = (request.width, request.height) != (None, None)
+        if self._operation is not Operation.EDIT or said or not isinstance(picture, InputImage):
             return
         width, height = self._parameter("width"), self._parameter("height")
         if width is None or height is None:

@@ -100,7 +100,7 @@ class Parameter:
         if (self.minimum is not None and shorter < self.minimum) or (
             self.maximum is not None and longer > self.maximum
         ):
-            raise ValueError(f"must have sides of {span(self.minimum, self.maximum)} px; {has}")
+            raise ValueError(f"must have sides {span(self.minimum, self.maximum)} px; {has}")
         pixels = value.width * value.height
         if (self.min_pixels is not None and pixels < self.min_pixels) or (
             self.max_pixels is not None and pixels > self.max_pixels

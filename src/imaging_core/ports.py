@@ -12,7 +12,7 @@ import attrs
 
 from imaging_core.capabilities import Capabilities
 from imaging_core.events import JobEvent, JobProgress, Preview
-from imaging_core.images import Generated, ImageRef, ImageRequest, StoredCall
+from imaging_core.images import Generated, ImageRef, ImageRequest, InputImage, StoredCall
 from imaging_core.repository import Beat, Idempotency, JobPage, JobQuery, JobRepository, QueueLimits, QueueState
 
 __all__ = [
@@ -119,6 +119,10 @@ class BackendGate(Protocol):
         ...
 
 
+def _length(data: bytes | None) -> str:
+    return "None" if data is None else f"<{len(data)} bytes>"
+
+
 @attrs.frozen(kw_only=True)
 class GenerationCall:
     """One backend call to make."""
@@ -136,6 +140,9 @@ class GenerationCall:
     task_id: str
     #: Names of earlier tries of the same job that may still run on the backend.
     earlier_task_ids: tuple[str, ...] = ()
+    #: The files that the request's `init_image` and `mask` stand for.
+    init_image: bytes | None = attrs.field(default=None, repr=_length)
+    mask: bytes | None = attrs.field(default=None, repr=_length)
 
 
 @attrs.frozen(kw_only=True)
@@ -168,6 +175,8 @@ class ImageGenerator(Protocol):
        a stranger's task.
     6. The same call gives the same pictures, as far as the backend allows; the seeds it tells are those really used.
     7. `probe` tells in a sentence that the backend answers, or raises GenerationError saying why it does not.
+    8. An edit begins with `call.init_image`, and with a mask leaves what the mask keeps as it was; an upscaled picture is
+       the same, larger.
     """
 
     @property
@@ -200,6 +209,10 @@ class ImageStore(Protocol):
     6. `delete` removes everything of a job and may be repeated.
     7. No room raises StorageFull, and nothing half-written is ever found.
     8. A key that the store did not give opens nothing.
+    9. `put_inputs` keeps the pictures that a job begins with, all of them or none, durable when it returns; `find` does
+       not tell of them, and `delete` removes them with the rest.
+    10. `open_input` gives such a picture in one piece, checked against its recorded length; ImageNotAvailable when it is
+        gone.
     """
 
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
@@ -212,6 +225,14 @@ class ImageStore(Protocol):
 
     async def open(self, ref: ImageRef) -> "bytes | AsyncIterator[bytes]":
         """The bytes of a picture."""
+        ...
+
+    async def put_inputs(self, job_id: str, inputs: Mapping[str, bytes]) -> Mapping[str, str]:
+        """Store the pictures that a job begins with, by the name of their field (a-z and _); gives their keys."""
+        ...
+
+    async def open_input(self, picture: InputImage) -> bytes:
+        """The bytes of a picture that a job begins with."""
         ...
 
     async def delete(self, job_id: str) -> None:

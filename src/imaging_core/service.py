@@ -21,6 +21,7 @@ from imaging_core.errors import (
 )
 from imaging_core.events import EventKind, JobProgress, event_of
 from imaging_core.images import ImageRef, ImageRequest
+from imaging_core.inputs import add_with, refusal, with_inputs
 from imaging_core.jobs import JOB_ID, Job, JobStatus, new_job_id
 from imaging_core.policies import RunLimits
 from imaging_core.ports import (
@@ -126,15 +127,21 @@ class ImagingService:
         max_wait_s: float | None = None,
         retry_of: str | None = None,
         keep_days: float | None = None,
+        init_image: bytes | None = None,
+        mask: bytes | None = None,
     ) -> Job:
         """Check a request and queue a job for it; durable when this returns.
 
         Under a known idempotency key it gives the job that the key stands for. `keep_days` after its end the job is
-        deleted with its pictures; None leaves that to the service's setting.
+        deleted with its pictures; None leaves that to the service's setting. `init_image` and `mask` are PNG, JPEG or
+        WebP files that the caller vouches for; a request may name those of an earlier job instead.
         Raises UnknownBackend, BackendNotConfigured, InvalidRequest, QueueFull, StorageFull, IdempotencyMismatch,
-        Unavailable.
+        ImageNotAvailable for an earlier job's picture that is gone, Unavailable.
         """
         capabilities = await self.capabilities(backend)
+        if request.operation not in capabilities.operations:
+            raise await refusal(backend, request.operation, self._generators)
+        request, inputs = await with_inputs(self.store, request, {"init_image": init_image, "mask": mask})
         fitted = with_seed(capabilities.fit(request))
         if self._admit is not None:
             await self._admit()
@@ -155,7 +162,11 @@ class ImagingService:
             digest = fingerprint(request, backend, max_wait_s, keep_days)
             idempotency = Idempotency(key=f"{owner or ''}:{idempotency_key}", fingerprint=digest)
         event = event_of(job, EventKind.QUEUED, at=job.created_at)
-        stored = await self.jobs.add(job, events=[event], idempotency=idempotency, limits=self._queue_limits)
+
+        async def add(job: Job) -> Job:
+            return await self.jobs.add(job, events=[event], idempotency=idempotency, limits=self._queue_limits)
+
+        stored = await add_with(self.store, job, inputs, add)
         if stored.id == job.id:
             self._rings.ring(stored)
         return stored

@@ -13,7 +13,7 @@ import pytest
 
 from contracts.samples import a_picture, a_result, png
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
-from imaging_core.images import Generated, GeneratedImage, ImageRef
+from imaging_core.images import Generated, GeneratedImage, ImageRef, InputImage
 from imaging_core.jobs import new_job_id
 from imaging_core.ports import ImageStore
 
@@ -28,6 +28,13 @@ async def whole(opened: bytes | AsyncIterator[bytes]) -> bytes:
 async def read(store: ImageStore, ref: ImageRef) -> bytes:
     """All bytes of a stored picture."""
     return await whole(await store.open(ref))
+
+
+def an_input(key: str, data: bytes) -> InputImage:
+    """The record of a stored picture that a job begins with."""
+    return InputImage(
+        key=key, media_type="image/png", size=len(data), sha256=hashlib.sha256(data).hexdigest(), width=64, height=48
+    )
 
 
 class ImageStoreContract:
@@ -233,3 +240,65 @@ class ImageStoreContract:
             if forged.strip("/.") != ref.key.strip("/."):
                 with pytest.raises(ImageNotAvailable):
                     await store.open(attrs.evolve(ref, key=forged))
+
+    # --- the pictures that jobs begin with ---------------------------------------------------------------
+
+    async def test_9_inputs_are_kept_and_survive_the_process(self, store: ImageStore, job_id: str) -> None:
+        inputs = {"init_image": png(64, 48), "mask": png(64, 48, packed=False)}
+
+        keys = await store.put_inputs(job_id, inputs)
+
+        assert keys.keys() == inputs.keys()
+        again = await self.reopened(store)
+        for name, data in inputs.items():
+            assert await again.open_input(an_input(keys[name], data)) == data
+
+    async def test_9_inputs_are_not_found_among_the_calls(self, store: ImageStore, job_id: str) -> None:
+        await store.put_inputs(job_id, {"init_image": png(64, 48)})
+        stored = await store.put(job_id, 0, a_result(), first_image=0)
+
+        assert tuple(await store.find(job_id)) == (stored,)
+        assert await read(store, stored.images[0]) == a_picture(seed=1).data
+
+    async def test_9_delete_removes_inputs_too_and_those_of_no_other_job(self, store: ImageStore, job_id: str) -> None:
+        other = new_job_id()
+        data = png(64, 48)
+        keys = await store.put_inputs(job_id, {"init_image": data})
+        others = await store.put_inputs(other, {"init_image": data})
+
+        await store.delete(job_id)
+        await store.delete(job_id)
+
+        with pytest.raises(ImageNotAvailable):
+            await store.open_input(an_input(keys["init_image"], data))
+        assert await store.open_input(an_input(others["init_image"], data)) == data
+
+    async def test_9_no_room_for_inputs_is_said_and_none_is_kept(self, full_store: ImageStore, job_id: str) -> None:
+        with pytest.raises(StorageFull):
+            await full_store.put_inputs(job_id, {"init_image": png(200, 200, packed=False), "mask": png(200, 200)})
+
+        assert list(await full_store.find(job_id)) == []
+
+    async def test_10_an_input_of_another_length_than_recorded_is_not_given(
+        self, store: ImageStore, job_id: str
+    ) -> None:
+        data = png(64, 48)
+        keys = await store.put_inputs(job_id, {"mask": data})
+        picture = an_input(keys["mask"], data)
+
+        for size in (len(data) - 1, len(data) + 1, 0):
+            with pytest.raises(ImageNotAvailable):
+                await store.open_input(attrs.evolve(picture, size=size))
+
+    @pytest.mark.parametrize("key", ["", ".", "..", "/etc/hostname", "../../../../etc/hostname", "a\x00b", "é"])
+    async def test_8_a_key_that_the_store_did_not_give_opens_no_input(
+        self, store: ImageStore, job_id: str, key: str
+    ) -> None:
+        data = png(64, 48)
+        keys = await store.put_inputs(job_id, {"mask": data})
+        stored = await store.put(job_id, 0, a_result(), first_image=0)
+
+        for forged in (key, f"{keys['mask']}/{key}", f"{key}/{keys['mask']}", stored.images[0].key):
+            if forged.strip("/.") != keys["mask"].strip("/."):
+                with pytest.raises(ImageNotAvailable):
+                    await store.open_input(attrs.evolve(an_input(keys["mask"], data), key=forged))

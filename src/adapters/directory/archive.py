@@ -13,6 +13,7 @@ from pathlib import Path
 
 from adapters.directory.calls import KEY, MANIFEST
 from adapters.directory.failures import translated
+from adapters.directory.inputs import INPUT
 from imaging_core.jobs import JOB_ID
 
 _FAN_OUT = re.compile(r"[0-9a-f]{2}", re.ASCII)
@@ -43,7 +44,9 @@ def job_folders(root: Path) -> Iterator[Path]:
 def _copy_job(folder: Path, target: Path, *, link: bool) -> None:
     # The pictures of a record are there before it: listed after the records, all of them are found.
     records = [path for path in folder.iterdir() if MANIFEST.fullmatch(path.name)]
-    pictures = [path for path in folder.iterdir() if KEY.fullmatch(f"{folder.name}/{path.name}")]
+    pictures = [
+        path for path in folder.iterdir() if KEY.fullmatch(f"{folder.name}/{path.name}") or INPUT.fullmatch(path.name)
+    ]
     target.mkdir(mode=0o700, parents=True, exist_ok=True)
     for path in (*pictures, *records):
         if path.is_file() and not path.is_symlink() and not (target / path.name).exists():

@@ -2,6 +2,7 @@
 
 root/3f/3f0c.../
     0-<sha256>.png      a picture of call 0, named after its content
+    input-mask-<sha256>.png  a picture that the job begins with
     0.json              the manifest of call 0: written last and linked, so the first writer wins and a reader sees all
     .tmp-...            being written, or left by a crash, where the file system has no files without a name
 """
@@ -11,7 +12,7 @@ import errno
 import re
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
@@ -20,8 +21,9 @@ from adapters.directory.calls import KEY, MANIFEST, read_call, store_call, unnam
 from adapters.directory.draft import TEMPORARY, temporary_name
 from adapters.directory.failures import translated
 from adapters.directory.folder import Folder
+from adapters.directory.inputs import INPUT, INPUT_KEY, store_inputs
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
-from imaging_core.images import Generated, ImageRef, StoredCall
+from imaging_core.images import Generated, ImageRef, InputImage, StoredCall
 from imaging_core.jobs import JOB_ID
 
 P = ParamSpec("P")
@@ -73,6 +75,20 @@ class DirectoryImageStore:
             await self._blocking(self._read, job_id, name, ref.size, 0, 1)
             return self._pieces(job_id, name, ref.size)
         return await self._blocking(self._read, job_id, name, ref.size)
+
+    async def put_inputs(self, job_id: str, inputs: Mapping[str, bytes]) -> Mapping[str, str]:
+        """Store the pictures that a job begins with, by name, and give their keys. Raises StorageFull, Unavailable."""
+        if not JOB_ID.fullmatch(job_id):
+            raise ValueError("not a job id")
+        return await self._blocking(self._put_inputs, job_id, inputs)
+
+    async def open_input(self, picture: InputImage) -> bytes:
+        """The bytes of a picture that a job begins with. Raises ImageNotAvailable."""
+        key = INPUT_KEY.fullmatch(picture.key)
+        if key is None:
+            raise ImageNotAvailable("There is no such picture in this store.")
+        job_id, name = key.groups()
+        return await self._blocking(self._read, job_id, name, picture.size, 0, picture.size)
 
     async def delete(self, job_id: str) -> None:
         """Remove everything of a job; again, if need be."""
@@ -138,6 +154,12 @@ class DirectoryImageStore:
                 return stored
         raise Unavailable(f"The folder of job {job_id} was removed while its pictures were being stored. Try again.")
 
+    def _put_inputs(self, job_id: str, inputs: Mapping[str, bytes]) -> dict[str, str]:
+        with self._job_folder(job_id, create=True) as folder:
+            keys = store_inputs(folder, job_id, inputs)
+            self._count(sum(map(len, inputs.values())))
+            return keys
+
     def _delete(self, job_id: str) -> None:
         if not JOB_ID.fullmatch(job_id):
             return
@@ -145,7 +167,7 @@ class DirectoryImageStore:
             with self._job_folder(job_id) as folder:
                 # The manifests go first: a crash in between leaves files that nobody finds, and another delete removes.
                 for name in sorted(folder.names(), key=lambda name: MANIFEST.fullmatch(name) is None):
-                    if KEY.fullmatch(f"{job_id}/{name}"):
+                    if KEY.fullmatch(f"{job_id}/{name}") or INPUT.fullmatch(name):
                         with suppress(FileNotFoundError):
                             self._count(-folder.size(name))
                     folder.remove(name)

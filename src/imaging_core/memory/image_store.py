@@ -1,12 +1,12 @@
 """Keeps pictures in memory, for programs that embed the service; imports stdlib, attrs and this package's values."""
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 
 import attrs
 
 from imaging_core.errors import ImageNotAvailable, StorageFull
-from imaging_core.images import Generated, GeneratedImage, ImageRef, StoredCall
+from imaging_core.images import Generated, GeneratedImage, ImageRef, InputImage, StoredCall
 
 #: Pictures up to this many bytes come in one piece.
 _ONE_PIECE = 8_000_000
@@ -24,6 +24,8 @@ class MemoryImageStore:
         self._largest = 1
         self._calls: dict[str, dict[int, StoredCall]] = {}
         self._pictures: dict[str, bytes] = {}
+        #: By job, the keys of the pictures that it begins with.
+        self._inputs: dict[str, tuple[str, ...]] = {}
 
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
         """Store what a call gave, unless that call is stored already.
@@ -60,11 +62,31 @@ class MemoryImageStore:
             raise ImageNotAvailable("That picture is no longer stored.")
         return data if len(data) <= _ONE_PIECE else _parts(data)
 
+    async def put_inputs(self, job_id: str, inputs: Mapping[str, bytes]) -> Mapping[str, str]:
+        """Store the pictures that a job begins with.
+
+        Raises StorageFull when they would take more than `max_bytes`.
+        """
+        need = sum(map(len, inputs.values()))
+        self._check_room(need)
+        keys = {name: f"{job_id}/input/{name}" for name in inputs}
+        self._pictures.update((keys[name], data) for name, data in inputs.items())
+        self._inputs[job_id] = tuple(keys.values())
+        self._used += need
+        return keys
+
+    async def open_input(self, picture: InputImage) -> bytes:
+        """The bytes of a picture that a job begins with. Raises ImageNotAvailable."""
+        data = self._pictures.get(picture.key)
+        if data is None or len(data) != picture.size or "/input/" not in picture.key:
+            raise ImageNotAvailable("That picture is no longer stored.")
+        return data
+
     async def delete(self, job_id: str) -> None:
         """Remove a job's pictures and records."""
-        for stored in self._calls.pop(job_id, {}).values():
-            for ref in stored.images:
-                self._used -= len(self._pictures.pop(ref.key))
+        refs = [ref for stored in self._calls.pop(job_id, {}).values() for ref in stored.images]
+        for key in (*(ref.key for ref in refs), *self._inputs.pop(job_id, ())):
+            self._used -= len(self._pictures.pop(key))
 
     async def check(self) -> None:
         """Whether a call as large as the largest so far could be stored now; StorageFull when not."""
