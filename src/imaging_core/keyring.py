@@ -14,11 +14,13 @@ import attrs
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.key_ports import KeyRepository
 from imaging_core.keys import (
+    KEY_ID,
     MAX_NAME,
     TOKEN,
     ApiKey,
     AuditEntry,
     KeyLimits,
+    KeyNotFound,
     Scope,
     digest_of,
     new_key_id,
@@ -79,6 +81,11 @@ class Keyring:
         if not self._locked and (self._asked_at is None or now - self._asked_at >= self._fresh_s):
             self._locked = bool(await self.keys.list())
             self._asked_at = now
+        return self._locked
+
+    @property
+    def known_locked(self) -> bool:
+        """What `locked` gave last; asks nobody."""
         return self._locked
 
     async def verify(self, token: str) -> ApiKey | None:
@@ -157,6 +164,8 @@ class Keyring:
         if key_id in self._given:
             message = "is given by IMAGING_API_KEYS. Take it out there and start the service again."
             raise InvalidRequest([FieldProblem(field="id", message=message)])
+        if not KEY_ID.fullmatch(key_id):
+            raise KeyNotFound
         key = await self.keys.revoke(key_id, at=self._now())
         self._seen.pop(key_id, None)
         await self.note("key.revoked", key_id, by=by)

@@ -7,12 +7,15 @@ from entrypoints.api.accepting import Accepting
 from entrypoints.api.backends import BackendsDoor
 from entrypoints.api.closing import closing_of
 from entrypoints.api.config import ApiConfig
+from entrypoints.api.cross_origin import cross_origin
 from entrypoints.api.docs_page import DocsDoor
 from entrypoints.api.edge import Edge
 from entrypoints.api.event_feed import EventFeed
 from entrypoints.api.events import EventsDoor
+from entrypoints.api.gatekeeper import Gatekeeper
 from entrypoints.api.health import HealthDoor
 from entrypoints.api.jobs import JobsDoor
+from entrypoints.api.keys import KeysDoor
 from entrypoints.api.lean_route import LeanRoute
 from entrypoints.api.openapi import describe
 from entrypoints.api.pictures import PicturesDoor
@@ -37,7 +40,11 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
         openapi_url=None,
         # A redirect would repeat the path, which may hold anything, and turns a typo into two requests.
         redirect_slashes=False,
-        middleware=[Middleware(Edge)],
+        middleware=[
+            Middleware(Edge),
+            *cross_origin(config.access),
+            Middleware(Gatekeeper, access=config.access),
+        ],
         # Nothing leaves the process unless the service's own settings say so.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
@@ -52,6 +59,8 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     SubmitDoor(service, config, accepting).add_to(app)
     BackendsDoor(service, config).add_to(app)
     HealthDoor(config).add_to(app)
+    if config.access.keyring is not None:
+        KeysDoor(config.access.keyring, config).add_to(app)
     DocsDoor(app).add_to(app)
     tell_problems(app)
     describe(app)

@@ -1,8 +1,10 @@
-"""What the API needs to know besides the service; imports stdlib and attrs."""
+"""What the API needs to know besides the service; imports attrs and this package."""
 
 from collections.abc import Awaitable, Callable, Mapping
 
 import attrs
+
+from entrypoints.api.access import Access
 
 #: A part the service stands on: returns when it answers, raises when it does not.
 Check = Callable[[], Awaitable[None]]
@@ -26,6 +28,8 @@ class ApiConfig:
     max_wait_s: float = 60.0
     #: Silence after which an event stream gives a sign of life, in s.
     keep_alive_s: float = 15.0
+    #: Who may come in.
+    access: Access = attrs.field(factory=Access)
     #: Every part the service stands on, by the name /readyz shows.
     readiness: Mapping[str, Check] = attrs.field(factory=dict)
     #: Longest time one of those checks may take, in s.

@@ -8,6 +8,8 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from entrypoints.api.key_docs import describe_keys
+from entrypoints.api.key_shapes import KeyRequest
 from entrypoints.api.problems import TITLES
 from entrypoints.api.shapes import Problem, Shape
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission
@@ -78,7 +80,7 @@ def _shapes(root: type[Shape]) -> Iterator[type[Shape]]:
 def _spec(app: FastAPI) -> Spec:
     spec = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     # Anew for all of them: FastAPI drops every null, and an example without its nulls does not fit its own schema.
-    models: list[type[BaseModel]] = [StabilitySubmission, LocalSubmission, Problem, *_shapes(Shape)]
+    models: list[type[BaseModel]] = [StabilitySubmission, LocalSubmission, KeyRequest, Problem, *_shapes(Shape)]
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(definitions["$defs"])
@@ -91,4 +93,5 @@ def _spec(app: FastAPI) -> Spec:
             answers = operation["responses"]
             if "HTTPValidationError" in str(answers.get("422")):
                 del answers["422"]
+    describe_keys(spec)
     return spec

@@ -41,6 +41,13 @@ log = logging.getLogger("imaging.api")
 TITLES: Mapping[str, str] = {
     "malformed-json": "The body is not strict JSON",
     "bad-request": "The request is malformed",
+    "unauthorized": "A key is needed",
+    "forbidden": "The key does not allow it",
+    "bad-link": "The link is not good",
+    "cross-site": "A page from elsewhere asked",
+    "wrong-host": "The service is not known under that name",
+    "too-many-requests": "Too many requests",
+    "credit-limit": "The day's credits are used up",
     "not-found": "Not found",
     "method-not-allowed": "The method is not allowed here",
     "head-too-slow": "The request's head came too slowly",
