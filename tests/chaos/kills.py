@@ -130,7 +130,7 @@ def embedded_kill(run: Run) -> int:
 def poison(run: Run) -> int:
     """One job among fifty whose every call ends its worker; it must fail alone."""
     with Stack(
-        run.folder, settings={"IMAGING_STABILITY_SLOTS": "6", **run.lease, **NO_CAP}, workers=2, delay_s=0.5
+        run.folder, settings={"IMAGING_STABILITY_SLOTS": "6", **run.lease, **NO_CAP}, workers=2, delay_s=0.8
     ) as stack:
         client = Client(stack.url)
         watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
@@ -166,13 +166,16 @@ def poison(run: Run) -> int:
 
 
 def _poison(run: Run, stack: Stack, prompt: str, ended: threading.Event) -> None:
-    """Kill whichever worker calls with that prompt, the moment the fake has written the charge down."""
+    """Kill whichever worker calls with that prompt, at some moment of the call."""
+    rng = random.Random(run.rng.random())
     by_caller = {worker.caller: worker for worker in stack.workers}
     calls = Calls(stack.stability.log_path)
     while not ended.wait(0.02):
         for line in calls.charged():
-            if line["prompt"] == prompt and (blow := by_caller[line["caller"]].kill()) is not None:
-                run.blows.append(blow)
+            if line["prompt"] == prompt:
+                ended.wait(rng.uniform(0.1, 0.8) * stack.call_s)
+                if (blow := by_caller[line["caller"]].kill()) is not None:
+                    run.blows.append(blow)
 
 
 def clock_skew(run: Run) -> int:

@@ -22,8 +22,8 @@ from chaos.stack import SHORT_LEASE, Stack
 from chaos.store import read_store
 from chaos.watcher import Watcher
 
-#: The share of the jobs by which a submitter may be ahead of the trouble, and its pause once it is, in s.
-AHEAD, TRICKLE_S = 0.1, 1.0
+#: The share of the jobs by which a submitter may be ahead of the trouble.
+AHEAD = 0.1
 
 
 class Skipped(Exception):
@@ -85,11 +85,13 @@ class Run:
         *,
         over_s: float = 0.0,
         progress: Callable[[], float] = lambda: 1.0,
+        trickle_s: float = 5.0,
         **body: Any,
     ) -> threading.Thread:
         """Submit them from a thread of its own, spread over that time.
 
-        Far ahead of the `progress` of the trouble they only trickle, so that there are jobs as long as there is trouble.
+        Far ahead of the `progress` of the trouble there is only one each `trickle_s`, so that jobs flow as long as there
+        is trouble.
         """
         prompts = list(prompts)
 
@@ -98,7 +100,7 @@ class Run:
             for n, prompt in enumerate(prompts):
                 if (wait := began + over_s * n / len(prompts) - time.monotonic()) > 0:
                     time.sleep(wait)
-                until = time.monotonic() + TRICKLE_S
+                until = time.monotonic() + trickle_s
                 while n / len(prompts) > progress() + AHEAD and time.monotonic() < until:
                     time.sleep(0.02)
                 client.submit(prompt, **body)

@@ -25,7 +25,7 @@ SCENARIOS = {
     "kill-capped": Scenario(play=kills.kill_capped, full=(200, 60), short=(60, 14)),
     "mixed": Scenario(play=mixed.mixed, full=(200, 70), short=(60, 20)),
     "term": Scenario(play=kills.term, full=(150, 40), short=(60, 12)),
-    "api-kill": Scenario(play=doors.api_kill, full=(200, 80), short=(40, 10)),
+    "api-kill": Scenario(play=doors.api_kill, full=(200, 80), short=(30, 8)),
     "embedded-kill": Scenario(play=kills.embedded_kill, full=(100, 60), short=(24, 10)),
     "poison": Scenario(play=kills.poison, full=(51, 60), short=(31, 30)),
     "clock-skew": Scenario(play=kills.clock_skew, full=(50, 20), short=(30, 8)),

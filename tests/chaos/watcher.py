@@ -78,6 +78,11 @@ class Watcher(threading.Thread):
         turns: Iterator[str] = iter(())
         while not self._ended.is_set():
             began = time.monotonic()
+            if began >= probe_at:
+                found = self._probe()
+                self.probes += found is not None
+                self.probed += found or []
+                probe_at = began + 1.0
             try:
                 self._look_at_list()
                 for _ in range(SINGLE_LOOKS):
@@ -86,11 +91,6 @@ class Watcher(threading.Thread):
                         turns = iter(self.open + list(itertools.islice(list(self._accepted), 20)))
                         break
                     self._look_at_one(job_id)
-                if began >= probe_at:
-                    found = self._probe()
-                    self.probes += found is not None
-                    self.probed += found or []
-                    probe_at = began + 1.0
             except httpx.TransportError:
                 time.sleep(EVERY_S)
             self.rounds += 1
