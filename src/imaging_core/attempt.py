@@ -9,6 +9,8 @@ import logging
 from collections.abc import Sequence
 from datetime import timedelta
 
+import attrs
+
 from imaging_core.caller import Caller, OutOfTime, Stopped, StopReason, fault
 from imaging_core.errors import (
     CallRefused,
@@ -37,8 +39,6 @@ from imaging_core.setbacks import PartAway, Setbacks, insist_on_part
 
 log = logging.getLogger("imaging.runner")
 
-#: When a job that stepped aside is worth another look, in s.
-ASIDE_S = 0.3
 #: How long what runs beside an attempt gets to end, in s.
 STOP_GRACE_S = 5.0
 
@@ -46,8 +46,13 @@ STOP_GRACE_S = 5.0
 class Attempt:
     """One claimed job in the hands of this worker."""
 
-    def __init__(self, job: Job, permit: Permit, parts: RunnerParts) -> None:
+    def __init__(self, job: Job, permit: Permit, parts: RunnerParts, *, earlier: "Attempt | None" = None) -> None:
+        """`earlier` is one at the same job that still runs here: this worker was frozen past its lease."""
         self._held = HeldJob(job, parts.jobs)
+        self._earlier = earlier
+        if earlier is not None:
+            earlier._held.letting_go = True
+        self._ended = asyncio.Event()
         self._permit = permit
         self._parts = parts
         self._generator = parts.generators[job.backend]
@@ -60,12 +65,12 @@ class Attempt:
             jobs=parts.jobs,
             gate=parts.gate,
             limits=parts.limits,
-            cancelled=lambda: self._caller.stop(StopReason.CANCEL),
-            lost=lambda: self._caller.stop(StopReason.LOST),
+            cancelled=lambda: self._stop(StopReason.CANCEL),
+            lost=lambda: self._stop(StopReason.LOST),
         )
         self._setbacks = Setbacks(self._held, self._caller, parts)
-        #: Whether it must leave this worker to another job for now.
-        self.steps_aside = False
+        #: For how long it must leave this worker to another job, in s; None when it need not.
+        self.steps_aside_s: float | None = None
 
     @property
     def backend_ok(self) -> bool | None:
@@ -96,7 +101,12 @@ class Attempt:
     def hand_over(self) -> None:
         """Stop the running call too, unless it costs money."""
         self.drain()
-        self._caller.stop(StopReason.DRAIN)
+        self._stop(StopReason.DRAIN)
+
+    def _stop(self, reason: StopReason) -> None:
+        self._caller.stop(reason)
+        if self._earlier is not None:
+            self._earlier._stop(reason)
 
     async def run(self) -> Job:
         """Work until the job has ended or is parked.
@@ -110,6 +120,7 @@ class Attempt:
         try:
             await self._work_or_park()
         finally:
+            self._ended.set()
             for task in beside:
                 task.cancel()
             # Bounded: a library that loses a cancel (asyncio.wait_for before Python 3.12 can) must not cost a slot.
@@ -137,6 +148,8 @@ class Attempt:
 
     async def _work(self) -> None:
         limits = self._parts.limits
+        if self._earlier is not None:
+            await self._outlast(self._earlier)
         before = self._held.job
         stored = await self._stored()
         job = self._held.job = before.adopting(stored)
@@ -151,10 +164,19 @@ class Attempt:
         elif job.deadline is not None and await self._held.now() >= job.deadline:
             message = f"The job did not end within the {job.max_wait_s:g} s it was given."
             await self._held.fail(FailureCode.TIMEOUT, message, retryable=True, charged=await self._doubt())
-        elif self.steps_aside:
-            await self._setbacks.park(LeaseReason.DRAIN, ASIDE_S)
+        elif self.steps_aside_s is not None:
+            await self._setbacks.park(LeaseReason.DRAIN, self.steps_aside_s)
         else:
             await self._make(missing, before)
+
+    async def _outlast(self, earlier: "Attempt") -> None:
+        """Hold the new lease until the call of an earlier attempt has ended here: what it stores is adopted, not made again."""
+        log.info("The job's earlier attempt still runs here and is awaited.", extra=self._held.facts())
+        await earlier._ended.wait()
+        # It could not write what it learnt of its calls, since its lease was over.
+        learnt = {call.task_id: call for call in earlier._held.job.calls}
+        calls = tuple(learnt.get(call.task_id, call) for call in self._held.job.calls)
+        self._held.job = attrs.evolve(self._held.job, calls=calls)
 
     async def _make(self, missing: Sequence[int], before: Job) -> None:
         try:

@@ -6,6 +6,7 @@ in-process bell and Dramatiq's actor ring the same dispatcher.
 
 import asyncio
 import contextlib
+import heapq
 import logging
 from collections.abc import Mapping
 
@@ -20,6 +21,8 @@ log = logging.getLogger("imaging.dispatcher")
 
 #: Pause of a slot after something went wrong that no job is to blame for, in s.
 TROUBLE_S = 1.0
+#: Alarms that are closer to each other are one, in s.
+CLOSE_S = 0.01
 
 
 class Dispatcher:
@@ -35,6 +38,8 @@ class Dispatcher:
         self._slots = dict(slots)
         self._busy: dict[str, set[asyncio.Task[None]]] = {backend: set() for backend in slots}
         self._rung_again: set[str] = set()
+        #: When to ring, on the loop's clock, as heaps, and the alarm that is set for the first of each.
+        self._due: dict[str, list[float]] = {backend: [] for backend in slots}
         self._later: dict[str, asyncio.TimerHandle] = {}
         self._freed = asyncio.Event()
         self._draining = False
@@ -78,21 +83,31 @@ class Dispatcher:
             self.ring(backend)
         self._freed.set()
 
-    def _ring_later(self, backend: str, delay_s: float) -> None:
+    def _ring_later(self, backend: str, delay_s: float, *, for_one: bool = False) -> None:
+        """Ring after a while: `for_one` job that is claimable then, else unless another alarm comes before."""
         if self._draining:
             return
+        when = asyncio.get_running_loop().time() + delay_s
+        due = self._due[backend]
+        if for_one or not due or when < due[0]:
+            heapq.heappush(due, when)
+            self._set_alarm(backend)
+
+    def _set_alarm(self, backend: str) -> None:
         if backend in self._later:
-            # The earlier of two alarms is the one that counts.
-            left = self._later[backend].when() - asyncio.get_running_loop().time()
-            if 0 <= left <= delay_s:
-                return
-            self._later[backend].cancel()
-        # For a delay of 0 uvloop gives a handle that does not know its moment.
-        self._later[backend] = asyncio.get_running_loop().call_later(max(delay_s, 0.001), self._alarm, backend)
+            self._later.pop(backend).cancel()
+        if self._due[backend]:
+            when = self._due[backend][0]
+            self._later[backend] = asyncio.get_running_loop().call_at(when, self._alarm, backend)
 
     def _alarm(self, backend: str) -> None:
-        self._later.pop(backend, None)
-        self.ring(backend)
+        del self._later[backend]
+        # Clocks of event loops are coarse, and alarms that come together are one.
+        now, due = asyncio.get_running_loop().time() + CLOSE_S, self._due[backend]
+        while due and due[0] <= now:
+            heapq.heappop(due)
+            self.ring(backend)
+        self._set_alarm(backend)
 
     # --- a slot ------------------------------------------------------------------------------------------
 
@@ -111,7 +126,7 @@ class Dispatcher:
             if isinstance(outcome, Idle):
                 return
             if outcome.again_in_s is not None:
-                self._ring_later(backend, outcome.again_in_s)
+                self._ring_later(backend, outcome.again_in_s, for_one=True)
 
     # --- life --------------------------------------------------------------------------------------------
 

@@ -13,9 +13,15 @@ from imaging_core.ports import BackendGate, JobRepository, Permit
 
 log = logging.getLogger("imaging.runner")
 
+#: Wait before a beat that got no answer is tried again, in s; doubles up to the longest.
+FIRST_RETRY_S, LONGEST_RETRY_S = 0.25, 2.0
+
 
 class Heartbeat:
-    """Beats every `heartbeat_s`, and at once when nudged, until cancelled or until the lease is lost."""
+    """Beats every `heartbeat_s`, and at once when nudged, until cancelled or until the lease is lost.
+
+    After a beat without an answer the next ones come sooner: each that is missed brings the lease's end nearer.
+    """
 
     def __init__(
         self,
@@ -46,21 +52,38 @@ class Heartbeat:
 
     async def run(self) -> None:
         """Beat until cancelled; a beat that goes wrong is no reason to stop beating."""
+        wait_s = self._limits.heartbeat_s
+        retry_s = FIRST_RETRY_S
         while True:
             with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self._limits.heartbeat_s):
+                async with asyncio.timeout(wait_s):
                     await self._nudged.wait()
             self._nudged.clear()
             try:
                 await self._beat()
             except LeaseLost:
-                log.warning("The lease was lost: another worker has the job.", extra=self._held.facts())
-                self._lost()
+                self._tell_loss()
                 return
-            except Unavailable as error:
-                log.warning("A heartbeat got no answer: %s", error, extra=self._held.facts())
             except Exception as error:  # noqa: BLE001  # whatever it is, a silent end would cost the lease
-                log_fault(log, "A heartbeat failed.", error, self._held.facts())
+                self._tell_failure(error, again=retry_s > FIRST_RETRY_S)
+                wait_s = min(retry_s, self._limits.heartbeat_s)
+                retry_s = min(retry_s * 2, LONGEST_RETRY_S)
+            else:
+                wait_s, retry_s = self._limits.heartbeat_s, FIRST_RETRY_S
+
+    def _tell_loss(self) -> None:
+        if not self._held.letting_go:
+            # Else it was this worker that ended or parked the job while the beat was on its way.
+            log.warning("The lease is gone: the job went on, or was ended, elsewhere.", extra=self._held.facts())
+            self._lost()
+
+    def _tell_failure(self, error: Exception, *, again: bool) -> None:
+        if not isinstance(error, Unavailable):
+            log_fault(log, "A heartbeat failed.", error, self._held.facts())
+        else:
+            # Once is enough: every job of every worker says the same while the repository is away.
+            level = logging.DEBUG if again else logging.WARNING
+            log.log(level, "A heartbeat got no answer: %s", error, extra=self._held.facts())
 
     async def be_sure(self) -> None:
         """Return under a lease that holds: a worker that was frozen asks before it does something that costs.

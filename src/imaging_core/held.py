@@ -68,6 +68,8 @@ class HeldJob:
             raise ValueError("only a claimed job is held")
         self.job = job
         self.token = job.lease.token
+        #: Whether its end or its parking is being written: then the lease goes by this worker's own hand.
+        self.letting_go = False
         self._jobs = jobs
 
     async def now(self) -> datetime:
@@ -113,6 +115,7 @@ class HeldJob:
     async def end(self, change: Callable[[Job, datetime], Job]) -> None:
         """Write the job's end, and tell of it."""
         now = await self.now()
+        self.letting_go = True
         await self.write(lambda job: change(job, now), _ended)
 
     async def cancel(self) -> None:
@@ -136,6 +139,7 @@ class HeldJob:
             code = {"code": failure.code.value} if failure else {}
             return EventKind.PARKED, {"reason": reason.value, "until": until.isoformat(), **code}
 
+        self.letting_go = True
         await self.write(change, told)
 
     async def fail(

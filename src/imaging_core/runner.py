@@ -1,5 +1,6 @@
 """Runs one job at a time for whoever rings, under gate and lease; imports stdlib, attrs and this package."""
 
+import asyncio
 import logging
 
 import attrs
@@ -11,6 +12,9 @@ from imaging_core.ports import RetryAt
 from imaging_core.runner_parts import RunnerParts
 
 log = logging.getLogger("imaging.runner")
+
+#: How often a worker looks at the jobs that step aside in it, one at a time, in s.
+ASIDE_S = 0.3
 
 
 @attrs.frozen(kw_only=True)
@@ -41,6 +45,8 @@ class JobRunner:
     def __init__(self, parts: RunnerParts) -> None:
         self.parts = parts
         self._running: dict[str, Attempt] = {}
+        #: Until when, on the loop's clock, the jobs that stepped aside here are parked.
+        self._aside: dict[str, float] = {}
         self._draining = False
 
     @property
@@ -72,10 +78,8 @@ class JobRunner:
             )
             if job is None:
                 return Idle()
-            attempt = Attempt(job, permit, parts)
-            # Jobs that crashed together come back together: side by side they would all be called poison for the one
-            # that is, so of those that may crash only once more a worker runs one at a time.
-            attempt.steps_aside = attempt.is_last_chance and any(a.is_last_chance for a in self._running.values())
+            attempt = Attempt(job, permit, parts, earlier=self._running.get(job.id))
+            attempt.steps_aside_s = self._aside_s(attempt, job.id)
             self._running[job.id] = attempt
             if self._draining:
                 attempt.drain()
@@ -94,6 +98,24 @@ class JobRunner:
             except Unavailable as error:
                 # The permit is leased: it comes back by itself.
                 log.warning("A permit could not be given back: %s", error, extra={"backend": backend})
+
+    def _aside_s(self, attempt: Attempt, job_id: str) -> float | None:
+        """For how long a job must leave this worker to another, in s; None when it need not.
+
+        Jobs that crashed together come back together: side by side they would all be called poison for the one that is,
+        so of those that may crash only once more a worker runs one at a time. The others wait parked, where any worker
+        that has none of them may claim them. Each look is a claim and counts as a call, so the more of them wait here,
+        the longer each waits between two looks.
+        """
+        if not attempt.is_last_chance:
+            return None
+        if not any(other.is_last_chance for running, other in self._running.items() if running != job_id):
+            return None
+        now = asyncio.get_running_loop().time()
+        self._aside = {other: until for other, until in self._aside.items() if until > now and other != job_id}
+        delay_s = min(ASIDE_S * (1 + len(self._aside)), self.parts.limits.lease_s)
+        self._aside[job_id] = now + delay_s
+        return delay_s
 
     def nudge(self, job_id: str) -> None:
         """Look at once whether a job that runs here was cancelled, instead of at its next heartbeat."""

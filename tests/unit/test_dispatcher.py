@@ -6,7 +6,9 @@ import logging
 import pytest
 
 from imaging_core.errors import BackendThrottled, CallFailed
+from imaging_core.images import Generated
 from imaging_core.jobs import Job, JobStatus
+from imaging_core.ports import GenerationCall, Report
 from imaging_core.runner import Held, Idle
 from scripted import ScriptedGenerator, Stubborn, World, away, finished, lasting, settled
 from virtual_time import in_virtual_time, loop_time
@@ -161,7 +163,7 @@ async def test_a_parked_job_is_taken_up_again_when_its_time_has_come() -> None:
 
 
 @in_virtual_time
-async def test_of_two_alarms_the_earlier_counts() -> None:
+async def test_a_later_alarm_does_not_put_off_an_earlier_one() -> None:
     generator = ScriptedGenerator().then(BackendThrottled("no", retry_after_s=50))
     world = World(generator)
     job = await world.submit()
@@ -182,7 +184,7 @@ async def test_of_two_alarms_the_earlier_counts() -> None:
 
     await asyncio.sleep(100)
 
-    assert moments == [0, 0, 3, 23]
+    assert moments == [0, 0, 3, 23, 40]
     assert (await world.jobs.get(job.id)).status is JobStatus.QUEUED
 
 
@@ -250,3 +252,20 @@ async def test_an_exploding_generator_neither_stops_the_slot_nor_the_jobs_behind
     await asyncio.sleep(2 + 4)
     done = await world.jobs.get(exploding.id)
     assert (done.status, done.attempt, len(generator.calls)) == (JobStatus.FAILED, 3, 4)
+
+
+@in_virtual_time
+async def test_each_of_several_parked_jobs_is_rung_for_at_its_own_time() -> None:
+    async def fail_late(call: GenerationCall, report: Report) -> Generated:
+        await asyncio.sleep(3)
+        raise CallFailed("no")
+
+    generator = ScriptedGenerator().then(CallFailed("no"), fail_late)
+    world = World(generator, first_delay_s=4)
+    jobs = [await world.submit(), await world.submit()]
+    dispatcher = world.dispatcher(slots=2)
+    for _ in jobs:
+        dispatcher.ring("alpha")
+
+    # Without a sweep, which would find it later.
+    assert await finished(world, *jobs) == 7

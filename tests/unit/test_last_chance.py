@@ -2,9 +2,9 @@
 
 import asyncio
 
-from imaging_core.jobs import JobStatus, new_token
-from scripted import Hanging, ScriptedGenerator, World
-from virtual_time import in_virtual_time
+from imaging_core.jobs import Job, JobStatus, new_token
+from scripted import Hanging, ScriptedGenerator, World, away, finished, lasting
+from virtual_time import in_virtual_time, loop_time
 
 
 async def crash_together(world: World, times: int, count: int) -> None:
@@ -69,3 +69,37 @@ async def test_another_worker_takes_the_job_that_stepped_aside() -> None:
     assert (await world.run_to_end(aside.job, runner=world.runner("other"))).status is JobStatus.FINISHED
     first.cancel()
     await asyncio.gather(first, return_exceptions=True)
+
+
+@in_virtual_time
+async def test_many_jobs_that_wait_for_their_turn_cost_few_looks_and_are_never_without_a_lease() -> None:
+    world = World(ScriptedGenerator().then(*[lasting(5)] * 20))
+    jobs = [await world.submit() for _ in range(20)]
+    await crash_together(world, 2, 20)
+    entered, began = away(world.gate, "enter", times=0), loop_time()
+    dispatcher = world.dispatcher(slots=4)
+    watching = asyncio.create_task(longest_without_lease(world, jobs))
+    running = asyncio.create_task(dispatcher.run())
+
+    await finished(world, *jobs, within_s=200)
+
+    # One after the other, with little between them, and far from the backend's limit of calls.
+    assert loop_time() - began < 20 * 5.7
+    assert len(entered) / (loop_time() - began) < 8
+    assert {(await world.jobs.get(job.id)).crashes for job in jobs} == {2}
+    assert await watching < 5
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def longest_without_lease(world: World, jobs: list[Job]) -> float:
+    """For how long any of the jobs had been started without a live lease, at worst, in s; asked until all have ended."""
+    worst = 0.0
+    while True:
+        now = await world.jobs.now()
+        seen = [await world.jobs.get(job.id) for job in jobs]
+        if all(job.status.terminal for job in seen):
+            return worst
+        leases = [job.lease for job in seen if job.status is JobStatus.STARTED]
+        worst = max([worst, *((now - lease.until).total_seconds() for lease in leases if lease)])
+        await asyncio.sleep(0.25)
