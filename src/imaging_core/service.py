@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequenc
 
 import attrs
 
+from imaging_core.batches import Terms, accepted_before, check_share, fingerprint_all, fit_all
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import (
     BackendNotConfigured,
@@ -22,13 +23,12 @@ from imaging_core.errors import (
 from imaging_core.events import EventKind, JobProgress, event_of
 from imaging_core.images import ImageRef, ImageRequest
 from imaging_core.inputs import add_with, refusal, with_inputs
-from imaging_core.jobs import JOB_ID, Job, JobStatus, new_job_id
+from imaging_core.jobs import JOB_ID, Job, JobStatus
 from imaging_core.policies import RunLimits
 from imaging_core.ports import (
     BackendGate,
     GateState,
     Generators,
-    Idempotency,
     ImageStore,
     JobEvents,
     JobPage,
@@ -38,7 +38,9 @@ from imaging_core.ports import (
     QueueLimits,
     QueueState,
 )
-from imaging_core.submitting import Rings, fingerprint, with_seed
+from imaging_core.submitting import Rings, check_webhook, with_seed
+from imaging_core.webhook_desk import WebhookDesk
+from imaging_core.webhooks import Webhook
 
 #: How often a watched job's progress is looked at, in s.
 WATCH_EVERY_S = 0.25
@@ -88,10 +90,11 @@ class ImagingService:
         queue_limits: QueueLimits | None = None,
         unconfigured: Mapping[str, str] | None = None,
         admit: Callable[[], Awaitable[None]] | None = None,
+        webhooks: WebhookDesk | None = None,
     ) -> None:
         """`unconfigured` names backends that could be there, each with a sentence that says which setting is missing.
 
-        `admit` is asked before each new job and raises what speaks against taking one.
+        `admit` is asked before each new job and raises what speaks against taking one. Without `webhooks` no job may have one.
         """
         self.jobs = jobs
         self.events = events
@@ -101,6 +104,7 @@ class ImagingService:
         self._limits = limits or RunLimits()
         self._queue_limits = queue_limits
         self._admit = admit
+        self.webhooks = webhooks
         self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
         self._rings = Rings(queue)
 
@@ -127,49 +131,107 @@ class ImagingService:
         max_wait_s: float | None = None,
         retry_of: str | None = None,
         keep_days: float | None = None,
+        webhook: Webhook | None = None,
         init_image: bytes | None = None,
         mask: bytes | None = None,
+        limits: QueueLimits | None = None,
     ) -> Job:
         """Check a request and queue a job for it; durable when this returns.
 
-        Under a known idempotency key it gives the job that the key stands for. `keep_days` after its end the job is
+        Under a known idempotency key it gives the job that the key stands for, whatever speaks against a new one now.
+        `limits` are those of this caller; None for the service's own. `keep_days` after its end the job is
         deleted with its pictures; None leaves that to the service's setting. `init_image` and `mask` are PNG, JPEG or
-        WebP files that the caller vouches for; a request may name those of an earlier job instead.
+        WebP files that the caller vouches for; a request may name those of an earlier job instead. `webhook` is told of
+        the job's end.
         Raises UnknownBackend, BackendNotConfigured, InvalidRequest, QueueFull, StorageFull, IdempotencyMismatch,
         ImageNotAvailable for an earlier job's picture that is gone, Unavailable.
         """
+        terms = Terms(
+            owner=owner,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            max_wait_s=max_wait_s,
+            keep_days=keep_days,
+            retry_of=retry_of,
+            webhook=webhook,
+        )
+        request, inputs = await with_inputs(self.store, request, {"init_image": init_image, "mask": mask})
+        promise = terms.promise(terms.fingerprint(request, backend))
+        try:
+            fitted = await self._fitted(request, backend)
+            await self._check_admission(terms)
+        except ImagingError as error:
+            return (await accepted_before(self.jobs, promise, error))[0]
+        job = terms.job(fitted, backend, now=await self.jobs.now(), limits=self._limits)
+        event = event_of(job, EventKind.QUEUED, at=job.created_at)
+        share = terms.share(limits or self._queue_limits)
+
+        async def add(job: Job) -> Job:
+            return await self.jobs.add(job, events=[event], idempotency=promise, limits=share)
+
+        stored = await add_with(self.store, job, inputs, add)
+        self._ring_for([job], [stored])
+        return stored
+
+    async def submit_all(
+        self,
+        items: Sequence[tuple[ImageRequest, str]],
+        *,
+        owner: str | None = None,
+        priority: int = 0,
+        idempotency_key: str | None = None,
+        max_wait_s: float | None = None,
+        keep_days: float | None = None,
+        webhook: Webhook | None = None,
+        limits: QueueLimits | None = None,
+    ) -> tuple[Job, ...]:
+        """Check requests, each for the backend named with it, and queue a job for each: all of them or none.
+
+        Under a known idempotency key it gives the jobs that the key stands for, in their order. The options are those
+        of `submit`. What is wrong with an item is named by its place (`items[3].steps`).
+        Raises what `submit` raises; JobDeleted when a job that the key stands for is gone.
+        """
+        terms = Terms(
+            owner=owner,
+            priority=priority,
+            idempotency_key=idempotency_key,
+            max_wait_s=max_wait_s,
+            keep_days=keep_days,
+            webhook=webhook,
+        )
+        promise, share = terms.promise(fingerprint_all(items, terms)), terms.share(limits or self._queue_limits)
+        try:
+            requests = await fit_all(items, self.capabilities)
+            check_share(items, share)
+            await self._check_admission(terms)
+        except ImagingError as error:
+            return await accepted_before(self.jobs, promise, error)
+        now = await self.jobs.now()
+        backends = [backend for _, backend in items]
+        jobs = [
+            terms.job(r, backend, now=now, limits=self._limits) for r, backend in zip(requests, backends, strict=True)
+        ]
+        events = [event_of(job, EventKind.QUEUED, at=now) for job in jobs]
+        stored = await self.jobs.add_all(jobs, events=events, idempotency=promise, limits=share)
+        self._ring_for(jobs, stored)
+        return stored
+
+    async def _fitted(self, request: ImageRequest, backend: str) -> ImageRequest:
         capabilities = await self.capabilities(backend)
         if request.operation not in capabilities.operations:
             raise await refusal(backend, request.operation, self._generators)
-        request, inputs = await with_inputs(self.store, request, {"init_image": init_image, "mask": mask})
-        fitted = with_seed(capabilities.fit(request))
+        return with_seed(capabilities.fit(request))
+
+    async def _check_admission(self, terms: Terms) -> None:
+        await check_webhook(self.webhooks, terms.webhook)
         if self._admit is not None:
             await self._admit()
-        job = Job(
-            id=new_job_id(),
-            backend=backend,
-            request=fitted,
-            owner=owner,
-            priority=priority,
-            created_at=await self.jobs.now(),
-            run_timeout_s=self._limits.run_timeout_s,
-            max_wait_s=max_wait_s if max_wait_s is not None else self._limits.max_wait_s,
-            retry_of=retry_of,
-            keep_days=keep_days,
-        )
-        idempotency = None
-        if idempotency_key is not None:
-            digest = fingerprint(request, backend, max_wait_s, keep_days)
-            idempotency = Idempotency(key=f"{owner or ''}:{idempotency_key}", fingerprint=digest)
-        event = event_of(job, EventKind.QUEUED, at=job.created_at)
 
-        async def add(job: Job) -> Job:
-            return await self.jobs.add(job, events=[event], idempotency=idempotency, limits=self._queue_limits)
-
-        stored = await add_with(self.store, job, inputs, add)
-        if stored.id == job.id:
-            self._rings.ring(stored)
-        return stored
+    def _ring_for(self, jobs: Sequence[Job], stored: Sequence[Job]) -> None:
+        # Jobs that a known key gave were rung for when they were new.
+        for job, kept in zip(jobs, stored, strict=False):
+            if job.id == kept.id:
+                self._rings.ring(kept)
 
     # --- looking -----------------------------------------------------------------------------------------
 
@@ -276,6 +338,7 @@ class ImagingService:
             idempotency_key=idempotency_key,
             retry_of=job.id,
             keep_days=job.keep_days,
+            webhook=job.webhook,
         )
 
     async def delete(self, job_id: str, *, owner: str | None = None) -> None:

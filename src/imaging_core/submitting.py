@@ -14,6 +14,8 @@ from imaging_core.images import MAX_SEED, ImageRequest
 from imaging_core.jobs import Job
 from imaging_core.ports import JobQueue
 from imaging_core.records import request_to_record
+from imaging_core.webhook_desk import WebhookDesk
+from imaging_core.webhooks import Webhook
 
 log = logging.getLogger("imaging.service")
 
@@ -57,9 +59,26 @@ def with_seed(request: ImageRequest) -> ImageRequest:
     return request
 
 
-def fingerprint(request: ImageRequest, backend: str, max_wait_s: float | None, keep_days: float | None) -> str:
+async def check_webhook(desk: WebhookDesk | None, webhook: Webhook | None) -> None:
+    """Raises InvalidRequest when messages may not go there, or nowhere at all."""
+    if webhook is None:
+        return
+    if desk is None:
+        raise InvalidRequest([FieldProblem(field="webhook", message="This service tells no webhooks.")])
+    await desk.check(webhook)
+
+
+def fingerprint(
+    request: ImageRequest,
+    backend: str,
+    max_wait_s: float | None,
+    keep_days: float | None,
+    webhook: Webhook | None = None,
+) -> str:
     """A digest that tells one submit from another under the same idempotency key."""
     record: dict[str, object] = {"backend": backend, "max_wait_s": max_wait_s, **request_to_record(request)}
     if keep_days is not None:
         record["keep_days"] = keep_days
+    if webhook is not None:
+        record["webhook"] = attrs.asdict(webhook)
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()
