@@ -21,6 +21,9 @@ class PromiseSettings(BaseModel):
     on_crash: InDoubt = Field(default=InDoubt.RETRY, description="A paid call cut off by a crash: retry or fail.")
     on_lost: InDoubt = Field(default=InDoubt.FAIL, description="A paid call without an answer: retry or fail.")
     max_queued: PositiveInt | None = Field(default=10_000, description="Waiting jobs per backend before 503.")
+    max_queued_per_key: PositiveInt | None = Field(
+        default=2_500, description="Waiting jobs per backend of one key before 429."
+    )
     grace_s: float = Field(
         default=20.0, ge=0, description="Time running jobs get at a stop before they are handed over."
     )
@@ -59,5 +62,5 @@ class PromiseSettings(BaseModel):
 
     @property
     def queue_limits(self) -> QueueLimits:
-        """How many jobs may wait."""
-        return QueueLimits(max_queued=self.max_queued)
+        """How many jobs may wait, in all and of one caller."""
+        return QueueLimits(max_queued=self.max_queued, max_queued_per_owner=self.max_queued_per_key)
