@@ -37,6 +37,7 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Di
         stack.push_async_callback(service.close)
         await _dispatching(dispatcher, stack)
         _tidying(container, settings, stack)
+        _delivering(container, stack)
         yield service, dispatcher
 
 
@@ -55,6 +56,7 @@ async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
         stack.push_async_callback(service.close)
         sweeping = asyncio.create_task(container.sweeper().run(every_s=settings.sweep_s))
         stack.push_async_callback(_cancel, sweeping)
+        _delivering(container, stack)
         yield service
 
 
@@ -122,6 +124,11 @@ def _tidying(container: ServiceContainer, settings: Settings, stack: AsyncExitSt
     # Nobody waits for a job to be deleted, so this need not be as quick as the sweep.
     running = asyncio.create_task(container.janitor().run(every_s=30 * settings.sweep_s))
     stack.push_async_callback(_cancel, running)
+
+
+def _delivering(container: ServiceContainer, stack: AsyncExitStack) -> None:
+    # Where callers are answered, not where pictures are made: a slow receiver costs no worker anything.
+    stack.push_async_callback(_cancel, asyncio.create_task(container.deliverer().run()))
 
 
 async def _cancel(task: asyncio.Task[None]) -> None:

@@ -21,6 +21,7 @@ from entrypoints.api.openapi import describe
 from entrypoints.api.pictures import PicturesDoor
 from entrypoints.api.problems import tell_problems
 from entrypoints.api.submit import SubmitDoor
+from entrypoints.api.webhooks import WebhooksDoor
 from entrypoints.api.waiting import Waiting
 from imaging_core.service import ImagingService
 
@@ -57,6 +58,7 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     EventsDoor(service, config, feed, closing).add_to(app)
     PicturesDoor(service, config).add_to(app)
     SubmitDoor(service, config, accepting).add_to(app)
+    WebhooksDoor(service).add_to(app)
     BackendsDoor(service, config).add_to(app)
     HealthDoor(config).add_to(app)
     if config.access.keyring is not None:

@@ -14,6 +14,7 @@ from imaging_core.errors import ADVICE
 from imaging_core.images import ImageRef, ImageRequest, InputImage
 from imaging_core.jobs import Call, Job, JobFailure, JobStatus, LeaseReason
 from imaging_core.service import JobView
+from imaging_core.webhooks import Webhook
 
 Answer = dict[str, Any]
 
@@ -78,7 +79,13 @@ def detail(view: JobView) -> Answer:
         "priority": job.priority,
         "run_timeout_s": job.run_timeout_s,
         "max_wait_s": job.max_wait_s,
+        "webhook": _webhook(job.webhook),
     }
+
+
+def _webhook(webhook: Webhook | None) -> Answer | None:
+    """Whom it tells; the rest of the URL may be a secret, and is not shown."""
+    return None if webhook is None else {"origin": webhook.origin, "events": [event.value for event in webhook.events]}
 
 
 def _fraction(view: JobView) -> float | None:

@@ -6,6 +6,7 @@ from entrypoints.api.shapes import Shape, example
 from imaging_core.errors import Charged, FailureCode
 from imaging_core.images import Operation
 from imaging_core.jobs import CallState, JobStatus, LeaseReason
+from imaging_core.webhooks import WebhookEvent
 
 _ID = "5f0c61d7a6c94dd5a1a1ab6f7b1a4d9e"
 
@@ -199,11 +200,18 @@ class Call(Shape):
     cost_credits: float | None
 
 
+class Hook(Shape):
+    """Who is told of the job's end; the rest of the URL may be a secret."""
+
+    origin: str
+    events: list[WebhookEvent]
+
+
 class Detail(Status):
     """Everything about a job."""
 
     model_config = example(
-        **_STATUS, request=_REQUEST, calls=[], crashes=0, priority=0, run_timeout_s=600.0, max_wait_s=None
+        **_STATUS, request=_REQUEST, calls=[], crashes=0, priority=0, run_timeout_s=600.0, max_wait_s=None, webhook=None
     )
 
     request: Request
@@ -212,3 +220,4 @@ class Detail(Status):
     priority: int
     run_timeout_s: float
     max_wait_s: float | None
+    webhook: Hook | None

@@ -4,7 +4,7 @@ Types are checked here, strictly; limits and choices are the backend's, and the 
 """
 
 from collections.abc import Mapping
-from typing import Annotated, Any, ClassVar
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
@@ -42,6 +42,12 @@ class Submission(BaseModel):
     batch_size: int | None = Field(default=None, ge=1, description="How many of them are made in one call.")
     keep_days: float | None = Field(
         default=None, ge=0.001, le=36_500, description="Days after its end that the job and its pictures are deleted."
+    )
+    webhook: str | None = Field(
+        default=None, max_length=2_000, description="An https URL that is told of the job's end, signed."
+    )
+    webhook_events: list[Literal["finished", "failed", "filtered", "cancelled"]] | None = Field(
+        default=None, min_length=1, max_length=4, description="Which ends the webhook is told of; all by default."
     )
 
 

@@ -73,7 +73,12 @@ class SubmitDoor:
         request = fields.request(parameter.name for parameter in settings)
         try:
             return await self._service.submit(
-                request, backend=backend, owner=owner, idempotency_key=key, keep_days=fields.keep_days
+                request,
+                backend=backend,
+                owner=owner,
+                idempotency_key=key,
+                keep_days=fields.keep_days,
+                webhook=fields.webhook,
             )
         except InvalidRequest as error:
             raise fields.as_sent(error) from None

@@ -10,12 +10,13 @@ from entrypoints.api.problems import field_problems
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission, Submission
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.images import CANONICAL, ImageRequest, OptionValue
+from imaging_core.webhooks import Webhook, WebhookEvent
 
 #: Field names that people's clients send, and the canonical ones.
 ALIASES: Mapping[str, str] = {"model": "checkpoint", "sampler_name": "sampler", "n": "count"}
 
 #: Fields about the job rather than about its pictures.
-_OF_THE_JOB = frozenset({"backend", "keep_days"})
+_OF_THE_JOB = frozenset({"backend", "keep_days", "webhook", "webhook_events"})
 
 #: Field names of which every backend has some: the shared ones, what clients call them, and the options of the engines.
 _VOCABULARY = (
@@ -48,6 +49,8 @@ class SubmittedFields:
         self.sent: dict[str, str] = {}
         #: How long to keep the job, in days, if the body says so.
         self.keep_days: float | None = None
+        #: Whom to tell of the job's end, if the body says so.
+        self.webhook: Webhook | None = None
         self._model = model
         self._problems: list[FieldProblem] = []
         self._fields: Mapping[str, Any] = {}
@@ -55,6 +58,7 @@ class SubmittedFields:
             fields = model.model_validate(known)
             self._fields = {name: getattr(fields, name) for name in known if name not in _OF_THE_JOB}
             self.keep_days = fields.keep_days
+            self.webhook = self._hook(fields)
         except ValidationError as error:
             # Inputs stay out of it: they may be prompts, and may hold what no answer can be encoded with.
             self._problems += field_problems(error.errors(include_url=False, include_input=False))
@@ -95,6 +99,15 @@ class SubmittedFields:
         if unknown:
             self._problems.append(_unknown(unknown, sorted(settings.union(self._model.model_fields))))
         return taken
+
+    def _hook(self, fields: Submission) -> Webhook | None:
+        if fields.webhook is None:
+            if fields.webhook_events is not None:
+                message = "is of use only together with webhook, the URL to tell."
+                self._problems.append(FieldProblem(field="webhook_events", message=message))
+            return None
+        events = fields.webhook_events
+        return Webhook(url=fields.webhook, events=tuple(WebhookEvent) if events is None else [*map(WebhookEvent, events)])
 
     def _canonical(self, given: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}

@@ -5,7 +5,7 @@ import socket
 from dependency_injector import containers, providers
 
 from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, default_broker_url
-from adapters.redis import RedisGate, RedisJobEvents, RedisJobRepository, RedisLink
+from adapters.redis import RedisGate, RedisJobEvents, RedisJobRepository, RedisLink, RedisWebhookOutbox
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.jobs import new_token
 
@@ -33,6 +33,7 @@ class DistributedPorts(containers.DeclarativeContainer):
     link = providers.Singleton(_redis_link, settings)
     jobs = providers.Singleton(RedisJobRepository, link)
     events = providers.Singleton(RedisJobEvents, link)
+    outbox = providers.Singleton(RedisWebhookOutbox, link)
     gate = providers.Singleton(RedisGate, link, settings.provided.gate_limits)
     broker_url = providers.Singleton(broker_url_of, settings)
     # Two installations on one server must not hear each other's rings.

@@ -2,7 +2,7 @@
 
 from dependency_injector import containers, providers
 
-from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository
+from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository, SqliteWebhookOutbox
 from entrypoints.settings import Settings
 from imaging_core.jobs import new_token
 from imaging_core.memory import MemoryGate, MemoryJobQueue
@@ -16,5 +16,6 @@ class EmbeddedPorts(containers.DeclarativeContainer):
     database = providers.Singleton(SqliteDatabase, settings.provided.data_dir)
     jobs = providers.Singleton(SqliteJobRepository, database)
     events = providers.Singleton(SqliteJobEvents, database)
+    outbox = providers.Singleton(SqliteWebhookOutbox, database)
     queue = providers.Singleton(MemoryJobQueue)
     gate = providers.Singleton(MemoryGate, settings.provided.gate_limits)

@@ -1,7 +1,7 @@
 """What both modes share: pictures, backends, and the core over the ports of either; imports adapters and dependency_injector."""
 
 import importlib.metadata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -9,8 +9,12 @@ from dependency_injector import containers, providers
 
 from adapters.directory import DirectoryImageStore
 from entrypoints.settings import Settings, SettingsError
+from imaging_core.deliverer import Deliverer
+from imaging_core.deliveries import Delivery
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.janitor import Janitor
+from imaging_core.jobs import Job
+from imaging_core.outbox import WebhookSender
 from imaging_core.ports import ImageGenerator
 from imaging_core.provenance import Marker
 from imaging_core.quota import StorageQuota
@@ -18,6 +22,7 @@ from imaging_core.runner import JobRunner
 from imaging_core.runner_parts import Mark, RunnerParts
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
+from imaging_core.webhook_desk import WebhookDesk
 
 # A backend's technology is loaded only when it is set up: numpy, Pillow and httpx are most of a start's time.
 
@@ -48,6 +53,20 @@ def _demo(settings: Settings) -> ImageGenerator:
     return DemoGenerator(step_s=settings.demo_step_s)
 
 
+def _webhook_sender(settings: Settings) -> WebhookSender:
+    from adapters.webhooks import Allowed, HttpWebhookSender, SystemResolver  # noqa: PLC0415
+
+    return HttpWebhookSender(
+        resolve=SystemResolver(), allowed=Allowed(settings.webhook_allow), timeout_s=settings.webhook_timeout_s
+    )
+
+
+def _webhook_payload() -> Callable[[Job, Delivery], bytes]:
+    from entrypoints.api.webhook_payload import webhook_payload  # noqa: PLC0415  # not for workers
+
+    return webhook_payload
+
+
 def _pictures(settings: Settings) -> Path:
     """The folder that IMAGING_STORAGE_URL names; below the data folder by default."""
     if settings.storage_url is None:
@@ -70,7 +89,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     """The service over a mode's ports."""
 
     settings = providers.Dependency(instance_of=Settings)
-    #: jobs, events, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
+    #: jobs, events, outbox, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
     ports = providers.DependenciesContainer()
 
     store: providers.Provider[DirectoryImageStore] = providers.Singleton(
@@ -89,6 +108,8 @@ class ServiceContainer(containers.DeclarativeContainer):
 
     # --- the core over them ---
     quota = providers.Singleton(StorageQuota, store, settings.provided.max_storage)
+    webhook_sender = providers.Singleton(_webhook_sender, settings)
+    webhooks = providers.Singleton(WebhookDesk, ports.outbox, webhook_sender)
     service = providers.Singleton(
         ImagingService,
         jobs=ports.jobs,
@@ -101,6 +122,16 @@ class ServiceContainer(containers.DeclarativeContainer):
         queue_limits=settings.provided.queue_limits,
         unconfigured=settings.provided.unconfigured,
         admit=quota.provided.check,
+        webhooks=webhooks,
+    )
+    deliverer = providers.Singleton(
+        Deliverer,
+        jobs=ports.jobs,
+        outbox=ports.outbox,
+        sender=webhook_sender,
+        payload=providers.Callable(_webhook_payload),
+        schedule=settings.provided.webhook_schedule,
+        limits=settings.provided.webhook_limits,
     )
     sweeper = providers.Singleton(Sweeper, ports.jobs, store, settings.provided.run_limits)
     janitor = providers.Singleton(Janitor, ports.jobs, store, keep_days=settings.provided.keep_days)

@@ -11,12 +11,13 @@ from entrypoints.settings.doors import DoorSettings
 from entrypoints.settings.pictures import PictureSettings
 from entrypoints.settings.places import PlaceSettings
 from entrypoints.settings.promises import PromiseSettings
+from entrypoints.settings.webhooks import WebhookSettings
 from imaging_core.policies import GateLimits
 
 PREFIX = "IMAGING_"
 
 
-class Settings(PlaceSettings, BackendSettings, DoorSettings, PromiseSettings, PictureSettings, BaseSettings):
+class Settings(PlaceSettings, BackendSettings, DoorSettings, PromiseSettings, PictureSettings, WebhookSettings, BaseSettings):
     """What was set, with defaults for the rest. Times in s."""
 
     model_config = SettingsConfigDict(

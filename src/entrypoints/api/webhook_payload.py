@@ -1,0 +1,18 @@
+"""The body of a message to a webhook: what /status says of the job, and never its prompt; imports stdlib and this package."""
+
+import json
+
+from entrypoints.api import job_answers
+from imaging_core.deliveries import Delivery
+from imaging_core.jobs import Job
+from imaging_core.service import JobView
+
+
+def webhook_payload(job: Job, delivery: Delivery) -> bytes:
+    """The same bytes for every attempt, since an ended job does not change."""
+    message = {
+        "type": f"job.{delivery.event}",
+        "timestamp": job_answers.time_text(job.finished_at or delivery.created_at),
+        "data": job_answers.status(JobView(job=job)),
+    }
+    return json.dumps(message, separators=(",", ":"), ensure_ascii=True).encode()

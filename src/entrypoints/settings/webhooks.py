@@ -1,0 +1,45 @@
+"""Settings of the messages to webhooks; imports pydantic and the core's values."""
+
+from typing import Annotated
+
+from pydantic import BaseModel, Field, PositiveFloat, field_validator
+from pydantic_settings import NoDecode
+
+from imaging_core.deliverer import DeliveryLimits
+from imaging_core.deliveries import Schedule
+
+
+class WebhookSettings(BaseModel):
+    """Where messages may go, and how patiently they are sent. Times in s."""
+
+    webhook_allow: Annotated[tuple[str, ...], NoDecode] = Field(
+        default=(),
+        description="Hosts and networks beyond the public ones that webhooks may lead to, also by http, "
+        "separated by commas: hooks.internal, 10.0.0.0/8.",
+    )
+    webhook_timeout_s: PositiveFloat = Field(default=15.0, le=120, description="Longest wait for a webhook's answer.")
+    webhook_retry_s: Annotated[tuple[PositiveFloat, ...], NoDecode] = Field(
+        default=Schedule().delays_s,
+        max_length=50,
+        description="Waits after a webhook's first, second and further failures; after the last it is given up.",
+    )
+
+    @field_validator("webhook_allow", mode="before")
+    @classmethod
+    def _entries(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_retry_s", mode="before")
+    @classmethod
+    def _waits(cls, value: object) -> object:
+        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @property
+    def webhook_schedule(self) -> Schedule:
+        """When a message is sent again."""
+        return Schedule(delays_s=self.webhook_retry_s)
+
+    @property
+    def webhook_limits(self) -> DeliveryLimits:
+        """How much one process sends at a time."""
+        return DeliveryLimits(lease_s=self.webhook_timeout_s + 20.0)
