@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx
 import uvloop
 
+from adapters.pillow.rendering import PillowRenderer
 from contracts.samples import png
 from entrypoints.api import ApiConfig, create_app
 from entrypoints.guarded_http import ConnectionLimits
@@ -25,6 +26,7 @@ from imaging_core.events import Preview
 from imaging_core.images import Generated, GeneratedImage
 from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.ports import CallProgress, GenerationCall, Report
+from imaging_core.provenance import Marker
 from imaging_core.service import ImagingService
 
 T = TypeVar("T")
@@ -118,7 +120,7 @@ class RunningApi:
     """A served API, and the service behind it."""
 
     def __init__(self, *, limits: ConnectionLimits | None = None, **config: Any) -> None:
-        self._config = ApiConfig(**config)
+        self._config = ApiConfig(renderer=PillowRenderer(), **config)
         self._limits = limits
         self._ready = threading.Event()
         self._socket = socket.socket()
@@ -134,7 +136,8 @@ class RunningApi:
         self._loop = asyncio.get_running_loop()
         self._stop = asyncio.Event()
         self.cloud, self.webui = ObedientGenerator(_CLOUD), ObedientGenerator(_WEBUI)
-        async with open_imaging(self.cloud, self.webui, slots={"stability": 4}, grace_s=0.1) as self.service:
+        mark = Marker(version="9.9.9")
+        async with open_imaging(self.cloud, self.webui, slots={"stability": 4}, grace_s=0.1, mark=mark) as self.service:
             self.service.unconfigured = {"spare": "Set IMAGING_SPARE_URL to use the spare backend."}
             app = create_app(self.service, config=self._config)
             await serve(app, self._socket, self._stop, ready=self._ready.set, limits=self._limits)

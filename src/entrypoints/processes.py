@@ -125,9 +125,12 @@ async def _watch_page(page: asyncio.subprocess.Process) -> None:
 
 
 def _api_config(settings: Settings, service: ImagingService) -> "ApiConfig":
+    from adapters.pillow.rendering import PillowRenderer  # noqa: PLC0415  # not for workers
     from entrypoints.api import ApiConfig  # noqa: PLC0415  # not for workers
 
     return ApiConfig(
+        renderer=PillowRenderer(),
+        picture_cache_bytes=settings.picture_cache_mb << 20,
         images_backend=settings.images_backend,
         readiness={"jobs": _jobs_check(service), "storage": service.check_room},
         version=importlib.metadata.version("imaging-service"),

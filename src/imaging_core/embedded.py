@@ -13,7 +13,7 @@ from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, M
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
 from imaging_core.ports import ImageGenerator, ImageStore
 from imaging_core.runner import JobRunner
-from imaging_core.runner_parts import RunnerParts
+from imaging_core.runner_parts import Mark, RunnerParts
 from imaging_core.service import ImagingService
 from imaging_core.sweep import Sweeper
 
@@ -26,10 +26,12 @@ async def open_imaging(
     limits: RunLimits | None = None,
     retry: RetryPolicy | None = None,
     grace_s: float = 5.0,
+    mark: Mark | None = None,
 ) -> AsyncIterator[ImagingService]:
     """A service over these generators, with its jobs in memory and, unless told otherwise, its pictures too.
 
     `slots` says how many calls at a time each backend takes (1 unless named). On leaving, running jobs get `grace_s`.
+    With a `provenance.Marker` as `mark`, every picture says how it was made.
     Raises ValueError when two generators go by one name.
     """
     by_name = {generator.backend: generator for generator in generators}
@@ -51,6 +53,7 @@ async def open_imaging(
         worker="embedded",
         limits=limits,
         retry=retry or RetryPolicy(),
+        mark=mark,
     )
     dispatcher = Dispatcher(JobRunner(parts), Sweeper(jobs, store, limits), events, slots, sweep_s=limits.sweep_s)
     service = ImagingService(

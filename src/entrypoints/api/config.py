@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 
 from entrypoints.api.access import Access
+from entrypoints.api.rendering import Renderer
 
 #: A part the service stands on: returns when it answers, raises when it does not.
 Check = Callable[[], Awaitable[None]]
@@ -14,6 +15,10 @@ Check = Callable[[], Awaitable[None]]
 class ApiConfig:
     """Limits and names, fixed for the life of the app."""
 
+    #: Makes thumbnails and converted pictures.
+    renderer: Renderer
+    #: How much of them is kept, in bytes.
+    picture_cache_bytes: int = 64 << 20
     #: Where POST /images goes when the body names no backend.
     images_backend: str = "stability"
     #: Where POST /local/images goes, and whose lists /local/models and its siblings show.

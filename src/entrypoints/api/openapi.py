@@ -60,6 +60,11 @@ def query(name: str, description: str, **schema: Any) -> Spec:
     return {"parameters": [{**spec, "schema": schema}]}
 
 
+def queries(*specs: Spec) -> Spec:
+    """`openapi_extra` of an endpoint that reads several query parameters itself, each as `query` gives it."""
+    return {"parameters": [parameter for spec in specs for parameter in spec["parameters"]]}
+
+
 def describe(app: FastAPI) -> None:
     """Make `app.openapi` give the whole truth."""
 
