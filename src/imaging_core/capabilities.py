@@ -203,6 +203,14 @@ class _Fitting:
         width, height, most = self._values.get("width"), self._values.get("height"), self._able.max_pixels
         if most and isinstance(width, int) and isinstance(height, int) and width * height > most:
             self._wrong("width", f"width x height must be at most {most} px, not {width * height}.")
+        picture, scale = self._values.get("init_image"), self._values.get("scale")
+        if most and isinstance(picture, InputImage) and isinstance(scale, int | float):
+            largest = (most / (picture.width * picture.height)) ** 0.5
+            if scale > largest:
+                has = f"{picture.width} x {picture.height} px"
+                self._wrong(
+                    "scale", f"must be at most {largest:.2f} for a picture of {has}: the result has up to {most} px."
+                )
 
     def _check_mask(self) -> None:
         picture, mask = self._values.get("init_image"), self._values.get("mask")

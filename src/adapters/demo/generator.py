@@ -1,6 +1,6 @@
 """`ImageGenerator` over the painter: steps off the event loop, progress with previews, a stop between layers.
 
-May import the core, attrs and this package.
+May import the core, attrs, Pillow and this package.
 """
 
 from __future__ import annotations
@@ -8,18 +8,21 @@ from __future__ import annotations
 import asyncio
 import io
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import TypeVar
 
 import attrs
+from PIL import Image
 
 from adapters.demo import offer
-from adapters.demo.painting import Painting
+from adapters.demo.ground import Ground, enlarged
+from adapters.demo.painting import Painting, file_of
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import CallFailed, CallRejected, Charged, FailureCode
 from imaging_core.events import Preview
-from imaging_core.images import Generated, GeneratedImage
+from imaging_core.images import Generated, GeneratedImage, Operation
 from imaging_core.ports import CallProgress, GenerationCall, Report
 
 Result = TypeVar("Result")
@@ -37,8 +40,10 @@ class _Order:
     width: int
     height: int
     steps: int
-    strength: float
+    colour: float
     output_format: str
+    #: What an edit paints over.
+    ground: Ground | None = None
 
     def painting(self, seed: int) -> Painting:
         """A fresh canvas for it. Raises ValueError for a size or steps out of range."""
@@ -49,7 +54,8 @@ class _Order:
             width=self.width,
             height=self.height,
             steps=self.steps,
-            strength=self.strength,
+            strength=self.colour,
+            ground=self.ground,
         )
 
 
@@ -86,35 +92,55 @@ class DemoGenerator:
         return "The built-in demo is ready: it draws procedural pictures and is not AI."
 
     async def generate(self, call: GenerationCall, *, report: Report) -> Generated:
-        """Paint the call's pictures one after the other.
+        """Paint the call's pictures one after the other, or make the one it brings larger.
 
-        Raises CallRejected for a size, a number of steps or a file type out of range, CallFailed when memory runs out.
+        Raises CallRejected for a size, a number of steps or a file type out of range and for a picture that is missing or
+        damaged, CallFailed when memory runs out.
         """
-        order = _order(call)
         self._running.add(call.task_id)
         try:
-            images = [await self._picture(order, call, number, report) for number in range(call.images)]
+            images = await self._made(call, report)
         except MemoryError as error:
-            message = f"There is not enough memory to draw {order.width} x {order.height} px."
+            width, height = call.request.width, call.request.height
+            size = f"draw {width} x {height} px" if width and height else "make the picture so large"
+            message = f"There is not enough memory to {size}."
             raise CallFailed(message, code=FailureCode.OUT_OF_MEMORY, retryable=False, charged=Charged.NO) from error
         finally:
             self._running.discard(call.task_id)
         return Generated(images=tuple(images))
+
+    async def _made(self, call: GenerationCall, report: Report) -> list[GeneratedImage]:
+        if call.request.operation is Operation.UPSCALE:
+            return [await self._enlarged(call, report)]
+        order = _order(call)
+        if call.request.operation is Operation.EDIT:
+            order = attrs.evolve(order, ground=await _off_the_loop(partial(_ground, call, order)))
+        return [await self._picture(order, call, number, report) for number in range(call.images)]
+
+    async def _enlarged(self, call: GenerationCall, report: Report) -> GeneratedImage:
+        began, kind = time.monotonic(), _output_format(call)
+        report(CallProgress(fraction=0.0, step=0, steps=1))
+        image = await _off_the_loop(partial(_larger, call))
+        data = await _off_the_loop(partial(file_of, image, kind))
+        await asyncio.sleep(max(0.0, self._step_s - (time.monotonic() - began)))
+        report(CallProgress(fraction=1.0, step=1, steps=1, eta_s=0.0))
+        width, height = image.size
+        return GeneratedImage(data=data, media_type=f"image/{kind}", width=width, height=height, seed=call.seed)
 
     async def _picture(self, order: _Order, call: GenerationCall, number: int, report: Report) -> GeneratedImage:
         seed = call.seed + number
         painting = order.painting(seed)
         pace = _Pace(painting, number, call.images)
         # The first step paints and takes longest: until then people see the noise that it begins with.
-        report(pace.progress(await _off_the_loop(painting, partial(_preview, painting)), self._step_s))
+        report(pace.progress(await _off_the_loop(partial(_preview, painting), painting), self._step_s))
         while not painting.finished:
             started = time.monotonic()
-            preview = await _off_the_loop(painting, partial(_advance, painting, pace.wants_preview(started)))
+            preview = await _off_the_loop(partial(_advance, painting, pace.wants_preview(started)), painting)
             rest = self._step_s - (time.monotonic() - started)
             if rest > 0:
                 await asyncio.sleep(rest)
             report(pace.progress(preview, self._step_s))
-        data = await _off_the_loop(painting, partial(painting.encoded, order.output_format))
+        data = await _off_the_loop(partial(painting.encoded, order.output_format), painting)
         return GeneratedImage(
             data=data, media_type=f"image/{order.output_format}", width=order.width, height=order.height, seed=seed
         )
@@ -160,9 +186,6 @@ class _Pace:
 def _order(call: GenerationCall) -> _Order:
     request = call.request
     ratio, style = request.value("aspect_ratio"), request.value("style_preset")
-    output_format = request.value("output_format") or "png"
-    if output_format not in offer.OUTPUT_FORMATS:
-        raise CallRejected(f"The demo writes no such file type. It writes: {', '.join(offer.OUTPUT_FORMATS)}.")
     width, height = offer.size_for(
         offer.DEFAULT_SIZE if request.width is None else request.width,
         offer.DEFAULT_SIZE if request.height is None else request.height,
@@ -175,8 +198,8 @@ def _order(call: GenerationCall) -> _Order:
         width=width,
         height=height,
         steps=offer.DEFAULT_STEPS if request.steps is None else request.steps,
-        strength=cfg_scale / offer.DEFAULT_CFG_SCALE,
-        output_format=str(output_format),
+        colour=cfg_scale / offer.DEFAULT_CFG_SCALE,
+        output_format=_output_format(call),
     )
     try:
         order.painting(call.seed)
@@ -185,13 +208,52 @@ def _order(call: GenerationCall) -> _Order:
     return order
 
 
-async def _off_the_loop(painting: Painting, work: Callable[[], Result]) -> Result:
+def _output_format(call: GenerationCall) -> str:
+    output_format = call.request.value("output_format") or "png"
+    if output_format not in offer.OUTPUT_FORMATS:
+        raise CallRejected(f"The demo writes no such file type. It writes: {', '.join(offer.OUTPUT_FORMATS)}.")
+    return str(output_format)
+
+
+def _ground(call: GenerationCall, order: _Order) -> Ground:
+    strength = call.request.strength
+    with _damage_is_refused():
+        return Ground.of(
+            _brought(call),
+            call.mask,
+            size=(order.width, order.height),
+            strength=offer.DEFAULT_STRENGTH if strength is None else strength,
+        )
+
+
+def _larger(call: GenerationCall) -> Image.Image:
+    scale = call.request.value("scale")
+    with _damage_is_refused():
+        return enlarged(_brought(call), float(scale) if isinstance(scale, int | float) else offer.DEFAULT_SCALE)
+
+
+def _brought(call: GenerationCall) -> bytes:
+    if call.init_image is None:
+        raise CallRejected("The call begins with a picture, and there is none.")
+    return call.init_image
+
+
+@contextmanager
+def _damage_is_refused() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, SyntaxError, ValueError) as error:
+        raise CallRejected("The picture that the call begins with cannot be decoded.") from error
+
+
+async def _off_the_loop(work: Callable[[], Result], painting: Painting | None = None) -> Result:
     """Do the work in a thread. Cancelled, it ends the work before it lets go: no thread outlives its call."""
     task = asyncio.ensure_future(asyncio.to_thread(work))
     try:
         return await asyncio.shield(task)
     except asyncio.CancelledError:
-        painting.abandon()
+        if painting is not None:
+            painting.abandon()
         await asyncio.wait([task])
         if not task.cancelled():
             # Looked at, so that asyncio does not report it as never retrieved; whatever it is, the cancel came first.

@@ -10,7 +10,7 @@ import math
 
 from adapters.demo.painting import MAX_SIDE, MAX_STEPS, MIN_SIDE
 from imaging_core.capabilities import Capabilities
-from imaging_core.images import MAX_SEED
+from imaging_core.images import MAX_SEED, Operation
 from imaging_core.parameters import Parameter, ParameterKind
 
 NOTICE = "Not AI: a small program drew this from words it knows in the prompt. It costs nothing."
@@ -20,6 +20,12 @@ IMAGES_PER_CALL, MAX_COUNT = 4, 16
 #: Characters.
 MAX_PROMPT = 10_000
 CHECKPOINT = "procedural"
+DEFAULT_STRENGTH, DEFAULT_SCALE = 0.75, 2.0
+#: Least side of a picture that is brought, and most px of one that is brought or made.
+MIN_INPUT_SIDE, MAX_PIXELS = 16, 16 << 20
+
+_DRAWING = (Operation.GENERATE, Operation.EDIT)
+_WITH_PICTURE = (Operation.EDIT, Operation.UPSCALE)
 
 ASPECT_RATIOS = ("1:1", "21:9", "16:9", "3:2", "5:4", "4:5", "2:3", "9:16", "9:21")
 OUTPUT_FORMATS = ("png", "jpeg", "webp")
@@ -51,6 +57,7 @@ def _sides(name: str) -> Parameter:
         default=DEFAULT_SIZE,
         minimum=MIN_SIDE,
         maximum=MAX_SIDE,
+        operations=_DRAWING,
         description=f"{name.capitalize()} in px.",
     )
 
@@ -61,12 +68,14 @@ _PARAMETERS = (
         kind=ParameterKind.TEXT,
         required=True,
         max_length=MAX_PROMPT,
+        operations=_DRAWING,
         description="What to draw. It knows landscapes, weather, hours of the day, colours, some beings and styles.",
     ),
     Parameter(
         name="negative_prompt",
         kind=ParameterKind.TEXT,
         max_length=MAX_PROMPT,
+        operations=_DRAWING,
         description="What to leave out, such as clouds or birds.",
     ),
     Parameter(
@@ -83,6 +92,7 @@ _PARAMETERS = (
         name="aspect_ratio",
         kind=ParameterKind.CHOICE,
         choices=ASPECT_RATIOS,
+        operations=_DRAWING[:1],
         description="Another shape for the area of width x height.",
     ),
     Parameter(
@@ -91,6 +101,7 @@ _PARAMETERS = (
         default=DEFAULT_STEPS,
         minimum=1,
         maximum=MAX_STEPS,
+        operations=_DRAWING,
         description="In how many steps the picture comes out of the noise; the result is the same.",
     ),
     Parameter(
@@ -99,12 +110,14 @@ _PARAMETERS = (
         default=DEFAULT_CFG_SCALE,
         minimum=0,
         maximum=30,
+        operations=_DRAWING,
         description="How strong the colours are.",
     ),
     Parameter(
         name="style_preset",
         kind=ParameterKind.CHOICE,
         choices=tuple(STYLE_WORDS),
+        operations=_DRAWING,
         description="A look; some of them this painter knows.",
     ),
     Parameter(
@@ -128,7 +141,41 @@ _PARAMETERS = (
         default=1,
         minimum=1,
         maximum=MAX_COUNT,
+        operations=_DRAWING,
         description="How many pictures.",
+    ),
+    Parameter(
+        name="init_image",
+        kind=ParameterKind.IMAGE,
+        required=True,
+        minimum=MIN_INPUT_SIDE,
+        max_pixels=MAX_PIXELS,
+        operations=_WITH_PICTURE,
+        description="The picture to paint over, or to make larger.",
+    ),
+    Parameter(
+        name="mask",
+        kind=ParameterKind.IMAGE,
+        operations=_WITH_PICTURE[:1],
+        description="White is painted anew, black is kept.",
+    ),
+    Parameter(
+        name="strength",
+        kind=ParameterKind.NUMBER,
+        default=DEFAULT_STRENGTH,
+        minimum=0,
+        maximum=1,
+        operations=_WITH_PICTURE[:1],
+        description="How much of what is painted shows: 0 keeps the picture.",
+    ),
+    Parameter(
+        name="scale",
+        kind=ParameterKind.NUMBER,
+        default=DEFAULT_SCALE,
+        minimum=1,
+        maximum=8,
+        operations=_WITH_PICTURE[1:],
+        description="How many times larger.",
     ),
 )
 
@@ -136,5 +183,11 @@ _PARAMETERS = (
 def capabilities_of(backend: str) -> Capabilities:
     """What the demo can do."""
     return Capabilities(
-        backend=backend, title="Demo (not AI)", images_per_call=IMAGES_PER_CALL, notice=NOTICE, parameters=_PARAMETERS
+        backend=backend,
+        title="Demo (not AI)",
+        operations=tuple(Operation),
+        images_per_call=IMAGES_PER_CALL,
+        max_pixels=MAX_PIXELS,
+        notice=NOTICE,
+        parameters=_PARAMETERS,
     )

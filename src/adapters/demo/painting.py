@@ -15,10 +15,11 @@ from PIL.PngImagePlugin import PngInfo
 from adapters.demo import scenes
 from adapters.demo.canvas import Abandoned, Canvas, enlarge, sign, to_image
 from adapters.demo.colour import saturate
+from adapters.demo.ground import Ground
 from adapters.demo.noise import Array, Dice
 from adapters.demo.theme import read
 
-__all__ = ["MAX_SIDE", "MAX_STEPS", "MIN_SIDE", "Abandoned", "Painting"]
+__all__ = ["MAX_SIDE", "MAX_STEPS", "MIN_SIDE", "Abandoned", "Painting", "file_of"]
 
 #: What the file says about its origin.
 SOFTWARE = "imaging-service demo generator (procedural drawing, not AI)"
@@ -46,8 +47,12 @@ class Painting:
         height: int,
         steps: int = 20,
         strength: float = 1.0,
+        ground: Ground | None = None,
     ) -> None:
-        """Sizes are px, 64 to 2048; `steps` 1 to 150; `strength` of the colours, 1 as they are. Raises ValueError for others."""
+        """Sizes are px, 64 to 2048; `steps` 1 to 150; `strength` of the colours, 1 as they are. Raises ValueError for others.
+
+        Over a `ground` it paints an edit of that picture, which must have the same size.
+        """
         for name, value, low, high in (
             ("width", width, MIN_SIDE, MAX_SIDE), ("height", height, MIN_SIDE, MAX_SIDE), ("steps", steps, 1, MAX_STEPS),
         ):  # fmt: skip
@@ -59,6 +64,7 @@ class Painting:
         self._prompt, self._negative_prompt = " ".join(prompt.split()), " ".join(negative_prompt.split())
         self._dice = Dice("painting", self._prompt.casefold(), seed)
         self._strength = strength
+        self._ground = ground
         self._canvas: Canvas | None = None
         self._abandoned = False
         self._final: Image.Image | None = None
@@ -113,19 +119,7 @@ class Painting:
 
     def encoded(self, kind: str) -> bytes:
         """The picture as it is now as a "png", "jpeg" or "webp" file that says what made it. ValueError for others."""
-        buffer = io.BytesIO()
-        if kind == "png":
-            about = PngInfo()
-            about.add_text("Software", SOFTWARE)
-            # Grain does not compress: a higher level costs four times as long and saves a few per cent.
-            self.image().save(buffer, "PNG", pnginfo=about, compress_level=3)
-        elif kind in ("jpeg", "webp"):
-            exif = Image.Exif()
-            exif[ExifTags.Base.Software] = SOFTWARE
-            self.image().save(buffer, kind.upper(), quality=92, exif=exif)
-        else:
-            raise ValueError(f"The file type must be png, jpeg or webp, not {kind!r}.")
-        return buffer.getvalue()
+        return file_of(self.image(), kind)
 
     def _paint(self) -> Image.Image:
         canvas = self._canvas = Canvas(self.width, self.height)
@@ -140,7 +134,7 @@ class Painting:
             canvas.pixels[:] = saturate(canvas.pixels, 0.5 + 0.5 * min(3.0, self._strength))
         image = to_image(canvas.pixels)
         sign(image)
-        return image
+        return image if self._ground is None else self._ground.under(image)
 
     def _shown(self, width: int, height: int) -> Image.Image:
         if self.finished and self._final is not None:
@@ -193,6 +187,23 @@ class Painting:
             + (fine - np.float32(0.5)) * np.float32(0.50)
         )
         return mixed
+
+
+def file_of(image: Image.Image, kind: str) -> bytes:
+    """A "png", "jpeg" or "webp" file that says what made it. ValueError for others."""
+    buffer = io.BytesIO()
+    if kind == "png":
+        about = PngInfo()
+        about.add_text("Software", SOFTWARE)
+        # Grain does not compress: a higher level costs four times as long and saves a few per cent.
+        image.save(buffer, "PNG", pnginfo=about, compress_level=3)
+    elif kind in ("jpeg", "webp"):
+        exif = Image.Exif()
+        exif[ExifTags.Base.Software] = SOFTWARE
+        image.save(buffer, kind.upper(), quality=92, exif=exif)
+    else:
+        raise ValueError(f"The file type must be png, jpeg or webp, not {kind!r}.")
+    return buffer.getvalue()
 
 
 def _eased(t: float) -> float:
