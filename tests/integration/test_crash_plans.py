@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from adapters.directory import DirectoryImageStore
-from adapters.directory.folder import Folder
+from adapters.directory.draft import NamelessDraft
 from adapters.redis import RedisJobRepository, RedisLink
 from adapters.sqlite import SqliteDatabase, SqliteJobRepository, open_database
 from crash_plans import every_cancel, every_crash, every_zombie
@@ -79,8 +79,8 @@ async def redis(tmp_path: Path, request: pytest.FixtureRequest) -> AsyncIterator
 @pytest.fixture
 def steps_of_a_put(monkeypatch: pytest.MonkeyPatch) -> None:
     """A worker may die between a picture's getting its name and its record's."""
-    for name in ("rename", "publish"):
-        monkeypatch.setattr(Folder, name, _stepping(name, getattr(Folder, name)))
+    for name in ("replace", "publish"):
+        monkeypatch.setattr(NamelessDraft, name, _stepping(name, getattr(NamelessDraft, name)))
 
 
 def _stepping(name: str, real: Callable[..., object]) -> Callable[..., object]:

@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import os
 import subprocess
 import sys
@@ -146,7 +147,8 @@ asyncio.run(main())
     async def test_a_check_says_what_is_wrong_with_the_folder(
         self, folder: Path, monkeypatch: pytest.MonkeyPatch, call: str, code: int, sentence: str
     ) -> None:
-        store = DirectoryImageStore(folder)
+        clock = itertools.count(step=10)
+        store = DirectoryImageStore(folder, clock=lambda: next(clock))
         await store.check()
 
         def fail(*_: object, **__: object) -> None:
@@ -159,6 +161,50 @@ asyncio.run(main())
 
         await store.check()
         assert files_in(folder) == []
+
+    async def test_a_check_that_went_well_is_good_for_a_second_and_a_failure_for_no_time(
+        self, folder: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        now = 100.0
+        store = DirectoryImageStore(folder, clock=lambda: now)
+        real, synced = os.fsync, list[int]()
+
+        def sync(descriptor: int) -> None:
+            synced.append(descriptor)
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", sync)
+
+        await asyncio.gather(*(store.check() for _ in range(20)))
+        assert len(synced) == 1, "of many one tries"
+        now += 0.9
+        await store.check()
+        assert len(synced) == 1
+        now += 0.2
+        await store.check()
+        assert len(synced) == 2
+
+        now += 1.1
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "link", _no_room)
+            for _ in range(2):
+                with pytest.raises(StorageFull):
+                    await store.check()
+        await store.check()
+        assert len(synced) == 5
+
+    async def test_a_put_that_finds_no_room_makes_the_next_check_look(
+        self, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        store = DirectoryImageStore(folder, clock=lambda: 100.0)
+        await store.check()
+        monkeypatch.setattr(os, "write", _no_room)
+
+        await store.check()
+        with pytest.raises(StorageFull):
+            await store.put(job_id, 0, a_result(), first_image=0)
+        with pytest.raises(StorageFull):
+            await store.check()
 
     async def test_a_folder_that_is_a_file_is_said(self, tmp_path: Path) -> None:
         (tmp_path / "file").write_text("")
@@ -267,3 +313,7 @@ class TestStrangers:
             await store.delete(job_id)
 
         assert os.listdir(folder.parent) == []  # noqa: PTH208
+
+
+def _no_room(*_: object, **__: object) -> None:
+    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))

@@ -9,6 +9,7 @@ root/3f/3f0c.../
 
 import asyncio
 import errno
+import math
 import re
 import threading
 import time
@@ -34,6 +35,9 @@ ONE_PIECE = 8 << 20
 #: Length of the pieces of a larger one, in bytes.
 PIECE = 1 << 20
 
+#: How long a check that went well is good, in s: less than any worker needs to fill the reserve.
+CHECK_GOOD_S = 1.0
+
 _FAN_OUT = re.compile(r"[0-9a-f]{2}", re.ASCII)
 #: A name in the way that is no folder or no file of ours (a link, say) is as good as none.
 _GONE = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ELOOP})
@@ -46,7 +50,9 @@ class DirectoryImageStore:
     Does nothing until it is used: `check` makes the root and says whether a picture could be stored in it.
     """
 
-    def __init__(self, root: str | Path, *, reserve_bytes: int = 100 << 20) -> None:
+    def __init__(
+        self, root: str | Path, *, reserve_bytes: int = 100 << 20, clock: Callable[[], float] = time.monotonic
+    ) -> None:
         """`reserve_bytes` is how much must be free for `check` to be content; a paid picture may still use it."""
         #: Where the pictures are.
         self.root = str(Path(root).absolute())
@@ -54,12 +60,20 @@ class DirectoryImageStore:
         #: None until somebody asks; then counted on by whoever stores or deletes, in several threads.
         self._used: int | None = None
         self._counting = threading.Lock()
+        self._clock = clock
+        #: Until when a check that went well is good, by that clock.
+        self._checked_until = -math.inf
+        self._checking = threading.Lock()
 
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
         """Store what a call gave, or give what was stored of it before; see the port's promises 1 and 2."""
         if not JOB_ID.fullmatch(job_id):
             raise ValueError("not a job id")
-        return await self._blocking(self._put, job_id, call, generated, first_image)
+        try:
+            return await self._blocking(self._put, job_id, call, generated, first_image)
+        except Unavailable:
+            self._checked_until = -math.inf
+            raise
 
     async def find(self, job_id: str) -> Sequence[StoredCall]:
         """What is stored of a job, in the order of its calls."""
@@ -95,8 +109,12 @@ class DirectoryImageStore:
         await self._blocking(self._delete, job_id)
 
     async def check(self) -> None:
-        """Try to store something. Raises Unavailable, or StorageFull when less than the reserve is free."""
-        await self._blocking(self._check)
+        """Try to store something. Raises Unavailable, or StorageFull when less than the reserve is free.
+
+        Asked before every claim, so a success is good for a second; a failure, of this or of a `put`, for no time at all.
+        """
+        if self._clock() >= self._checked_until:
+            await self._blocking(self._check)
 
     async def used(self) -> int:
         """Bytes that were there when last measured, and what was stored and deleted by this process since."""
@@ -176,6 +194,14 @@ class DirectoryImageStore:
                 fan_out.remove_folder(job_id)
 
     def _check(self) -> None:
+        # Of many that ask at once one tries, and the others wait for what it finds.
+        with self._checking:
+            now = self._clock()
+            if now >= self._checked_until:
+                self._try_to_store()
+                self._checked_until = now + CHECK_GOOD_S
+
+    def _try_to_store(self) -> None:
         Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
         with Folder.root(self.root) as root:
             free = root.free()
