@@ -11,10 +11,12 @@ import attrs
 
 from chaos.blows import Blow, PaidCall, explains, hit_in_flight
 from chaos.store import OnDisk
-from chaos.watcher import Watcher
+from chaos.watcher import Seen, Watcher
 
 #: What R5 adds to the lease, in s.
 TAKE_OVER_S = 5.0
+#: How long after a change clients may see it, in s: what is seen so soon after a kill was so before it.
+WATCH_LAG_S = 1.0
 
 
 @attrs.frozen(kw_only=True)
@@ -166,7 +168,8 @@ def _job_in(sentence: str) -> str | None:
 def _measure_take_overs(evidence: Evidence, verdict: Verdict) -> None:
     """How long each interrupted job waited while one worker was there all the time; and how long in all.
 
-    From the kill to the job's next call or its end. What no worker was there for is the machine's time to start one.
+    From the kill to the job's next call, its next attempt that a client sees, or its end. What no worker was there for
+    is the machine's time to start one.
     """
     by_prompt = {prompt: job_id for job_id, prompt in evidence.accepted.items()}
     starts: dict[str, list[float]] = {}
@@ -186,8 +189,7 @@ def _measure_take_overs(evidence: Evidence, verdict: Verdict) -> None:
             job_id = by_prompt.get(call.prompt)
             seen = evidence.watcher.seen.get(job_id or "")
             moments = [at for at in starts[call.prompt] if at > max(blow.at, call.charged_at)]
-            if seen is not None and seen.ended_at is not None and seen.ended_at > blow.at:
-                moments.append(seen.ended_at)
+            moments += _seen_going_on(seen, blow.at) if seen is not None else []
             if moments and job_id is not None:
                 went_on = min(moments)
                 served = (min(end, went_on) - max(begin, blow.at) for begin, end in lives)
@@ -207,6 +209,16 @@ def _measure_take_overs(evidence: Evidence, verdict: Verdict) -> None:
     for gap, _, job_id in gaps:
         if gap > evidence.lease_s + TAKE_OVER_S:
             verdict.blame(f"went on only {gap:.1f} s after its worker was killed, though another was there", job_id)
+
+
+def _seen_going_on(seen: Seen, killed_at: float) -> list[float]:
+    """When clients saw that job in another attempt than before, or ended."""
+    before = max((attempt for at, _, attempt, _ in seen.changes if at <= killed_at + WATCH_LAG_S), default=0)
+    again = [
+        at for at, status, attempt, _ in seen.changes if at > killed_at and attempt > before and status != "queued"
+    ]
+    ended = [seen.ended_at] if seen.ended_at is not None and seen.ended_at > killed_at else []
+    return again + ended
 
 
 def _without_outages(evidence: Evidence) -> Iterator[tuple[float, float]]:

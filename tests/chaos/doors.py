@@ -52,9 +52,7 @@ def api_kill(run: Run) -> int:
         strikes = [kill_before_the_ring, kill_before_the_ring, kill_at_any_moment]
         nemesis = Nemesis(strikes, rng=run.rng, every_s=0.7, most=hooked + hooked // 2)
         nemesis.start()
-        submitting = run.submit(
-            client, run.prompts(), over_s=run.options.seconds, progress=lambda: nemesis.progress, trickle_s=0.5
-        )
+        submitting = run.submit(client, run.prompts(), over_s=run.options.seconds, progress=lambda: nemesis.progress)
         submitting.join()
         run.blows += nemesis.finish()
         run.until_ended(client, watcher, timeout_s=60)

@@ -22,8 +22,8 @@ from chaos.stack import SHORT_LEASE, Stack
 from chaos.store import read_store
 from chaos.watcher import Watcher
 
-#: The share of the jobs by which a submitter may be ahead of the trouble.
-AHEAD = 0.1
+#: Longest pause of a submitter that waits for trouble, in s.
+LONGEST_PAUSE_S = 5.0
 
 
 class Skipped(Exception):
@@ -84,25 +84,23 @@ class Run:
         prompts: Iterable[str],
         *,
         over_s: float = 0.0,
-        progress: Callable[[], float] = lambda: 1.0,
-        trickle_s: float = 5.0,
+        progress: Callable[[], float] | None = None,
         **body: Any,
     ) -> threading.Thread:
         """Submit them from a thread of its own, spread over that time.
 
-        Far ahead of the `progress` of the trouble there is only one each `trickle_s`, so that jobs flow as long as there
-        is trouble.
+        Where the `progress` of the trouble is slower than that, as on a busy machine, they come as slowly: jobs must flow
+        as long as there is trouble.
         """
         prompts = list(prompts)
 
         def work() -> None:
             began = time.monotonic()
             for n, prompt in enumerate(prompts):
-                if (wait := began + over_s * n / len(prompts) - time.monotonic()) > 0:
-                    time.sleep(wait)
-                until = time.monotonic() + trickle_s
-                while n / len(prompts) > progress() + AHEAD and time.monotonic() < until:
-                    time.sleep(0.02)
+                elapsed = time.monotonic() - began
+                done = elapsed / over_s if progress is None and over_s else progress() if progress else 1.0
+                whole_s = max(over_s, elapsed / done if done else 0.0)
+                time.sleep(min(LONGEST_PAUSE_S, max(0.0, 1.0 - done) * whole_s / (len(prompts) - n)))
                 client.submit(prompt, **body)
 
         thread = threading.Thread(target=work, name="submitter", daemon=True)

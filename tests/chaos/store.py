@@ -12,6 +12,7 @@ from pathlib import Path
 
 import attrs
 
+_PICTURE = re.compile(r"[0-9]+-[0-9a-f]{64}\.[a-z]+")
 _STAMP = re.compile(rb"call=([0-9a-f]{32}) seed=")
 
 
@@ -50,6 +51,6 @@ def read_store(root: Path) -> OnDisk:
             if found := _STAMP.search(data):
                 calls.setdefault(job_id, []).append(found[1].decode())
     named = {str(root / job_id[:2] / key) for job_id, key in keys}
-    unnamed = sum(1 for file in root.glob("??/*/*-*.*") if str(file) not in named and not file.name.startswith("."))
+    unnamed = sum(1 for file in root.glob("??/*/*") if _PICTURE.fullmatch(file.name) and str(file) not in named)
     temporary = sum(1 for _ in root.glob("**/.tmp-*"))
     return OnDisk(calls=calls, pictures=pictures, bad=bad, temporary=temporary, unnamed=unnamed)

@@ -1,6 +1,6 @@
 """The judge of the chaos runs finds what it is there to find: a harness that approves of everything shows nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import cast
 
@@ -32,10 +32,11 @@ def judged(
     lives: tuple[tuple[float, float], ...] = ((0.0, 1e9),),
     watched: Mapping[str, object] | None = None,
     unnamed: int = 0,
+    changes: Sequence[tuple[float, str, int, str]] = (),
     orphans: tuple[str, ...] = (),
 ) -> Verdict:
     watcher = SimpleNamespace(
-        seen={JOB: Seen(status=status, ended_at=ended_at)},
+        seen={JOB: Seen(status=status, ended_at=ended_at, changes=list(changes))},
         period_s=0.05,
         **{"probes": 1, "regressions": [], "bad_pictures": [], "bad_answers": [], "probed": [], **(watched or {})},
     )
@@ -121,6 +122,15 @@ def test_a_late_take_over_counts_only_while_one_worker_was_there() -> None:
     assert late.figures["takeover_gap_max_s"] == 11.5
     assert late.violations
     assert (unserved.figures["takeover_gap_max_s"], unserved.violations) == (2.0, [])
+
+
+def test_a_take_over_whose_worker_is_killed_before_its_call_was_one() -> None:
+    calls = (a_call("c0"), a_call("c1", at=112.0, ended_at=113.0))
+    changes = [(100.1, "started", 1, "list"), (104.0, "started", 2, "list")]
+
+    verdict = judged(*calls, blows=(a_kill(), a_kill(104.1, caller="0002")), ended_at=113.0, changes=changes)
+
+    assert (verdict.figures["takeover_gap_max_s"], verdict.violations) == (3.5, [])
 
 
 def test_whatever_a_repair_finds_is_a_violation_and_what_it_overlooks_too() -> None:
