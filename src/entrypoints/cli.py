@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 
 import typer
 
+from entrypoints.keys_cli import keys_app
 from imaging_core.errors import ImagingError
 
 if TYPE_CHECKING:
@@ -214,6 +215,9 @@ def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
     except ImportError:
         return None
     return uvloop.new_event_loop
+
+
+app.add_typer(keys_app(_run))
 
 
 def main() -> None:

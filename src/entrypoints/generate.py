@@ -11,7 +11,7 @@ import attrs
 import typer
 
 from entrypoints.client import ApiError, ClientError, ImagingClient, JobInfo
-from entrypoints.gui_process import api_url
+from entrypoints.gui_process import api_url, key_of
 from entrypoints.lifespan import embedded
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.errors import ADVICE
@@ -41,7 +41,7 @@ async def run_generate(
     """Make pictures and write them into `out`; 0 if there are any, else 1."""
     await asyncio.to_thread(_make_folder, out)
     show = _quiet if as_json or not sys.stderr.isatty() else _bar
-    with ImagingClient(api_url(settings)) as client:
+    with ImagingClient(api_url(settings), api_key=key_of(settings)) as client:
         running = await asyncio.to_thread(client.alive)
         if running or settings.api_url:
             try:
@@ -118,7 +118,8 @@ def _reason(seen: JobInfo) -> str | None:
 
 
 async def _here(settings: Settings, request: ImageRequest, backend: str, out: Path, show: Show) -> Made:
-    async with embedded(settings) as (service, _):
+    async with embedded(settings) as opened:
+        service = opened.service
         job: Job = await service.submit(request, backend=backend)
         async for view in service.watch(job.id):
             job = view.job

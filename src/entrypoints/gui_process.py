@@ -36,9 +36,15 @@ def command(settings: Settings) -> list[str]:
 
 
 def environment(settings: Settings) -> dict[str, str]:
-    """What the page may know: where the API is. Never a backend's key."""
+    """What the page may know: where the API is, and the key for it. Never a backend's key."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith(("IMAGING_", "STABILITY_", "REDIS_"))}
-    return {**kept, "IMAGING_API_URL": api_url(settings)}
+    key = key_of(settings)
+    return {**kept, "IMAGING_API_URL": api_url(settings)} | ({"IMAGING_API_KEY": key} if key else {})
+
+
+def key_of(settings: Settings) -> str | None:
+    """The key that this machine's processes send."""
+    return settings.api_key.get_secret_value() if settings.api_key else None
 
 
 def api_url(settings: Settings) -> str:

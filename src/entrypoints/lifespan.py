@@ -5,11 +5,16 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
 
+import attrs
+
 from entrypoints.container.embedded import EmbeddedPorts
 from entrypoints.container.service import ServiceContainer
+from entrypoints.open_door import refuse_open_api
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.errors import StorageFull
+from imaging_core.key_ports import RequestMeter
+from imaging_core.keyring import Keyring
 from imaging_core.service import ImagingService
 
 if TYPE_CHECKING:
@@ -18,15 +23,39 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 
+@attrs.frozen(kw_only=True)
+class Opened:
+    """What a process that answers callers works with."""
+
+    service: ImagingService
+    keyring: Keyring
+    #: Counts the requests of keys.
+    meter: RequestMeter
+
+
+@attrs.frozen(kw_only=True)
+class OpenedHere(Opened):
+    """The same with a worker in it."""
+
+    dispatcher: Dispatcher
+
+
 @asynccontextmanager
-async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Dispatcher]]:
-    """The service and its worker in this process. Raises Unavailable for a data folder that cannot be used."""
+async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator[OpenedHere]:
+    """The service and its worker in this process; `serves` tells that others will come in through a door.
+
+    Raises Unavailable for a data folder that cannot be used, and SettingsError for a door that must not be open.
+    """
     ports = EmbeddedPorts(settings=settings)
     container = ServiceContainer(settings=settings, ports=ports)
     async with AsyncExitStack() as stack:
         database = ports.database()
         await database.open()
         stack.push_async_callback(database.close)
+        keyring = container.keyring()
+        if serves:
+            # Before anything is begun that may cost something.
+            await refuse_open_api(settings, keyring)
         await container.store().check()
         await _open_generators(container, stack)
         # The folder's lock proves that whoever held these leases is dead: nobody needs to wait for them to run out.
@@ -38,18 +67,20 @@ async def embedded(settings: Settings) -> AsyncIterator[tuple[ImagingService, Di
         await _dispatching(dispatcher, stack)
         _tidying(container, settings, stack)
         _delivering(container, stack)
-        yield service, dispatcher
+        yield OpenedHere(service=service, keyring=keyring, meter=ports.meter(), dispatcher=dispatcher)
 
 
 @asynccontextmanager
-async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
-    """The service over Redis, with no worker in it. Raises Unavailable and UnsuitableRedis."""
+async def distributed_api(settings: Settings) -> AsyncIterator[Opened]:
+    """The service over Redis, with no worker in it. Raises Unavailable, UnsuitableRedis, and SettingsError for an open door."""
     from entrypoints.container.distributed import DistributedPorts  # noqa: PLC0415  # not for the embedded mode
 
     ports = DistributedPorts(settings=settings)
     container = ServiceContainer(settings=settings, ports=ports)
     async with AsyncExitStack() as stack:
         await _open_redis(ports, settings, stack)
+        keyring = container.keyring()
+        await refuse_open_api(settings, keyring)
         await _open_generators(container, stack)
         await _measuring(container, stack)
         service = container.service()
@@ -57,7 +88,7 @@ async def distributed_api(settings: Settings) -> AsyncIterator[ImagingService]:
         sweeping = asyncio.create_task(container.sweeper().run(every_s=settings.sweep_s))
         stack.push_async_callback(_cancel, sweeping)
         _delivering(container, stack)
-        yield service
+        yield Opened(service=service, keyring=keyring, meter=ports.meter())
 
 
 @asynccontextmanager

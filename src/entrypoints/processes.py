@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from entrypoints.gui_process import api_url, gui_running
 from entrypoints.health import life_sign
-from entrypoints.lifespan import distributed_api, distributed_worker, embedded
+from entrypoints.lifespan import Opened, distributed_api, distributed_worker, embedded
+from entrypoints.open_door import refuse_open_page
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.stopping import stop_signals
 from imaging_core.ports import JobQuery
@@ -32,39 +33,55 @@ def _say(line: str = "") -> None:
 async def run_up(settings: Settings, *, gui: bool) -> int:
     """Everything in one process, the page as its child."""
     from entrypoints.api import create_app  # noqa: PLC0415  # not for workers
-    from entrypoints.serving import listening_socket, refuse_open_door, serve  # noqa: PLC0415  # not for workers
+    from entrypoints.serving import listening_socket, serve  # noqa: PLC0415  # not for workers
 
-    refuse_open_door(settings)
+    if gui:
+        refuse_open_page(settings)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         sock = stack.enter_context(listening_socket(settings.host, settings.port, "IMAGING_PORT"))
         if gui:
             # Bound and let go: Streamlit would otherwise take the next free port without a word.
             listening_socket(settings.host, settings.gui_port, "IMAGING_GUI_PORT").close()
-        service, dispatcher = await stack.enter_async_context(embedded(settings))
+        opened = await stack.enter_async_context(embedded(settings, serves=True))
         page = await stack.enter_async_context(gui_running(settings)) if gui else None
-        app = create_app(service, config=_api_config(settings, service))
+        app = create_app(opened.service, config=await _api_config(settings, opened))
         watching = asyncio.create_task(_watch_page(page)) if page else None
-        await serve(app, sock, stop, ready=lambda: _announce(settings, service, gui=gui))
+        locked = await opened.keyring.locked()
+        await serve(
+            app,
+            sock,
+            stop,
+            ready=lambda: _announce(settings, opened.service, gui=gui, locked=locked),
+            trusted_proxies=settings.trusted_proxies,
+            root_path=settings.root_path,
+        )
         if watching:
             watching.cancel()
         _say("Stopping: running pictures get a moment to end; unfinished jobs go on at the next start.")
-        await dispatcher.drain(settings.grace_s)
+        await opened.dispatcher.drain(settings.grace_s)
     return 0
 
 
 async def run_api(settings: Settings) -> int:
     """The API over Redis."""
     from entrypoints.api import create_app  # noqa: PLC0415  # not for workers
-    from entrypoints.serving import listening_socket, refuse_open_door, serve  # noqa: PLC0415  # not for workers
+    from entrypoints.serving import listening_socket, serve  # noqa: PLC0415  # not for workers
 
-    refuse_open_door(settings)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         sock = stack.enter_context(listening_socket(settings.host, settings.port, "IMAGING_PORT"))
-        service = await stack.enter_async_context(distributed_api(settings))
-        app = create_app(service, config=_api_config(settings, service))
-        await serve(app, sock, stop, ready=lambda: _say(f"API ready at {api_url(settings)} (docs at /docs)"))
+        opened = await stack.enter_async_context(distributed_api(settings))
+        app = create_app(opened.service, config=await _api_config(settings, opened))
+        who = _who_may(settings, locked=await opened.keyring.locked())
+        await serve(
+            app,
+            sock,
+            stop,
+            ready=lambda: _say(f"API ready at {api_url(settings)} (docs at /docs). {who}"),
+            trusted_proxies=settings.trusted_proxies,
+            root_path=settings.root_path,
+        )
     return 0
 
 
@@ -94,9 +111,9 @@ async def run_worker(settings: Settings, backends: Sequence[str]) -> int:
 
 async def run_gui(settings: Settings) -> int:
     """The page alone, over an API elsewhere."""
-    from entrypoints.serving import listening_socket, refuse_open_door  # noqa: PLC0415  # not for workers
+    from entrypoints.serving import listening_socket  # noqa: PLC0415  # not for workers
 
-    refuse_open_door(settings)
+    refuse_open_page(settings)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         listening_socket(settings.host, settings.gui_port, "IMAGING_GUI_PORT").close()
@@ -124,12 +141,30 @@ async def _watch_page(page: asyncio.subprocess.Process) -> None:
     log.error("The page's server ended with status %s; the API goes on without it.", status)
 
 
-def _api_config(settings: Settings, service: ImagingService) -> "ApiConfig":
+async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
+    from adapters.pillow.intake import IntakeLimits, PillowIntake  # noqa: PLC0415  # not for workers
     from adapters.pillow.rendering import PillowRenderer  # noqa: PLC0415  # not for workers
     from entrypoints.api import ApiConfig  # noqa: PLC0415  # not for workers
+    from entrypoints.api.access import Access  # noqa: PLC0415  # not for workers
+    from entrypoints.api.signing import SECRET, PictureSigner  # noqa: PLC0415  # not for workers
 
+    service = opened.service
+    # On loopback, and where names are given, no other name is ours; on a network, nobody knows what names we have.
+    named = bool(settings.allowed_hosts) or not settings.opens_to_network
     return ApiConfig(
+        access=Access(
+            keyring=opened.keyring,
+            meter=opened.meter,
+            signer=PictureSigner(await opened.keyring.secret(SECRET)),
+            allowed_hosts=(*settings.allowed_hosts, *settings.loopback_names) if named else (),
+            cors_origins=settings.cors_origins,
+            open_metrics=settings.open_metrics,
+        ),
         renderer=PillowRenderer(),
+        intake=PillowIntake(
+            IntakeLimits(max_bytes=settings.max_picture_mb << 20, max_pixels=settings.max_picture_megapixels * 1_000_000)
+        ),
+        max_picture_bytes=settings.max_picture_mb << 20,
         picture_cache_bytes=settings.picture_cache_mb << 20,
         images_backend=settings.images_backend,
         readiness={"jobs": _jobs_check(service), "storage": service.check_room},
@@ -147,7 +182,7 @@ def _jobs_check(service: ImagingService) -> Callable[[], Awaitable[None]]:
     return check
 
 
-def _announce(settings: Settings, service: ImagingService, *, gui: bool) -> None:
+def _announce(settings: Settings, service: ImagingService, *, gui: bool, locked: bool) -> None:
     version = importlib.metadata.version("imaging-service")
     _say(f"\nImaging {version} is up. Data: {settings.data_dir}")
     if gui:
@@ -160,5 +195,13 @@ def _announce(settings: Settings, service: ImagingService, *, gui: bool) -> None
         _say(f"  - {sentence}")
     if settings.redis_url is not None:
         _say("  A Redis is set, but `imaging up` does not use it; `imaging api`, `worker` and `gui` do.")
+    if locked and gui and settings.api_key is None:
+        _say("  The page has no key to send: set IMAGING_API_KEY to one.")
+    _say(f"  {_who_may(settings, locked=locked)} Ctrl-C ends it.\n")
+
+
+def _who_may(settings: Settings, *, locked: bool) -> str:
+    if locked:
+        return "A key is needed."
     who = "on the network" if settings.opens_to_network else "on this machine"
-    _say(f"  No key is asked for: anybody {who} may use it. Ctrl-C ends it.\n")
+    return f"No key is asked for: anybody {who} may use it (`imaging keys create NAME` ends that)."

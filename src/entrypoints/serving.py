@@ -3,14 +3,14 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING
 
 import uvicorn
 
 from entrypoints.api.closing import closing_of
 from entrypoints.guarded_http import ConnectionLimits, guarded
-from entrypoints.settings import Settings, SettingsError
+from entrypoints.settings import SettingsError
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -59,15 +59,6 @@ def listening_socket(host: str, port: int, setting: str) -> socket.socket:
     return sock
 
 
-def refuse_open_door(settings: Settings) -> None:
-    """Raises SettingsError when anybody on the network could use the service without a key."""
-    if settings.opens_to_network and not settings.allow_open:
-        raise SettingsError(
-            f"IMAGING_HOST={settings.host} would let anybody on the network use this service, and there is no key yet. "
-            "Listen on 127.0.0.1, or set IMAGING_ALLOW_OPEN=1 if something in front of it keeps strangers out."
-        )
-
-
 async def serve(
     app: "FastAPI",
     sock: socket.socket,
@@ -75,6 +66,8 @@ async def serve(
     *,
     ready: Callable[[], None],
     limits: ConnectionLimits | None = None,
+    trusted_proxies: Sequence[str] = (),
+    root_path: str = "",
 ) -> None:
     """Serve until `stop` is set; then the listener closes at once and open requests end or are cut."""
     _make_room_for_connections()
@@ -84,6 +77,10 @@ async def serve(
         log_config=None,
         access_log=False,
         server_header=False,
+        # uvicorn would believe whatever any program on this machine says of where it comes from.
+        proxy_headers=bool(trusted_proxies),
+        forwarded_allow_ips=list(trusted_proxies),
+        root_path=root_path,
         lifespan="off",
         timeout_graceful_shutdown=REQUEST_GRACE_S,
         timeout_keep_alive=KEEP_ALIVE_S,

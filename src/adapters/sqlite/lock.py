@@ -14,11 +14,15 @@ from imaging_core.errors import Unavailable
 LOCK_FILE = "imaging.lock"
 
 
+class FolderInUse(Unavailable):
+    """Another process has the folder; the sentence names it."""
+
+
 class FolderLock:
     """Held from construction until `release`, or until the process dies, however it dies."""
 
     def __init__(self, folder: Path) -> None:
-        """Take the lock. Raises Unavailable that names the holder, OSError when the file cannot be used."""
+        """Take the lock. Raises FolderInUse that names the holder, OSError when the file cannot be used."""
         self._fd = os.open(folder / LOCK_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
         try:
             try:
@@ -26,7 +30,7 @@ class FolderLock:
                 fcntl.flock(self._fd, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
                 holder = _describe(os.pread(self._fd, 4096, 0))
-                raise Unavailable(
+                raise FolderInUse(
                     f"The data folder {folder} is in use by {holder}. Stop that one first, or give this one a data "
                     "folder of its own."
                 ) from None

@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from entrypoints.client import calls
+from entrypoints.client import calls, key_calls
 from entrypoints.client.calls import Call
 from entrypoints.client.errors import ApiError, ServiceUnreachable
 from entrypoints.client.reading import Answer
@@ -31,13 +31,22 @@ class ImagingClient:
     """
 
     def __init__(
-        self, url: str = DEFAULT_URL, *, timeout_s: float = 30.0, transport: httpx.BaseTransport | None = None
+        self,
+        url: str = DEFAULT_URL,
+        *,
+        api_key: str | None = None,
+        timeout_s: float = 30.0,
+        transport: httpx.BaseTransport | None = None,
     ) -> None:
-        """`timeout_s` bounds each wait for the next bytes; connecting is given 3 s at most."""
+        """`api_key` is sent with every request, if there is one.
+
+        `timeout_s` bounds each wait for the next bytes; connecting is given 3 s at most.
+        """
         self.url = url.rstrip("/")
         # The service is ours: a proxy meant for the outside world has no business between us.
         self._http = httpx.Client(
             base_url=self.url,
+            headers={"authorization": f"Bearer {api_key}"} if api_key else {},
             timeout=httpx.Timeout(timeout_s, connect=min(3.0, timeout_s)),
             trust_env=False,
             transport=transport,
@@ -123,6 +132,20 @@ class ImagingClient:
     def delete(self, image_id: str) -> None:
         """Forget an ended job and its pictures."""
         self._send(calls.delete(image_id))
+
+    def create_key(
+        self, name: str, *, scopes: Collection[str] | None = None, **limits: float | None
+    ) -> key_calls.KeyInfo:
+        """A new key; limits are max_queued, requests_per_minute and credits_per_day. Needs an admin's key."""
+        return self._send(key_calls.create(name, scopes, limits))
+
+    def keys(self) -> tuple[key_calls.KeyInfo, ...]:
+        """Every key, without its secret. Needs an admin's key."""
+        return self._send(key_calls.listing())
+
+    def revoke_key(self, key_id: str) -> key_calls.KeyInfo:
+        """Make a key good for nothing. Needs an admin's key."""
+        return self._send(key_calls.revoke(key_id))
 
     def local_models(self) -> tuple[str, ...]:
         """The WebUI's checkpoints."""

@@ -5,7 +5,16 @@ import socket
 from dependency_injector import containers, providers
 
 from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, default_broker_url
-from adapters.redis import RedisGate, RedisJobEvents, RedisJobRepository, RedisLink, RedisWebhookOutbox
+from adapters.redis import (
+    RedisGate,
+    RedisJobEvents,
+    RedisJobRepository,
+    RedisKeyRepository,
+    RedisLink,
+    RedisRequestMeter,
+    RedisSpendBook,
+    RedisWebhookOutbox,
+)
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.jobs import new_token
 
@@ -35,6 +44,9 @@ class DistributedPorts(containers.DeclarativeContainer):
     events = providers.Singleton(RedisJobEvents, link)
     outbox = providers.Singleton(RedisWebhookOutbox, link)
     gate = providers.Singleton(RedisGate, link, settings.provided.gate_limits)
+    keys = providers.Singleton(RedisKeyRepository, link)
+    spending = providers.Singleton(RedisSpendBook, link)
+    meter = providers.Singleton(RedisRequestMeter, link)
     broker_url = providers.Singleton(broker_url_of, settings)
     # Two installations on one server must not hear each other's rings.
     namespace = providers.Singleton("{}dramatiq".format, settings.provided.redis_prefix)

@@ -2,10 +2,17 @@
 
 from dependency_injector import containers, providers
 
-from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository, SqliteWebhookOutbox
+from adapters.sqlite import (
+    SqliteDatabase,
+    SqliteJobEvents,
+    SqliteJobRepository,
+    SqliteKeyRepository,
+    SqliteSpendBook,
+    SqliteWebhookOutbox,
+)
 from entrypoints.settings import Settings
 from imaging_core.jobs import new_token
-from imaging_core.memory import MemoryGate, MemoryJobQueue
+from imaging_core.memory import MemoryGate, MemoryJobQueue, MemoryRequestMeter
 
 
 class EmbeddedPorts(containers.DeclarativeContainer):
@@ -17,5 +24,8 @@ class EmbeddedPorts(containers.DeclarativeContainer):
     jobs = providers.Singleton(SqliteJobRepository, database)
     events = providers.Singleton(SqliteJobEvents, database)
     outbox = providers.Singleton(SqliteWebhookOutbox, database)
+    keys = providers.Singleton(SqliteKeyRepository, database)
+    spending = providers.Singleton(SqliteSpendBook, database)
+    meter = providers.Singleton(MemoryRequestMeter)
     queue = providers.Singleton(MemoryJobQueue)
     gate = providers.Singleton(MemoryGate, settings.provided.gate_limits)

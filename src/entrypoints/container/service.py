@@ -14,6 +14,7 @@ from imaging_core.deliveries import Delivery
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.janitor import Janitor
 from imaging_core.jobs import Job
+from imaging_core.keyring import Keyring
 from imaging_core.outbox import WebhookSender
 from imaging_core.ports import ImageGenerator
 from imaging_core.provenance import Marker
@@ -81,6 +82,10 @@ def _mark(settings: Settings) -> Mark | None:
     return Marker(version=importlib.metadata.version("imaging-service")) if settings.embed_metadata else None
 
 
+def _given_keys(settings: Settings) -> tuple[str, ...]:
+    return tuple(key.get_secret_value() for key in settings.api_keys)
+
+
 def _configured(backends: Mapping[str, ImageGenerator], settings: Settings) -> dict[str, ImageGenerator]:
     return {name: make() for name, make in backends.items() if name not in settings.unconfigured}  # type: ignore[operator]
 
@@ -89,7 +94,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     """The service over a mode's ports."""
 
     settings = providers.Dependency(instance_of=Settings)
-    #: jobs, events, outbox, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
+    #: jobs, events, outbox, keys, spending, meter, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
     ports = providers.DependenciesContainer()
 
     store: providers.Provider[DirectoryImageStore] = providers.Singleton(
@@ -107,6 +112,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     generators = providers.Singleton(_configured, backends, settings)
 
     # --- the core over them ---
+    keyring = providers.Singleton(Keyring, ports.keys, given=providers.Callable(_given_keys, settings))
     quota = providers.Singleton(StorageQuota, store, settings.provided.max_storage)
     webhook_sender = providers.Singleton(_webhook_sender, settings)
     webhooks = providers.Singleton(WebhookDesk, ports.outbox, webhook_sender)

@@ -27,7 +27,7 @@ def address() -> str:
 
 @st.cache_resource(show_spinner=False)
 def _client(url: str) -> ImagingClient:
-    return ImagingClient(url, timeout_s=PATIENCE_S)
+    return ImagingClient(url, api_key=os.environ.get("IMAGING_API_KEY"), timeout_s=PATIENCE_S)
 
 
 def client() -> ImagingClient:

@@ -26,6 +26,12 @@ class DoorSettings(BaseModel):
         return value
 
     @property
+    def loopback_names(self) -> tuple[str, ...]:
+        """Names under which this machine finds itself."""
+        own = f"[{self.host}]" if ":" in self.host else self.host
+        return ("localhost", "127.0.0.1", "[::1]", own.lower())
+
+    @property
     def opens_to_network(self) -> bool:
         """Whether the doors listen beyond this machine."""
         if self.host == "localhost":

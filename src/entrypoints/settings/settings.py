@@ -6,6 +6,7 @@ from tempfile import gettempdir
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from entrypoints.settings.access import AccessSettings
 from entrypoints.settings.backends import BackendSettings
 from entrypoints.settings.doors import DoorSettings
 from entrypoints.settings.pictures import PictureSettings
@@ -17,7 +18,16 @@ from imaging_core.policies import GateLimits
 PREFIX = "IMAGING_"
 
 
-class Settings(PlaceSettings, BackendSettings, DoorSettings, PromiseSettings, PictureSettings, WebhookSettings, BaseSettings):
+class Settings(
+    PlaceSettings,
+    BackendSettings,
+    DoorSettings,
+    AccessSettings,
+    PromiseSettings,
+    PictureSettings,
+    WebhookSettings,
+    BaseSettings,
+):
     """What was set, with defaults for the rest. Times in s."""
 
     model_config = SettingsConfigDict(
