@@ -51,7 +51,8 @@ class Terms:
 
     def fingerprint(self, request: ImageRequest, backend: str) -> str:
         """A digest that tells one submit from another under the same idempotency key."""
-        return fingerprint(request, backend, self.max_wait_s, self.keep_days, self.webhook)
+        digest = fingerprint(request, backend, self.max_wait_s, self.keep_days, self.webhook)
+        return digest if self.retry_of is None else f"{digest}-{self.retry_of}"
 
     def promise(self, digest: str) -> Idempotency | None:
         """What the caller promises by the idempotency key; one owner's keys mean nothing to another."""

@@ -102,7 +102,7 @@ class ImagingService:
         self._gate = gate
         self._generators = generators
         self._limits = limits or RunLimits()
-        self._queue_limits = queue_limits
+        self.queue_limits = queue_limits
         self._admit = admit
         self.webhooks = webhooks
         self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
@@ -164,7 +164,7 @@ class ImagingService:
             return (await accepted_before(self.jobs, promise, error))[0]
         job = terms.job(fitted, backend, now=await self.jobs.now(), limits=self._limits)
         event = event_of(job, EventKind.QUEUED, at=job.created_at)
-        share = terms.share(limits or self._queue_limits)
+        share = terms.share(limits or self.queue_limits)
 
         async def add(job: Job) -> Job:
             return await self.jobs.add(job, events=[event], idempotency=promise, limits=share)
@@ -199,7 +199,7 @@ class ImagingService:
             keep_days=keep_days,
             webhook=webhook,
         )
-        promise, share = terms.promise(fingerprint_all(items, terms)), terms.share(limits or self._queue_limits)
+        promise, share = terms.promise(fingerprint_all(items, terms)), terms.share(limits or self.queue_limits)
         try:
             requests = await fit_all(items, self.capabilities)
             check_share(items, share)
@@ -373,9 +373,10 @@ class ImagingService:
 
     async def backends(self) -> Sequence[BackendView]:
         """Every backend: what it can do, whether it answers now, how busy it is."""
-        return await asyncio.gather(*map(self._backend, self._generators))
+        return await asyncio.gather(*map(self.backend, self._generators))
 
-    async def _backend(self, name: str) -> BackendView:
+    async def backend(self, name: str) -> BackendView:
+        """One backend there is, in the same way. Raises KeyError for another name."""
         generator = self._generators[name]
         capabilities, answers = None, True
         try:

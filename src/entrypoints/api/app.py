@@ -5,6 +5,7 @@ from starlette.middleware import Middleware
 
 from entrypoints.api.accepting import Accepting
 from entrypoints.api.backends import BackendsDoor
+from entrypoints.api.batch import BatchDoor
 from entrypoints.api.closing import closing_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.cross_origin import cross_origin
@@ -19,10 +20,11 @@ from entrypoints.api.keys import KeysDoor
 from entrypoints.api.lean_route import LeanRoute
 from entrypoints.api.openapi import describe
 from entrypoints.api.pictures import PicturesDoor
+from entrypoints.api.png_info import PngInfoDoor
 from entrypoints.api.problems import tell_problems
 from entrypoints.api.submit import SubmitDoor
-from entrypoints.api.webhooks import WebhooksDoor
 from entrypoints.api.waiting import Waiting
+from entrypoints.api.webhooks import WebhooksDoor
 from imaging_core.service import ImagingService
 
 _DESCRIPTION = """Asynchronous image generation on Stability AI, on your own Stable Diffusion WebUI, or on a built-in demo.
@@ -57,7 +59,9 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     JobsDoor(service, config, accepting, waiting).add_to(app)
     EventsDoor(service, config, feed, closing).add_to(app)
     PicturesDoor(service, config).add_to(app)
+    PngInfoDoor(config).add_to(app)
     SubmitDoor(service, config, accepting).add_to(app)
+    BatchDoor(service, config).add_to(app)
     WebhooksDoor(service).add_to(app)
     BackendsDoor(service, config).add_to(app)
     HealthDoor(config).add_to(app)

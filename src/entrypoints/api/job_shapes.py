@@ -105,7 +105,7 @@ _STATUS: dict[str, object] = {
     "previous_failures": [],
 }
 
-_REQUEST: dict[str, object] = {
+EXAMPLE_REQUEST: dict[str, object] = {
     "prompt": "a lighthouse at dusk",
     "negative_prompt": "",
     "checkpoint": None,
@@ -126,7 +126,7 @@ _REQUEST: dict[str, object] = {
 }
 
 _VIEWED = ("queue_position", "progress", "step", "steps", "images_done", "eta_s", "preview_url")
-_ENTRY = {**{name: value for name, value in _STATUS.items() if name not in _VIEWED}, "request": _REQUEST}
+_ENTRY = {**{name: value for name, value in _STATUS.items() if name not in _VIEWED}, "request": EXAMPLE_REQUEST}
 
 
 class Status(Outcome):
@@ -211,7 +211,14 @@ class Detail(Status):
     """Everything about a job."""
 
     model_config = example(
-        **_STATUS, request=_REQUEST, calls=[], crashes=0, priority=0, run_timeout_s=600.0, max_wait_s=None, webhook=None
+        **_STATUS,
+        request=EXAMPLE_REQUEST,
+        calls=[],
+        crashes=0,
+        priority=0,
+        run_timeout_s=600.0,
+        max_wait_s=None,
+        webhook=None,
     )
 
     request: Request

@@ -1,5 +1,8 @@
 """POST /images and POST /local/images: reads, checks and passes on; imports FastAPI, the service and this package."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -13,6 +16,7 @@ from entrypoints.api.openapi import BODY_PROBLEMS, body, problems
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission, Submission
 from entrypoints.api.submitted_fields import SubmittedFields
 from imaging_core.errors import BackendNotConfigured, InvalidRequest, UnknownBackend
+from imaging_core.images import ImageRequest
 from imaging_core.jobs import Job
 from imaging_core.service import ImagingService
 
@@ -57,20 +61,13 @@ class SubmitDoor:
     async def _submit(self, request: Request, model: type[Submission], default: str) -> Response:
         key = idempotency_key(request)
         fields = SubmittedFields(await read_json(request, self._config), model)
-        try:
-            job = await self._queue(fields, fields.backend or default, key, owner=caller_of(request).owner)
-        except UnknownBackend as error:
-            if fields.backend is not None:
-                raise
-            raise BackendNotConfigured(
-                default, f"This service has no backend {default!r}. It has: {', '.join(error.known)}."
-            ) from None
+        backend = fields.backend or default
+        with unless_missing(fields, backend):
+            job = await self._queue(fields, backend, key, owner=caller_of(request).owner)
         return await self._accepting.answer(request, job)
 
     async def _queue(self, fields: SubmittedFields, backend: str, key: str | None, *, owner: str | None) -> Job:
-        # Only a field that no model knows needs a look at what the backend lists.
-        settings = (await self._service.capabilities(backend)).parameters if fields.further else ()
-        request = fields.request(parameter.name for parameter in settings)
+        request = await request_of(self._service, fields, backend)
         try:
             return await self._service.submit(
                 request,
@@ -82,3 +79,22 @@ class SubmitDoor:
             )
         except InvalidRequest as error:
             raise fields.as_sent(error) from None
+
+
+async def request_of(service: ImagingService, fields: SubmittedFields, backend: str) -> ImageRequest:
+    """The request that a body stands for. Raises InvalidRequest, and what asking the backend raises."""
+    # Only a field that no model knows needs a look at what the backend lists.
+    settings = (await service.capabilities(backend)).parameters if fields.further else ()
+    return fields.request(parameter.name for parameter in settings)
+
+
+@contextmanager
+def unless_missing(fields: SubmittedFields, backend: str) -> Iterator[None]:
+    """Within it, a backend that is not there is a mistake of the caller's only if the caller has named it."""
+    try:
+        yield
+    except UnknownBackend as error:
+        if fields.backend is not None:
+            raise
+        message = f"This service has no backend {backend!r}. It has: {', '.join(error.known)}."
+        raise BackendNotConfigured(backend, message) from None
