@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from adapters.redis import RedisLink, RedisWebhookOutbox
-from adapters.sqlite import SqliteDatabase, SqliteWebhookOutbox
+from adapters.sqlite import SqliteDatabase, SqliteJobRepository, SqliteWebhookOutbox
 from contracts.job_setting import FIRST
 from contracts.samples import NOON
 from contracts.webhook_outbox import ARRIVED, REFUSED, WebhookOutboxContract, a_hook
@@ -55,6 +55,18 @@ class TestSqliteWebhookOutbox(SqliteSetting, WebhookOutboxContract):
         assert list(await after.of_job(job.id)) == [settled]
         assert await after.secrets(None, fresh="whsec_bmV3") == secrets
         assert (await self.take(after)).attempts == (REFUSED,)
+
+    async def test_after_a_crash_nobody_waits_for_the_dead_sender(
+        self, repository: SqliteJobRepository, outbox: WebhookOutbox
+    ) -> None:
+        await self.ended(repository)
+        dead = await self.take(outbox, "dead", ticks=99)
+        assert await self.nothing_due(outbox)
+
+        await repository.release_leases()
+
+        assert (await self.take(outbox, "next")).id == dead.id
+        assert await outbox.settle(dead, ARRIVED) is None
 
 
 class TestRedisWebhookOutbox(OnRedis, WebhookOutboxContract):

@@ -224,7 +224,14 @@ class SqliteJobRepository:
         Only for the start of a process whose workers are its own: the folder's lock shows that every earlier one died.
         The claim that follows still counts as one after a crash.
         """
-        return await self._database.write(lambda t: job_rows.release(t.connection, self._database.now()))
+
+        def work(transaction: Transaction) -> int:
+            now = self._database.now()
+            # Whoever was sending messages died as well.
+            webhook_outbox.release(transaction.connection, now)
+            return job_rows.release(transaction.connection, now)
+
+        return await self._database.write(work)
 
 
 def _check_room(connection: sqlite3.Connection, job: Job, limits: QueueLimits, now: datetime) -> None:

@@ -38,6 +38,11 @@ def owe(connection: sqlite3.Connection, job: Job, now: datetime) -> None:
         connection.execute(_INSERT, _row(delivery))
 
 
+def release(connection: sqlite3.Connection, now: datetime) -> None:
+    """Make every message that was being sent due at once; for a process that knows its senders to be the first."""
+    connection.execute("UPDATE deliveries SET due_at = ? WHERE token IS NOT NULL AND due_at > ?", (to_micros(now),) * 2)
+
+
 class SqliteWebhookOutbox:
     """The deliveries of one data folder. A deleted job takes its own along, by a foreign key."""
 

@@ -42,4 +42,5 @@ class WebhookSettings(BaseModel):
     @property
     def webhook_limits(self) -> DeliveryLimits:
         """How much one process sends at a time."""
-        return DeliveryLimits(lease_s=self.webhook_timeout_s + 20.0)
+        # Time for the message, and as much again for the record of it.
+        return DeliveryLimits(lease_s=2 * self.webhook_timeout_s + 3.0)
