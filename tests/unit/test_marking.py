@@ -4,6 +4,7 @@ import io
 import struct
 import time
 import zlib
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,6 +14,9 @@ from PIL import Image, PngImagePlugin
 
 from imaging_core.formats import header_of
 from imaging_core.marking import Marks, read_marks, with_marks
+
+#: Pictures that WebUI 1.8.0 and 1.10.1 made.
+WEBUI = Path(__file__).parents[1] / "data" / "sdwebui" / "pictures"
 
 KINDS: dict[str, tuple[str, str, dict[str, Any]]] = {
     "png": ("PNG", "RGB", {}),
@@ -156,7 +160,7 @@ def test_every_kind_of_text_chunk_is_read_wherever_it_is(kind: bytes, text: byte
 @pytest.mark.parametrize("kind", [b"zTXt", b"iTXt"])
 def test_a_text_that_would_unpack_to_gigabytes_is_not_unpacked(kind: bytes) -> None:
     bomb = zlib.compressobj(9)
-    packed = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(256)) + bomb.flush()
+    packed = b"".join(bomb.compress(bytes(1 << 20)) for _ in range(40)) + bomb.flush()
     content = b"parameters\0" + (b"\0" if kind == b"zTXt" else b"\x01\0\0\0") + packed
     data = encoded("png")
     chunk = struct.pack(">I", len(content)) + kind + content + bytes(4)
@@ -242,3 +246,18 @@ def test_many_chunks_cost_no_time() -> None:
     read_marks(data[:33] + chunk * 1_500_000 + data[33:])
 
     assert time.perf_counter() - began < 1
+
+
+@pytest.mark.parametrize("path", sorted(WEBUI.iterdir()), ids=lambda path: path.name)
+def test_a_picture_of_the_webui_keeps_its_text_and_gets_our_record(path: Path) -> None:
+    data = path.read_bytes()
+
+    marked = with_marks(data, MARKS)
+
+    theirs = read_marks(data).parameters
+    assert theirs is not None
+    assert "Steps: 3" in theirs
+    assert read_marks(marked) == Marks(parameters=theirs, record=MARKS.record)
+    assert pixels(marked) == pixels(data)
+    if path.suffix != ".png":
+        assert user_comment(marked) == theirs

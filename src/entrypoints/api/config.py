@@ -19,6 +19,9 @@ class ApiConfig:
     renderer: Renderer
     #: How much of them is kept, in bytes.
     picture_cache_bytes: int = 64 << 20
+    #: Largest picture that may be sent, in bytes, and the longest time it may take to come in, in s.
+    max_picture_bytes: int = 20 << 20
+    upload_deadline_s: float = 60.0
     #: Where POST /images goes when the body names no backend.
     images_backend: str = "stability"
     #: Where POST /local/images goes, and whose lists /local/models and its siblings show.
