@@ -88,8 +88,12 @@ class JobRepository(Protocol):
     4. `get` gives the last written job; JobNotFound for an unknown id, JobDeleted for a deleted one.
     5. `save` writes only over the version the job was read at (else StaleJob) and, given a token, only under the lease
        with that token (else LeaseLost). The job it returns has the next version. Its events are stored in the same step.
-    6. `claim_next` gives each claimable job to one caller, by priority, then age of submit, under a new running lease
-       judged by the repository's clock; None when there is none. It stores the started or taken-over event.
+    6. `claim_next` gives each claimable job to one caller, by priority, then turn, then age of submit, under a new
+       running lease judged by the repository's clock; None when there is none. It stores the started or taken-over event.
+       A job's turn is settled when it is added: the one after the latest turn that was claimed at its backend and
+       priority, but while jobs of its owner are queued there, not before the one after that of the owner's last. So the
+       first job that waits for one owner comes behind at most one of each other's, however many those have; one that is
+       cancelled leaves its turn empty; a job that is taken over keeps its own.
     7. A running or parked lease is respected until it runs out; then the job is claimable again, whoever held it.
     8. `beat` extends the lease under its token without raising the version, and tells of a cancel request; LeaseLost
        when the token is not the job's any more or the job has ended. A lease that ran out unclaimed may be extended.
@@ -100,7 +104,8 @@ class JobRepository(Protocol):
     12. `delete` removes an ended job and leaves a mark, so that its id is known as deleted; JobConflict while open.
     13. `now` is the clock that leases are judged by, and never goes backwards for one caller by more than its resolution.
     14. Fields of a job that this version does not know survive a read and a write; a newer schema raises UnreadableJob.
-    15. `state` counts what is claimable and started; `position` is how many claimable jobs of the backend come first.
+    15. `state` counts what is claimable and started; `position` is how many claimable jobs of the backend come first,
+        if nobody submits meanwhile.
     16. `expired` gives ended jobs whose `keep_days` are over by the repository's clock, those given counting for a job
         that has none of its own; never an open one, and without any number of days none.
     """

@@ -10,6 +10,7 @@ import pytest
 from contracts.job_batches import BatchPromises
 from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
 from contracts.job_reading import ExpiryPromises, ListingPromises, OverduePromises
+from contracts.job_turns import TurnPromises
 from contracts.job_writing import AddingPromises, SavingPromises
 from contracts.samples import NOON, a_job
 from imaging_core.errors import Unavailable
@@ -21,6 +22,7 @@ class JobRepositoryContract(
     BatchPromises,
     SavingPromises,
     ClaimingPromises,
+    TurnPromises,
     LeasePromises,
     WaitingPromises,
     ListingPromises,

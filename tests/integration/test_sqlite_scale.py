@@ -37,7 +37,7 @@ STATEMENTS: dict[str, Any] = {
     "RUN_OUT": ("alpha", 1),
     "STARTED": ("alpha", 1),
     "RUN_TIME": ("alpha",),
-    "AHEAD": {**FACTS, "seq": 1},
+    "AHEAD": {**FACTS, "turn": 1, "seq": 1},
     "RELEASE": FACTS,
 }
 

@@ -12,6 +12,7 @@ from typing import Any
 import attrs
 
 from adapters.sqlite.clock import from_micros, to_micros
+from adapters.sqlite.turns import give_turn, serve
 from imaging_core.errors import JobDeleted, JobNotFound
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import QueueState
@@ -39,20 +40,20 @@ _COLUMNS = (
 #: How many of the last finished jobs tell how long one takes.
 _RECENT = 50
 
-INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}) VALUES ({', '.join(f':{c}' for c in _COLUMNS)})"  # noqa: S608
+INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}, turn) VALUES ({', '.join(f':{c}' for c in _COLUMNS)}, :turn)"  # noqa: S608
 UPDATE = f"UPDATE jobs SET {', '.join(f'{c} = :{c}' for c in _COLUMNS if c != 'id')} WHERE id = :id"  # noqa: S608
 BY_ID = "SELECT record, claimable_at FROM jobs WHERE id = ?"
-HELD = "SELECT seq, version, status, priority, claimable_at, lease_token FROM jobs WHERE id = ?"
+HELD = "SELECT seq, version, status, priority, turn, claimable_at, lease_token FROM jobs WHERE id = ?"
 #: Two looks, each at the first entry of an index, instead of one that would have to sort everything that is open.
 FIRST_QUEUED = """
-SELECT record, claimable_at, priority, seq FROM jobs INDEXED BY jobs_queue
+SELECT record, claimable_at, priority, turn, seq FROM jobs INDEXED BY jobs_queue
 WHERE backend = :backend AND status = 'queued' AND schema <= :schema
-ORDER BY priority DESC, seq LIMIT 1
+ORDER BY priority DESC, turn, seq LIMIT 1
 """
 FIRST_RUN_OUT = """
-SELECT record, claimable_at, priority, seq FROM jobs INDEXED BY jobs_leased
+SELECT record, claimable_at, priority, turn, seq FROM jobs INDEXED BY jobs_leased
 WHERE backend = :backend AND status = 'started' AND claimable_at <= :now AND schema <= :schema
-ORDER BY priority DESC, seq LIMIT 1
+ORDER BY priority DESC, turn, seq LIMIT 1
 """
 BEAT = """
 UPDATE jobs SET claimable_at = max(claimable_at, :until) WHERE id = :id AND lease_token = :token AND status = 'started'
@@ -92,10 +93,10 @@ SELECT
     (SELECT count(*) FROM jobs INDEXED BY jobs_queue
         WHERE backend = :backend AND status = 'queued' AND priority > :priority)
     + (SELECT count(*) FROM jobs INDEXED BY jobs_queue
-        WHERE backend = :backend AND status = 'queued' AND priority = :priority AND seq < :seq)
+        WHERE backend = :backend AND status = 'queued' AND priority = :priority AND (turn, seq) < (:turn, :seq))
     + (SELECT count(*) FROM jobs INDEXED BY jobs_leased
         WHERE backend = :backend AND status = 'started' AND claimable_at <= :now
-        AND (priority > :priority OR (priority = :priority AND seq < :seq)))
+        AND (priority > :priority OR (priority = :priority AND (turn, seq) < (:turn, :seq))))
 """
 RELEASE = """
 UPDATE jobs SET claimable_at = :now WHERE status = 'started' AND lease_reason = 'running' AND claimable_at > :now
@@ -110,6 +111,7 @@ class Held:
     version: int
     status: JobStatus
     priority: int
+    turn: int
     claimable_at: datetime | None
     lease_token: str | None
 
@@ -119,12 +121,13 @@ def held(connection: sqlite3.Connection, job_id: str) -> Held | None:
     row = connection.execute(HELD, (job_id,)).fetchone()
     if row is None:
         return None
-    seq, version, status, priority, claimable_at, token = row
+    seq, version, status, priority, turn, claimable_at, token = row
     return Held(
         seq=seq,
         version=version,
         status=JobStatus(status),
         priority=priority,
+        turn=turn,
         claimable_at=None if claimable_at is None else from_micros(claimable_at),
         lease_token=token,
     )
@@ -156,7 +159,7 @@ def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFoun
 
 def insert(connection: sqlite3.Connection, job: Job, now: datetime) -> None:
     """Store a new job; IntegrityError when the id is taken."""
-    connection.execute(INSERT, _columns(job, now))
+    connection.execute(INSERT, {**_columns(job, now), "turn": give_turn(connection, job)})
 
 
 def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> None:
@@ -165,12 +168,13 @@ def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> 
 
 
 def first_claimable(connection: sqlite3.Connection, backend: str, now: datetime) -> Job | None:
-    """The job that is to be claimed next."""
+    """The job that is to be claimed next, whose turn it now is; for use within a write."""
     facts = {"backend": backend, "now": to_micros(now), "schema": SCHEMA}
     found = [row for sql in (FIRST_QUEUED, FIRST_RUN_OUT) if (row := connection.execute(sql, facts).fetchone())]
     if not found:
         return None
-    record, claimable_at, _, _ = min(found, key=lambda row: (-row[2], row[3]))
+    record, claimable_at, priority, turn, _ = min(found, key=lambda row: (-row[2], row[3], row[4]))
+    serve(connection, backend, priority, turn)
     return _job(record, claimable_at)
 
 
@@ -215,7 +219,13 @@ def mean_run_s(connection: sqlite3.Connection, backend: str) -> float | None:
 
 def ahead(connection: sqlite3.Connection, backend: str, before: Held, now: datetime) -> int:
     """How many claimable jobs of the backend come before an open one."""
-    facts = {"backend": backend, "priority": before.priority, "seq": before.seq, "now": to_micros(now)}
+    facts = {
+        "backend": backend,
+        "now": to_micros(now),
+        "priority": before.priority,
+        "turn": before.turn,
+        "seq": before.seq,
+    }
     return int(connection.execute(AHEAD, facts).fetchone()[0])
 
 

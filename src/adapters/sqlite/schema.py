@@ -93,8 +93,23 @@ CREATE TABLE webhook_secrets (
 ) WITHOUT ROWID;
 """
 
+#: Within a priority jobs are claimed by turn; those that were there before all have the turn 0, and go by age.
+#: `owner` is empty for the latest turn that was claimed, else + and the owner, or - for none.
+_TURNS = """
+ALTER TABLE jobs ADD COLUMN turn INTEGER NOT NULL DEFAULT 0;
+DROP INDEX jobs_queue;
+CREATE INDEX jobs_queue ON jobs (backend, status, priority DESC, turn, seq, claimable_at) WHERE status = 'queued';
+CREATE TABLE turns (
+    backend TEXT NOT NULL,
+    priority INTEGER NOT NULL,
+    owner TEXT NOT NULL,
+    turn INTEGER NOT NULL,
+    PRIMARY KEY (backend, priority, owner)
+) WITHOUT ROWID;
+"""
+
 #: SQL scripts, each one step from one version to the next.
-MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES, KEY_TABLES)
+MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES, KEY_TABLES, _TURNS)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:

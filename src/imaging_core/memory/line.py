@@ -12,8 +12,8 @@ from datetime import datetime
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.ports import QueueState
 
-#: Priority, age (an earlier submit has the higher number) and id: the greatest is claimed first.
-Key = tuple[int, int, str]
+#: Priority, turn, age (earlier ones have the higher number) and id: the greatest is claimed first.
+Key = tuple[int, int, int, str]
 
 #: How many of the last finished jobs tell how long a job takes.
 _RECENT = 50
@@ -36,11 +36,16 @@ class Line:
         self._keys: dict[str, Key] = {}
         self._queued = 0
         self._queued_by: Counter[str | None] = Counter()
+        #: The latest turn that was claimed, by priority.
+        self._served: dict[int, int] = {}
+        #: The last turn that was given, by priority and owner.
+        self._given: dict[tuple[int, str | None], int] = {}
         self._runs: deque[float] = deque(maxlen=_RECENT)
 
     def changed(self, old: Job | None, new: Job, sequence: int, now: datetime) -> None:
         """Take note of a write at `now`; `old` is None for a new job."""
         self._release(now)
+        turn = -self._keys[new.id][1] if new.id in self._keys else self._next_turn(new)
         if old is not None and old.status is JobStatus.QUEUED:
             self._unqueue(old.owner)
         if new.status.terminal:
@@ -51,7 +56,7 @@ class Line:
         if new.status is JobStatus.QUEUED:
             self._queued += 1
             self._queued_by[new.owner] += 1
-        key = (new.priority, -sequence, new.id)
+        key = (new.priority, -turn, -sequence, new.id)
         if new.claimable(now):
             self._unlist(new.id)
             self._until.pop(new.id, None)
@@ -76,9 +81,13 @@ class Line:
             self._until[job_id] = until
 
     def first(self, now: datetime) -> str | None:
-        """The id of the job to be claimed next."""
+        """The id of the job to be claimed next, whose turn it now is."""
         self._release(now)
-        return self._order[-1][2] if self._order else None
+        if not self._order:
+            return None
+        priority, turn, _, job_id = self._order[-1]
+        self._served[priority] = max(self._served.get(priority, 0), -turn)
+        return job_id
 
     def position(self, job_id: str, now: datetime) -> int:
         """How many claimable jobs come before an open one; 0 for any other."""
@@ -106,6 +115,13 @@ class Line:
             oldest_claimable_s=(now - oldest).total_seconds(),
             mean_run_s=self._mean_run_s(),
         )
+
+    def _next_turn(self, job: Job) -> int:
+        before = self._served.get(job.priority, 0)
+        if self._queued_by[job.owner]:
+            before = max(before, self._given.get((job.priority, job.owner), 0))
+        self._given[job.priority, job.owner] = before + 1
+        return before + 1
 
     def _unqueue(self, owner: str | None) -> None:
         self._queued -= 1

@@ -63,9 +63,10 @@ for n, new in ipairs(jobs) do
   -- The first write, and on purpose one that Redis refuses when its memory is full.
   job.seq = us(redis.call('INCR', P .. 'seq'))
   job.submitted = us(now)
+  give_turn(job, redis.call('ZCARD', lists(job, 'queued')[3]))
   redis.call(
-    'HSET', P .. 'job:' .. job.id, 'id', job.id, 'birth', nonce, 'seq', job.seq, 'submitted', job.submitted,
-    unpack(new.fields)
+    'HSET', P .. 'job:' .. job.id, 'id', job.id, 'birth', nonce, 'seq', job.seq, 'turn', job.turn,
+    'submitted', job.submitted, unpack(new.fields)
   )
   place(job, new.due, now)
   age(job)

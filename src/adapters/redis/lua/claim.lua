@@ -54,6 +54,10 @@ repeat
 until tonumber(job.schema) <= tonumber(ARGV[6])
 local id, key = job.id, P .. 'job:' .. job.id
 unqueue(job)
+local turns = P .. 'turns:' .. backend
+if tonumber(job.turn or 0) > tonumber(redis.call('HGET', turns, job.priority) or 0) then
+  redis.call('HSET', turns, job.priority, job.turn)
+end
 local attempt, crashes = tonumber(job.attempt), tonumber(job.crashes)
 if job.reason ~= 'drain' and job.reason ~= 'throttled' then
   attempt = attempt + 1

@@ -11,7 +11,7 @@ if rank then
 end
 -- It runs or is parked: where would it stand now? Nobody sees it there, since a script is one step.
 redis.call('ZREM', ready, name)
-redis.call('ZADD', ready, us(-tonumber(job.priority)), name)
+redis.call('ZADD', ready, order(job), name)
 rank = redis.call('ZRANK', ready, name)
 redis.call('ZREM', ready, name)
 return rank

@@ -2,7 +2,8 @@
 --
 --   job:<id>            hash: `body` is the JSON record; the other fields change without it and overrule it.
 --                       Of a deleted job only `deleted` and `nonce` are left.
---   ready:<backend>     claimable jobs, in the order of claiming: score -priority, member <seq>:<id>
+--   ready:<backend>     claimable jobs, in the order of claiming: score by priority and turn, member <seq>:<id>
+--   turns:<backend>     hash: the latest turn that was claimed, by priority, and the last that each owner was given
 --   waiting:<backend>   the same members by the moment they became claimable
 --   leased:<backend>    started jobs by the end of their lease, same members; moved to ready by the next claim
 --   overdue             open jobs by the moment the sweep must end them
@@ -34,7 +35,7 @@ end
 
 local HOT = {
   'id', 'birth', 'nonce', 'deleted', 'schema', 'version', 'status', 'attempt', 'crashes', 'cancel', 'priority',
-  'backend', 'owner', 'seq', 'submitted', 'started', 'worker', 'token', 'since', 'until', 'reason', 'run_limit', 'deadline'
+  'backend', 'owner', 'seq', 'turn', 'submitted', 'started', 'worker', 'token', 'since', 'until', 'reason', 'run_limit', 'deadline'
 }
 
 local function read(id)
@@ -124,9 +125,27 @@ local function unqueue(job)
   redis.call('ZREM', P .. 'leased:' .. job.backend, name)
 end
 
+local function order(job)
+  -- Priority before turn: a score is exact up to 2^53. What an older version put there has no turn and goes first.
+  local priority = math.max(-4096, math.min(4096, tonumber(job.priority)))
+  return us(tonumber(job.turn or 0) - priority * 1099511627776)
+end
+
+local function give_turn(job, waiting)
+  -- `waiting` is how many jobs of its owner are queued at its backend.
+  local turns, own = P .. 'turns:' .. job.backend, job.priority .. (job.owner and ':' .. job.owner or '-')
+  local told = redis.call('HMGET', turns, job.priority, own)
+  local before = tonumber(told[1] or 0)
+  if waiting > 0 then
+    before = math.max(before, tonumber(told[2] or 0))
+  end
+  job.turn = us(before + 1)
+  redis.call('HSET', turns, own, job.turn)
+end
+
 local function make_ready(job, since)
   local name = member(job)
-  redis.call('ZADD', P .. 'ready:' .. job.backend, us(-tonumber(job.priority)), name)
+  redis.call('ZADD', P .. 'ready:' .. job.backend, order(job), name)
   redis.call('ZADD', P .. 'waiting:' .. job.backend, us(since), name)
 end
 
@@ -215,9 +234,9 @@ local function promote(backend, now)
     local name = expired[i]
     redis.call('ZREM', leased, name)
     local id = id_of(name)
-    local priority = redis.call('HGET', P .. 'job:' .. id, 'priority')
-    if priority then
-      redis.call('ZADD', P .. 'ready:' .. backend, us(-tonumber(priority)), name)
+    local known = redis.call('HMGET', P .. 'job:' .. id, 'priority', 'turn')
+    if known[1] then
+      redis.call('ZADD', P .. 'ready:' .. backend, order({priority = known[1], turn = known[2] or nil}), name)
       redis.call('ZADD', P .. 'waiting:' .. backend, expired[i + 1], name)
     end
   end

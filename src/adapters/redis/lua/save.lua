@@ -26,7 +26,7 @@ if job.token and job.token == stored.token and tonumber(stored['until']) > tonum
   job['until'] = stored['until']
   redis.call('HSET', key, 'until', job['until'])
 end
-job.id, job.seq, job.submitted = id, stored.seq, stored.submitted
+job.id, job.seq, job.turn, job.submitted = id, stored.seq, stored.turn, stored.submitted
 place(job, ARGV[5], now)
 age(job)
 if job.status ~= stored.status then
