@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Annotated, NoReturn
 import typer
 
 from entrypoints.keys_cli import keys_app
-from imaging_core.errors import ImagingError
 
 if TYPE_CHECKING:
     import asyncio
@@ -190,6 +189,7 @@ def _run(command: "Command", *, embedded: bool = False, **overrides: bool | None
 
     from entrypoints.logs import configure_logging  # noqa: PLC0415
     from entrypoints.settings import SettingsError, load_settings  # noqa: PLC0415
+    from imaging_core.errors import ImagingError  # noqa: PLC0415
 
     try:
         settings = load_settings(None, **overrides)
