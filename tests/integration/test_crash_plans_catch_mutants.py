@@ -190,7 +190,9 @@ def _without_a_look(
 async def test_a_record_that_is_written_before_its_pictures_is_caught(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def record_first(folder: Folder, job_id: str, call: int, generated: Generated, first_image: int) -> StoredCall:
+    def record_first(
+        folder: Folder, job_id: str, call: int, generated: Generated, first_image: int, **_: object
+    ) -> StoredCall:
         # What the record will say is learnt on the side; then it is published while its pictures are still to come.
         with folder.enter("aside", create=True) as aside:
             stored = store_call(aside, job_id, call, generated, first_image)
