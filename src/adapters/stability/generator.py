@@ -133,6 +133,8 @@ class StabilityGenerator:
         if self._client is None:
             raise RuntimeError("StabilityGenerator must be opened with 'async with' before it is used")
         request = self._client.build_request(method, path, **content)
+        # As one piece: httpx sends a form's parts one by one, each a turn of the loop and a packet.
+        await request.aread()
         with foreign_errors_as_ours(self._where, paid=paid):
             # A read time-out alone would let a byte now and then go on for days.
             async with asyncio.timeout(timeout_s):
