@@ -38,6 +38,15 @@ def test_from_prompt_to_picture(client: ImagingClient) -> None:
     assert (picture.media_type, picture.extension, len(picture.data)) == ("image/png", "png", done.images[0].size)
 
 
+def test_a_picture_comes_small_too(client: ImagingClient) -> None:
+    job = client.wait(client.submit("a lighthouse").image_id)
+
+    small = client.thumbnail(job.image_id, size=64)
+
+    assert small.media_type == "image/webp"
+    assert small.data != client.image(job.image_id).data
+
+
 def test_the_local_backend_has_a_route_of_its_own(client: ImagingClient) -> None:
     accepted = client.submit("a lighthouse", backend="local", sampler="Euler a", steps=5, styles=("ink",), vae=None)
     assert accepted.backend == "local"

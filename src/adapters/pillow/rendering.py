@@ -23,7 +23,7 @@ MAX_PIXELS = 64 << 20
 #: From this many px on, pictures are decoded one at a time.
 _LARGE = 8 << 20
 #: Qualities of thumbnails, and of conversions that name none.
-_SMALL_QUALITY, _QUALITY = 80, 90
+_SMALL_QUALITY, _QUALITY = 82, 90
 #: What WebP invests in smaller files, 0..6: thumbnails are made while somebody waits.
 _SMALL_METHOD, _METHOD = 0, 4
 #: PNG: little is gained above this, and much time is lost.

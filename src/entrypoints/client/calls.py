@@ -86,6 +86,12 @@ def image(image_id: str, index: int) -> Call[Picture]:
     return Call(method="GET", path=f"/image/{_id(image_id)}", params=params, read=reading.picture)
 
 
+def thumbnail(image_id: str, index: int, size: int) -> Call[Picture]:
+    """A small copy of it."""
+    params = (("index", str(index)), ("size", str(size)))
+    return Call(method="GET", path=f"/image/{_id(image_id)}/thumbnail", params=params, read=reading.picture)
+
+
 def preview(image_id: str) -> Call[Picture]:
     """A started job's newest preview."""
     return Call(method="GET", path=f"/image/{_id(image_id)}/preview", read=reading.picture)

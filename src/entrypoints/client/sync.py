@@ -112,6 +112,10 @@ class ImagingClient:
         """A finished job's picture; ApiError with status 409 and the reason when there is none."""
         return self._send(calls.image(image_id, index))
 
+    def thumbnail(self, image_id: str, index: int = 0, *, size: int = 256) -> Picture:
+        """A small copy of it, its longer side at most `size` px (64 to 1024); ApiError as for `image`."""
+        return self._send(calls.thumbnail(image_id, index, size))
+
     def preview(self, image_id: str) -> Picture | None:
         """The newest live preview, None while there is none."""
         try:

@@ -1,11 +1,9 @@
-"""What the pages read from the service, each thing kept for as long as it stays true; imports Streamlit, Pillow and the client."""
+"""What the pages read from the service, each thing kept for as long as it stays true; imports Streamlit and the client."""
 
-import io
 import os
 from collections.abc import Collection
 
 import streamlit as st
-from PIL import Image, UnidentifiedImageError
 
 from entrypoints.client import DEFAULT_URL, Backends, ImagingClient, JobInfo, JobsPage, Picture
 from imaging_core.jobs import JobStatus
@@ -15,9 +13,6 @@ OPEN = (JobStatus.QUEUED, JobStatus.STARTED)
 
 #: Longest wait for an answer, in s: a page that hangs longer looks broken.
 PATIENCE_S = 12.0
-
-#: Largest picture that is decoded for a thumbnail, in px.
-_MAX_PIXELS = 8192 * 8192
 
 
 def address() -> str:
@@ -55,31 +50,14 @@ def picture(image_id: str, index: int) -> Picture:
     return _picture(address(), image_id, index)
 
 
-@st.cache_data(max_size="128MB", show_spinner=False)
+@st.cache_data(max_size="64MB", show_spinner=False)
 def _thumbnail(url: str, image_id: str, index: int, side: int) -> bytes:
-    # Not through the cache of whole pictures: a page of thumbnails would empty it.
-    return shrunk(_client(url).image(image_id, index).data, side)
+    return _client(url).thumbnail(image_id, index, size=side).data
 
 
 def thumbnail(image_id: str, index: int, side: int = 512) -> bytes:
-    """A picture for a grid, its longer side at most `side` px."""
+    """A picture for a grid, its longer side at most `side` px (1024 at most)."""
     return _thumbnail(address(), image_id, index, side)
-
-
-def shrunk(data: bytes, side: int) -> bytes:
-    """A small copy of a picture; the picture itself when it is small already or cannot be read."""
-    try:
-        with Image.open(io.BytesIO(data)) as whole:
-            if (max(whole.size) <= side and len(data) < 200_000) or whole.width * whole.height > _MAX_PIXELS:
-                return data
-            whole.draft("RGB", (side, side))
-            small = whole.convert("RGB")
-    except (UnidentifiedImageError, OSError, ValueError):
-        return data
-    small.thumbnail((side, side), Image.Resampling.LANCZOS)
-    out = io.BytesIO()
-    small.save(out, "WEBP", quality=86, method=3)
-    return out.getvalue()
 
 
 def open_jobs(limit: int = 50) -> JobsPage:

@@ -11,7 +11,7 @@ from entrypoints.gui.words import ago, credit_sum, duration, plain, shortened
 from imaging_core.jobs import JobStatus
 
 #: Longer side of a picture that is shown large, in px.
-LARGE = 1280
+LARGE = 1024
 
 
 def facts(job: JobInfo, title: str) -> str:
