@@ -14,6 +14,7 @@ from typing import Any, TypeVar
 import httpx
 import uvloop
 
+from adapters.pillow.intake import PillowIntake
 from adapters.pillow.rendering import PillowRenderer
 from contracts.samples import png
 from entrypoints.api import ApiConfig, create_app
@@ -25,7 +26,7 @@ from imaging_core.errors import CallFailed, CallRejected, Charged, FailureCode, 
 from imaging_core.events import Preview
 from imaging_core.images import Generated, GeneratedImage
 from imaging_core.parameters import Parameter, ParameterKind
-from imaging_core.ports import CallProgress, GenerationCall, Report
+from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator, Report
 from imaging_core.provenance import Marker
 from imaging_core.service import ImagingService
 
@@ -119,8 +120,10 @@ class ObedientGenerator:
 class RunningApi:
     """A served API, and the service behind it."""
 
-    def __init__(self, *, limits: ConnectionLimits | None = None, **config: Any) -> None:
-        self._config = ApiConfig(renderer=PillowRenderer(), **config)
+    def __init__(self, *more: ImageGenerator, limits: ConnectionLimits | None = None, **config: Any) -> None:
+        """`more` are further backends beside the two that do as the prompt says."""
+        self._more = more
+        self._config = ApiConfig(**{"renderer": PillowRenderer(), "intake": PillowIntake(), **config})
         self._limits = limits
         self._ready = threading.Event()
         self._socket = socket.socket()
@@ -137,7 +140,9 @@ class RunningApi:
         self._stop = asyncio.Event()
         self.cloud, self.webui = ObedientGenerator(_CLOUD), ObedientGenerator(_WEBUI)
         mark = Marker(version="9.9.9")
-        async with open_imaging(self.cloud, self.webui, slots={"stability": 4}, grace_s=0.1, mark=mark) as self.service:
+        async with open_imaging(
+            self.cloud, self.webui, *self._more, slots={"stability": 4}, grace_s=0.1, mark=mark
+        ) as self.service:
             self.service.unconfigured = {"spare": "Set IMAGING_SPARE_URL to use the spare backend."}
             app = create_app(self.service, config=self._config)
             await serve(app, self._socket, self._stop, ready=self._ready.set, limits=self._limits)

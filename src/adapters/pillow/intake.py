@@ -1,9 +1,10 @@
 """Takes pictures from people nobody vouches for: judged by their header, decoded under limits, written anew; imports Pillow and the core.
 
-What leaves here was encoded here: no metadata, no second frame and nothing behind the last pixel comes along. Everything
-blocks and takes CPU time, so call it in a thread.
+What leaves here was encoded here: no metadata, no second frame and nothing behind the last pixel comes along. The
+functions block and take CPU time; `PillowIntake` calls them in threads.
 """
 
+import asyncio
 import io
 from enum import StrEnum
 
@@ -191,3 +192,27 @@ def _written(image: Image.Image, kind: str) -> CleanPicture:
     return CleanPicture(
         data=buffer.getvalue(), media_type=f"image/{kind.lower()}", width=bare.size[0], height=bare.size[1]
     )
+
+
+class PillowIntake:
+    """Cleans pictures in threads, few at a time: each may take some hundred MB while it is decoded."""
+
+    def __init__(self, limits: IntakeLimits | None = None, *, at_once: int = 2) -> None:
+        self.limits = limits or IntakeLimits()
+        self._turn = asyncio.Semaphore(at_once)
+
+    async def picture(self, data: bytes) -> CleanPicture:
+        """The picture upright, opaque and without metadata. Raises PictureRefused."""
+        async with self._turn:
+            return await asyncio.to_thread(clean_picture, data, self.limits)
+
+    async def mask(self, data: bytes, *, transparent_repaints: bool, size: tuple[int, int] | None) -> CleanPicture:
+        """The mask, white where it is painted anew; see `clean_mask`. Raises PictureRefused."""
+        mode = MaskMode.TRANSPARENT if transparent_repaints else MaskMode.WHITE
+        async with self._turn:
+            return await asyncio.to_thread(clean_mask, data, self.limits, mode=mode, size=size)
+
+    async def mask_in(self, data: bytes) -> CleanPicture | None:
+        """The mask that a picture's own transparent part stands for, None when it is opaque. Raises PictureRefused."""
+        async with self._turn:
+            return await asyncio.to_thread(mask_in, data, self.limits)

@@ -11,6 +11,7 @@ from entrypoints.api.config import ApiConfig
 from entrypoints.api.cross_origin import cross_origin
 from entrypoints.api.docs_page import DocsDoor
 from entrypoints.api.edge import Edge
+from entrypoints.api.edits import EditsDoor
 from entrypoints.api.event_feed import EventFeed
 from entrypoints.api.events import EventsDoor
 from entrypoints.api.gatekeeper import Gatekeeper
@@ -23,6 +24,7 @@ from entrypoints.api.pictures import PicturesDoor
 from entrypoints.api.png_info import PngInfoDoor
 from entrypoints.api.problems import tell_problems
 from entrypoints.api.submit import SubmitDoor
+from entrypoints.api.uploads import Uploads
 from entrypoints.api.waiting import Waiting
 from entrypoints.api.webhooks import WebhooksDoor
 from imaging_core.service import ImagingService
@@ -61,6 +63,7 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     PicturesDoor(service, config).add_to(app)
     PngInfoDoor(config).add_to(app)
     SubmitDoor(service, config, accepting).add_to(app)
+    EditsDoor(service, config, accepting, Uploads(service, config)).add_to(app)
     BatchDoor(service, config).add_to(app)
     WebhooksDoor(service).add_to(app)
     BackendsDoor(service, config).add_to(app)

@@ -4,6 +4,7 @@ The limits hold while reading, whatever the headers claim, and live in the app b
 """
 
 import asyncio
+from collections.abc import Callable
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -50,8 +51,13 @@ def _unsupported(detail: str) -> Problem:
     return Problem("unsupported-media-type", 415, detail, headers={"accept-post": "application/json"})
 
 
-async def read_body(request: Request, *, limit: int, deadline_s: float) -> bytes:
-    """The whole body, of at most `limit` bytes. Raises Problem (408, 413), and ClientDisconnect."""
+async def read_body(
+    request: Request, *, limit: int, deadline_s: float, arrived: Callable[[int], None] | None = None
+) -> bytes:
+    """The whole body, of at most `limit` bytes. Raises Problem (408, 413), and ClientDisconnect.
+
+    `arrived` is told of the bytes as they come, and may refuse them.
+    """
     declared = request.headers.get("content-length", "")
     too_long = declared.isdecimal() and (len(declared) > 15 or int(declared) > limit)
     if too_long and "expect" in request.headers:
@@ -65,7 +71,10 @@ async def read_body(request: Request, *, limit: int, deadline_s: float) -> bytes
                 message = await request.receive()
                 if message["type"] == "http.disconnect":
                     raise ClientDisconnect
-                body += message.get("body", b"")
+                piece = message.get("body", b"")
+                if arrived is not None:
+                    arrived(len(piece))
+                body += piece
                 too_long, more = len(body) > limit, message.get("more_body", False)
                 if not more and not too_long:
                     return bytes(body)

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 
 from entrypoints.api.access import Access
+from entrypoints.api.intake import Intake
 from entrypoints.api.rendering import Renderer
 
 #: A part the service stands on: returns when it answers, raises when it does not.
@@ -17,6 +18,8 @@ class ApiConfig:
 
     #: Makes thumbnails and converted pictures.
     renderer: Renderer
+    #: Judges and cleans pictures that are sent.
+    intake: Intake
     #: How much of them is kept, in bytes.
     picture_cache_bytes: int = 64 << 20
     #: Largest picture that may be sent, in bytes, and the longest time it may take to come in, in s.

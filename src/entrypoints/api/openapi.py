@@ -8,6 +8,7 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from entrypoints.api.edit_submissions import EditSubmission, UpscaleSubmission
 from entrypoints.api.key_docs import describe_keys
 from entrypoints.api.key_shapes import KeyRequest
 from entrypoints.api.problems import TITLES
@@ -85,7 +86,15 @@ def _shapes(root: type[Shape]) -> Iterator[type[Shape]]:
 def _spec(app: FastAPI) -> Spec:
     spec = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
     # Anew for all of them: FastAPI drops every null, and an example without its nulls does not fit its own schema.
-    models: list[type[BaseModel]] = [StabilitySubmission, LocalSubmission, KeyRequest, Problem, *_shapes(Shape)]
+    models: list[type[BaseModel]] = [
+        StabilitySubmission,
+        LocalSubmission,
+        EditSubmission,
+        UpscaleSubmission,
+        KeyRequest,
+        Problem,
+        *_shapes(Shape),
+    ]
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(definitions["$defs"])

@@ -21,7 +21,8 @@ _FURTHER: dict[str, Any] = {
 }
 
 
-def _schema(example: Mapping[str, object]) -> ConfigDict:
+def submission_schema(example: Mapping[str, object]) -> ConfigDict:
+    """The configuration of a body's model, with an example for OpenAPI."""
     extra: dict[str, Any] = {"additionalProperties": _FURTHER, "examples": [dict(example)]}
     return ConfigDict(strict=True, frozen=True, extra="forbid", json_schema_extra=extra)
 
@@ -54,7 +55,7 @@ class Submission(BaseModel):
 class StabilitySubmission(Submission):
     """Body of POST /images."""
 
-    model_config = _schema(
+    model_config = submission_schema(
         {"prompt": "a lighthouse at dusk", "model": "core", "aspect_ratio": "16:9", "output_format": "png", "seed": 0}
     )
     random_seeds = frozenset({-1, 0})
@@ -70,7 +71,7 @@ class StabilitySubmission(Submission):
 class LocalSubmission(Submission):
     """Body of POST /local/images."""
 
-    model_config = _schema(
+    model_config = submission_schema(
         {
             "prompt": "a lighthouse at dusk",
             "negative_prompt": "people",

@@ -18,6 +18,7 @@ from entrypoints.api.submitted_fields import SubmittedFields
 from imaging_core.errors import BackendNotConfigured, InvalidRequest, UnknownBackend
 from imaging_core.images import ImageRequest
 from imaging_core.jobs import Job
+from imaging_core.parameters import ParameterKind
 from imaging_core.service import ImagingService
 
 
@@ -85,7 +86,8 @@ async def request_of(service: ImagingService, fields: SubmittedFields, backend: 
     """The request that a body stands for. Raises InvalidRequest, and what asking the backend raises."""
     # Only a field that no model knows needs a look at what the backend lists.
     settings = (await service.capabilities(backend)).parameters if fields.further else ()
-    return fields.request(parameter.name for parameter in settings)
+    # Pictures have a way of their own.
+    return fields.request(parameter.name for parameter in settings if parameter.kind is not ParameterKind.IMAGE)
 
 
 @contextmanager
