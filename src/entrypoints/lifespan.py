@@ -67,6 +67,7 @@ async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator
         await _dispatching(dispatcher, stack)
         _tidying(container, settings, stack)
         _delivering(container, stack)
+        _settling(container, stack)
         yield OpenedHere(service=service, keyring=keyring, meter=ports.meter(), dispatcher=dispatcher)
 
 
@@ -88,6 +89,7 @@ async def distributed_api(settings: Settings) -> AsyncIterator[Opened]:
         sweeping = asyncio.create_task(container.sweeper().run(every_s=settings.sweep_s))
         stack.push_async_callback(_cancel, sweeping)
         _delivering(container, stack)
+        _settling(container, stack)
         yield Opened(service=service, keyring=keyring, meter=ports.meter())
 
 
@@ -155,6 +157,10 @@ def _tidying(container: ServiceContainer, settings: Settings, stack: AsyncExitSt
     # Nobody waits for a job to be deleted, so this need not be as quick as the sweep.
     running = asyncio.create_task(container.janitor().run(every_s=30 * settings.sweep_s))
     stack.push_async_callback(_cancel, running)
+
+
+def _settling(container: ServiceContainer, stack: AsyncExitStack) -> None:
+    stack.push_async_callback(_cancel, asyncio.create_task(container.settling().run()))
 
 
 def _delivering(container: ServiceContainer, stack: AsyncExitStack) -> None:

@@ -38,6 +38,7 @@ from imaging_core.ports import (
     QueueLimits,
     QueueState,
 )
+from imaging_core.spending import JobAdder
 from imaging_core.submitting import Rings, check_webhook, with_seed
 from imaging_core.webhook_desk import WebhookDesk
 from imaging_core.webhooks import Webhook
@@ -91,10 +92,12 @@ class ImagingService:
         unconfigured: Mapping[str, str] | None = None,
         admit: Callable[[], Awaitable[None]] | None = None,
         webhooks: WebhookDesk | None = None,
+        adding: JobAdder | None = None,
     ) -> None:
         """`unconfigured` names backends that could be there, each with a sentence that says which setting is missing.
 
         `admit` is asked before each new job and raises what speaks against taking one. Without `webhooks` no job may have one.
+        `adding` stores new jobs in `jobs` and may refuse some.
         """
         self.jobs = jobs
         self.events = events
@@ -104,6 +107,7 @@ class ImagingService:
         self._limits = limits or RunLimits()
         self.queue_limits = queue_limits
         self._admit = admit
+        self._adding = adding or jobs
         self.webhooks = webhooks
         self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
         self._rings = Rings(queue)
@@ -167,7 +171,7 @@ class ImagingService:
         share = terms.share(limits or self.queue_limits)
 
         async def add(job: Job) -> Job:
-            return await self.jobs.add(job, events=[event], idempotency=promise, limits=share)
+            return await self._adding.add(job, events=[event], idempotency=promise, limits=share)
 
         stored = await add_with(self.store, job, inputs, add)
         self._ring_for([job], [stored])
@@ -212,7 +216,7 @@ class ImagingService:
             terms.job(r, backend, now=now, limits=self._limits) for r, backend in zip(requests, backends, strict=True)
         ]
         events = [event_of(job, EventKind.QUEUED, at=now) for job in jobs]
-        stored = await self.jobs.add_all(jobs, events=events, idempotency=promise, limits=share)
+        stored = await self._adding.add_all(jobs, events=events, idempotency=promise, limits=share)
         self._ring_for(jobs, stored)
         return stored
 

@@ -3,6 +3,7 @@
 import logging
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from datetime import UTC, datetime
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -34,6 +35,7 @@ from imaging_core.errors import (
     UnknownCursor,
     UnreadableJob,
 )
+from imaging_core.spending import CreditLimitReached
 
 log = logging.getLogger("imaging.api")
 
@@ -90,6 +92,7 @@ TABLE: Mapping[type[ImagingError], tuple[str, int]] = {
     UnknownCursor: ("unknown-cursor", 410),
     UnreadableJob: ("unreadable-job", 503),
     StorageFull: ("storage-full", 503),
+    CreditLimitReached: ("credit-limit", 429),
     Unavailable: ("unavailable", 503),
     GenerationError: ("unavailable", 503),
     ImagingError: ("internal", 500),
@@ -148,6 +151,11 @@ def problem_of(error: ImagingError) -> Problem:
         case QueueFull():
             status = 429 if error.mine else status
             headers["retry-after"] = str(error.retry_after_s)
+        case CreditLimitReached():
+            extra["limit"] = error.limit
+            extra["resets_at"] = error.resets_at.isoformat().replace("+00:00", "Z")
+            left_s = math.ceil((error.resets_at - datetime.now(UTC)).total_seconds())
+            headers["retry-after"] = str(max(1, left_s))
         case Unavailable():
             headers["retry-after"] = str(error.retry_after_s)
         case GenerationError():

@@ -1,7 +1,7 @@
 """What both modes share: pictures, backends, and the core over the ports of either; imports adapters and dependency_injector."""
 
 import importlib.metadata
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -9,6 +9,7 @@ from dependency_injector import containers, providers
 
 from adapters.directory import DirectoryImageStore
 from entrypoints.settings import Settings, SettingsError
+from imaging_core.capabilities import Capabilities
 from imaging_core.deliverer import Deliverer
 from imaging_core.deliveries import Delivery
 from imaging_core.dispatcher import Dispatcher
@@ -16,12 +17,13 @@ from imaging_core.janitor import Janitor
 from imaging_core.jobs import Job
 from imaging_core.keyring import Keyring
 from imaging_core.outbox import WebhookSender
-from imaging_core.ports import ImageGenerator
+from imaging_core.ports import Generators, ImageGenerator
 from imaging_core.provenance import Marker
 from imaging_core.quota import StorageQuota
 from imaging_core.runner import JobRunner
 from imaging_core.runner_parts import Mark, RunnerParts
 from imaging_core.service import ImagingService
+from imaging_core.spending import Budget, Settling, listed_price
 from imaging_core.sweep import Sweeper
 from imaging_core.webhook_desk import WebhookDesk
 
@@ -82,6 +84,13 @@ def _mark(settings: Settings) -> Mark | None:
     return Marker(version=importlib.metadata.version("imaging-service")) if settings.embed_metadata else None
 
 
+def _prices(generators: Generators) -> Callable[[Job], Awaitable[float]]:
+    async def capabilities(backend: str) -> Capabilities:
+        return await generators[backend].capabilities()
+
+    return listed_price(capabilities)
+
+
 def _given_keys(settings: Settings) -> tuple[str, ...]:
     return tuple(key.get_secret_value() for key in settings.api_keys)
 
@@ -116,6 +125,16 @@ class ServiceContainer(containers.DeclarativeContainer):
     quota = providers.Singleton(StorageQuota, store, settings.provided.max_storage)
     webhook_sender = providers.Singleton(_webhook_sender, settings)
     webhooks = providers.Singleton(WebhookDesk, ports.outbox, webhook_sender)
+    settling = providers.Singleton(Settling, ports.jobs, ports.spending)
+    budget = providers.Singleton(
+        Budget,
+        ports.jobs,
+        ports.spending,
+        settling,
+        limits_of=keyring.provided.limits_of,
+        price_of=providers.Callable(_prices, generators),
+        credits_per_day=settings.provided.credits_per_day,
+    )
     service = providers.Singleton(
         ImagingService,
         jobs=ports.jobs,
@@ -129,6 +148,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         unconfigured=settings.provided.unconfigured,
         admit=quota.provided.check,
         webhooks=webhooks,
+        adding=budget,
     )
     deliverer = providers.Singleton(
         Deliverer,

@@ -1,0 +1,250 @@
+"""Keeps keys and the whole service within their credits of a day; imports stdlib, attrs and this package.
+
+Credits are set aside when a job is added, by list price, and settled from the job's own record once it has ended. Whatever
+crashes in between, the record tells: a job that was never stored gives back all, one that ended what it did not use.
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import attrs
+
+from imaging_core.batches import accepted_before
+from imaging_core.capabilities import Capabilities
+from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable, UnreadableJob
+from imaging_core.events import JobEvent
+from imaging_core.images import plan_calls
+from imaging_core.jobs import Job
+from imaging_core.key_ports import Reservation, SpendBook
+from imaging_core.keys import KeyLimits
+from imaging_core.ports import Idempotency, QueueLimits
+from imaging_core.repository import JobRepository
+
+log = logging.getLogger("imaging.spending")
+
+#: Age at which a reservation without a job is one whose submit died, in s; far longer than any submit takes.
+LOST_AFTER_S = 60.0
+#: Time between two looks at what has ended, in s.
+SETTLE_EVERY_S = 15.0
+#: Least time between two looks because somebody was refused, in s.
+_HURRY_S = 1.0
+#: Most reservations that are looked at together: more jobs than a queue holds.
+_MOST_OPEN = 20_000
+
+
+class CreditLimitReached(ImagingError):
+    """The job could cost more than is left of the day."""
+
+    def __init__(self, *, limit: str, credits_per_day: float, spent: float, price: float, resets_at: datetime) -> None:
+        """`limit` is `key` or `service`."""
+        self.limit = limit
+        self.resets_at = resets_at
+        whose = "This key" if limit == "key" else "This service"
+        super().__init__(
+            f"{whose} may use {credits_per_day:g} credits a day. {spent:g} are used or set aside, and this would take up to "
+            f"{price:g}. It begins anew at {resets_at:%Y-%m-%d %H:%M} UTC."
+        )
+
+
+class JobAdder(Protocol):
+    """The part of a job repository that takes new jobs."""
+
+    async def add(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> Job:
+        """Store a new job."""
+        ...
+
+    async def add_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> tuple[Job, ...]:
+        """Store new jobs, all or none."""
+        ...
+
+
+class Settling:
+    """Puts true costs in the place of what was set aside, from the jobs' own records."""
+
+    def __init__(self, jobs: JobRepository, book: SpendBook) -> None:
+        self._jobs = jobs
+        self._book = book
+        self._looked_at: float | None = None
+        self._looking = asyncio.Lock()
+
+    async def settle(self) -> None:
+        """Look at everything that is set aside. Raises Unavailable."""
+        async with self._looking:
+            missing = []
+            for one in await self._book.open(older_s=0.0, limit=_MOST_OPEN):
+                cost = await self._cost(one)
+                if cost is None:
+                    missing.append(one.job_id)
+                elif cost >= 0:
+                    await self._book.settle(one.job_id, credits=cost)
+            # A job that is not there may be about to be stored, unless it has been about to for long.
+            old = await self._book.open(older_s=LOST_AFTER_S, limit=_MOST_OPEN) if missing else ()
+            for lost in {one.job_id for one in old}.intersection(missing):
+                await self._book.settle(lost, credits=0.0)
+            self._looked_at = asyncio.get_running_loop().time()
+
+    async def hurry(self) -> None:
+        """Settle now, unless that was done a moment ago."""
+        now = asyncio.get_running_loop().time()
+        if self._looked_at is None or now - self._looked_at >= _HURRY_S:
+            await self.settle()
+
+    async def run(self, *, every_s: float = SETTLE_EVERY_S) -> None:
+        """Settle now and then, until cancelled."""
+        while True:
+            try:
+                await self.settle()
+            except Unavailable as error:
+                log.warning("What jobs cost could not be settled; it will be: %s", error)
+            await asyncio.sleep(every_s)
+
+    async def _cost(self, reserved: Reservation) -> float | None:
+        """What a job cost; below 0 while it is open, None when there is no such job."""
+        try:
+            job = await self._jobs.get(reserved.job_id)
+        except JobNotFound:
+            return None
+        except (JobDeleted, UnreadableJob):
+            # Nobody can tell any more; what was set aside is the best guess, and never too little.
+            return reserved.credits
+        return cost_of(job, reserved.credits) if job.status.terminal else -1.0
+
+
+def cost_of(job: Job, listed: float) -> float:
+    """What an ended job cost, in credits: what its calls told, and for one whose answer was lost its list price."""
+    per_call = listed / max(1, len(plan_calls(job.request)))
+    return sum((call.credits if call.credits is not None else per_call) for call in job.calls if call.may_have_cost)
+
+
+class Budget:
+    """Takes new jobs into a repository as far as credits and the caller's own share go."""
+
+    def __init__(
+        self,
+        jobs: JobRepository,
+        book: SpendBook,
+        settling: Settling,
+        *,
+        limits_of: Callable[[str | None], Awaitable[KeyLimits]],
+        price_of: Callable[[Job], Awaitable[float]],
+        credits_per_day: float | None = None,
+    ) -> None:
+        """`limits_of` gives a key's limits by its id, `price_of` a job's list price; `credits_per_day` is for all together."""
+        self._jobs = jobs
+        self._book = book
+        self._settling = settling
+        self._limits_of, self._price_of = limits_of, price_of
+        self._credits_per_day = credits_per_day
+
+    async def add(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> Job:
+        """Set credits aside, then store the job. Raises CreditLimitReached and what the repository raises."""
+        kept = await self.add_all([job], events=events, idempotency=idempotency, limits=limits)
+        return kept[0]
+
+    async def add_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> tuple[Job, ...]:
+        """The same for several, all or none."""
+        own = await self._limits_of(jobs[0].owner) if jobs else KeyLimits()
+        limits = _narrowed(limits, own)
+        reserved: list[str] = []
+        try:
+            for job in jobs:
+                # One after the other: each must see what the one before has taken.
+                reserved += [job.id] if await self._reserve(job, own) else []
+        except CreditLimitReached as refusal:
+            await self._give_back(reserved)
+            return await accepted_before(self._jobs, idempotency, refusal)
+        try:
+            if len(jobs) == 1:
+                stored: tuple[Job, ...] = (
+                    await self._jobs.add(jobs[0], events=events, idempotency=idempotency, limits=limits),
+                )
+            else:
+                stored = await self._jobs.add_all(jobs, events=events, idempotency=idempotency, limits=limits)
+        except Unavailable:
+            # It may be stored: whoever settles will see.
+            raise
+        except ImagingError:
+            await self._give_back(reserved)
+            raise
+        kept = {job.id for job in stored}
+        await self._give_back([job_id for job_id in reserved if job_id not in kept])
+        return stored
+
+    async def _reserve(self, job: Job, own: KeyLimits) -> bool:
+        """Whether anything had to be set aside."""
+        price = await self._price_of(job)
+        if price <= 0:
+            return False
+        day = job.created_at.astimezone(UTC).date()
+        wanted = Reservation(job_id=job.id, owner=job.owner, day=day, credits=price)
+
+        async def refused() -> str | None:
+            return await self._book.reserve(wanted, owner_limit=own.credits_per_day, total_limit=self._credits_per_day)
+
+        who = await refused()
+        if who is not None:
+            # What has ended since the last look may have left enough.
+            await self._settling.hurry()
+            who = await refused()
+        if who is None:
+            return True
+        mine = who == "owner"
+        limit = own.credits_per_day if mine else self._credits_per_day
+        raise CreditLimitReached(
+            limit="key" if mine else "service",
+            credits_per_day=limit or 0.0,
+            spent=await self._book.spent(day, owner=job.owner if mine else None),
+            price=price,
+            resets_at=datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1),
+        )
+
+    async def _give_back(self, job_ids: Sequence[str]) -> None:
+        for job_id in job_ids:
+            await self._book.settle(job_id, credits=0.0)
+
+
+def _narrowed(limits: QueueLimits | None, own: KeyLimits) -> QueueLimits | None:
+    """The limits with the key's own share of the queue, which counts instead of the general one."""
+    if own.max_queued is None:
+        return limits
+    return attrs.evolve(limits or QueueLimits(), max_queued_per_owner=own.max_queued)
+
+
+def listed_price(capabilities: Callable[[str], Awaitable[Capabilities]]) -> Callable[[Job], Awaitable[float]]:
+    """What a job costs at most if nothing goes wrong, by its backend's list, in credits."""
+
+    async def price_of(job: Job) -> float:
+        return (await capabilities(job.backend)).price(job.request)
+
+    return price_of
