@@ -88,6 +88,23 @@ class TestCrashes:
         assert any(max(pictures) < sync < record for sync in syncs)
         assert any(record < sync for sync in syncs)
 
+    async def test_the_folders_that_lead_to_a_picture_are_on_the_disk_whoever_made_them(
+        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        place = place_of(folder, job_id)
+        # By a writer that died before it could sync anything.
+        place.mkdir(parents=True)
+        real, synced = os.fsync, list[int]()
+
+        def sync(descriptor: int) -> None:
+            synced.append(os.fstat(descriptor).st_ino)
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", sync)
+        await store.put(job_id, 0, a_result(), first_image=0)
+
+        assert {where.stat().st_ino for where in (folder, place.parent, place)} <= set(synced)
+
     async def test_a_crash_at_any_step_leaves_the_whole_call_or_nothing_and_never_stands_in_the_way(
         self, tmp_path: Path, drafts: str
     ) -> None:

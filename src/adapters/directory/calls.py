@@ -6,9 +6,12 @@ Everything here blocks, and raises OSError.
 import hashlib
 import json
 import re
+from collections.abc import Callable
+from functools import partial
 
 from adapters.directory.draft import Draft
 from adapters.directory.folder import Folder
+from adapters.directory.together import together
 from imaging_core.errors import Unavailable
 from imaging_core.images import Generated, GeneratedImage, ImageRef, StoredCall
 from imaging_core.records import stored_call_from_record, stored_call_to_record
@@ -40,10 +43,19 @@ def read_call(folder: Folder, call: int) -> StoredCall | None:
         ) from error
 
 
-def store_call(folder: Folder, job_id: str, call: int, generated: Generated, first_image: int) -> StoredCall:
+def store_call(
+    folder: Folder,
+    job_id: str,
+    call: int,
+    generated: Generated,
+    first_image: int,
+    *,
+    sync_parents: Callable[[], None] = lambda: None,
+) -> StoredCall:
     """Store a call's pictures, then its record at once; the record that is there when another was first.
 
-    After an OSError nothing is found of the call.
+    `sync_parents` makes the folder's own name durable; it may run beside the writing. After an OSError nothing is found
+    of the call.
     """
     pictures = [(first_image + k, image) for k, image in enumerate(generated.images) if not image.filtered]
     refs = tuple(_ref(job_id, call, index, image) for index, image in pictures)
@@ -52,16 +64,24 @@ def store_call(folder: Folder, job_id: str, call: int, generated: Generated, fir
     )
     # Equal pictures of a call are one file.
     files = {_file_name(ref): (image.data, ref.sha256) for ref, (_, image) in zip(refs, pictures, strict=True)}
+    record = f"{call}.json"
+    contents = {**files, record: (json.dumps(stored_call_to_record(stored)).encode(), None)}
     drafts: dict[str, Draft] = {}
+
+    def write(name: str) -> None:
+        data, sha256 = contents[name]
+        drafts[name] = folder.draft(data, sha256=sha256)
+
     try:
         # All of it is on the disk before any of it gets its name: that there is no room comes out here, without a trace.
-        for name, (data, sha256) in files.items():
-            drafts[name] = folder.draft(data, sha256=sha256)
-        manifest = drafts[f"{call}.json"] = folder.draft(json.dumps(stored_call_to_record(stored)).encode())
+        # None of these syncs needs another to be first, only the names below need them all: journals take them as one.
+        together(*(partial(write, name) for name in contents), sync_parents)
         for name in files:
             drafts[name].replace(name)
+        # The record must not survive a power cut that a picture's name did not: nothing says which of two names of one
+        # folder reaches the disk first, so each has a sync of its own.
         folder.sync()
-        if not manifest.publish(f"{call}.json"):
+        if not drafts[record].publish(record):
             stored = read_call(folder, call) or stored
     finally:
         for draft in drafts.values():

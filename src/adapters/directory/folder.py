@@ -35,14 +35,18 @@ class Folder:
 
     def enter(self, name: str, *, create: bool = False) -> "Folder":
         """The directory of that name; a link or a file in its place is an error."""
-        if create:
-            try:
-                os.mkdir(name, 0o700, dir_fd=self._fd)
-                # The new name must survive a power cut before anything in it is promised.
-                os.fsync(self._fd)
-            except FileExistsError:
-                pass
+        if create and self.make(name):
+            # The new name must survive a power cut before anything in it is promised.
+            self.sync()
         return Folder(os.open(name, _OPEN_FOLDER, dir_fd=self._fd))
+
+    def make(self, name: str) -> bool:
+        """Whether there was no such directory, so that a new one was made, which its maker has to sync."""
+        try:
+            os.mkdir(name, 0o700, dir_fd=self._fd)
+        except FileExistsError:
+            return False
+        return True
 
     def names(self) -> list[str]:
         """Everything in it, sorted."""

@@ -14,7 +14,7 @@ import re
 import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -64,6 +64,8 @@ class DirectoryImageStore:
         #: Until when a check that went well is good, by that clock.
         self._checked_until = -math.inf
         self._checking = threading.Lock()
+        #: Folders right below the root whose names this process has seen to; they are never removed.
+        self._durable: set[str] = set()
 
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
         """Store what a call gave, or give what was stored of it before; see the port's promises 1 and 2."""
@@ -163,11 +165,11 @@ class DirectoryImageStore:
     def _put(self, job_id: str, call: int, generated: Generated, first_image: int) -> StoredCall:
         for _ in range(_WRITE_TRIES):
             # A job deleted at this very moment takes its folder away from under us; then we make it again.
-            with suppress(FileNotFoundError), self._job_folder(job_id, create=True) as folder:
+            with suppress(FileNotFoundError), self._made_folder(job_id) as (folder, sync_parents):
                 known = read_call(folder, call)
                 if known is not None:
                     return known
-                stored = store_call(folder, job_id, call, generated, first_image)
+                stored = store_call(folder, job_id, call, generated, first_image, sync_parents=sync_parents)
                 self._count(sum({ref.key: ref.size for ref in stored.images}.values()))
                 return stored
         raise Unavailable(f"The folder of job {job_id} was removed while its pictures were being stored. Try again.")
@@ -251,6 +253,25 @@ class DirectoryImageStore:
             Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
         with Folder.root(self.root) as root, root.enter(job_id[:2], create=create) as fan_out:
             return fan_out.enter(job_id, create=create)
+
+    @contextmanager
+    def _made_folder(self, job_id: str) -> Iterator[tuple[Folder, Callable[[], None]]]:
+        """A job's folder, made if need be, and what makes its name durable, to be done before anything in it is promised."""
+        Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with Folder.root(self.root) as root:
+            root.make(job_id[:2])
+            with root.enter(job_id[:2]) as fan_out:
+                fan_out.make(job_id)
+
+                def sync() -> None:
+                    # Also when another made them: it may not have come to its own sync yet, or have died before it.
+                    fan_out.sync()
+                    if job_id[:2] not in self._durable:
+                        root.sync()
+                        self._durable.add(job_id[:2])
+
+                with fan_out.enter(job_id) as folder:
+                    yield folder, sync
 
     def _job_ids(self) -> list[str]:
         with suppress(FileNotFoundError), Folder.root(self.root) as root:
