@@ -57,7 +57,7 @@ def is_public(address: Address) -> bool:
 class Allowed:
     """What the operator permits beside public addresses: names, addresses and networks."""
 
-    def __init__(self, entries: Iterable[str] = (), *, setting: str = "IMAGING_WEBHOOK_ALLOW") -> None:
+    def __init__(self, entries: Iterable[str] = ()) -> None:
         """Raises ValueError for an entry that is none of these."""
         self._names: set[str] = set()
         self._networks: list[IPv4Network | IPv6Network] = []
@@ -67,7 +67,7 @@ class Allowed:
             except ValueError:
                 if not _NAME.fullmatch(entry.lower()) or re.fullmatch(r"[0-9./]+", entry):
                     raise ValueError(
-                        f"{setting}: {entry!r} is no host name, address or network. Write for instance "
+                        f"{entry!r} is no host name, address or network. Write for instance "
                         "hooks.internal, 10.1.2.3 or 10.0.0.0/8, separated by commas."
                     ) from None
                 self._names.add(entry.lower())

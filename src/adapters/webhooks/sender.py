@@ -1,6 +1,7 @@
 """Signs a message and posts it to where its caller wants it, if that may be; imports standardwebhooks and imaging_core."""
 
 import asyncio
+import importlib
 import logging
 import re
 import ssl
@@ -48,6 +49,8 @@ class HttpWebhookSender:
 
     async def send(self, message: Message) -> Sent:
         """Send a message once."""
+        # In a thread, and not in the receiver's time: loading it takes a while on a busy machine.
+        await asyncio.to_thread(importlib.import_module, "adapters.webhooks.wire")
         begun = time.monotonic()
         try:
             async with asyncio.timeout(self._timeout_s):
@@ -69,7 +72,7 @@ class HttpWebhookSender:
     async def _post(self, message: Message) -> Sent:
         import httpcore  # noqa: PLC0415  # a start need not wait for it
 
-        from adapters.webhooks.wire import post  # noqa: PLC0415  # the same
+        from adapters.webhooks.wire import post  # noqa: PLC0415  # loaded by now
 
         target = Target(message.url)
         addresses = await addresses_of(target, self._resolve, self._allowed)

@@ -84,11 +84,13 @@ async def post(target: Target, addresses: Sequence[Address], headers: Mapping[st
     url = httpcore.URL(
         scheme="https" if target.secure else "http", host=target.host, port=target.port, target=target.path
     )
+    # Read in a thread, since the list is long; the first time only.
+    trust = await asyncio.to_thread(_trust) if target.secure else None
     timeouts = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
     async with (
         # A connection of its own, so that the address is checked for each message.
         httpcore.AsyncConnectionPool(
-            ssl_context=_trust() if target.secure else None,
+            ssl_context=trust,
             network_backend=Pinned(addresses),
             max_connections=1,
             max_keepalive_connections=0,

@@ -1,10 +1,11 @@
-"""Settings of the messages to webhooks; imports pydantic and the core's values."""
+"""Settings of the messages to webhooks; imports pydantic, the core's values and what reads the list."""
 
 from typing import Annotated
 
 from pydantic import BaseModel, Field, PositiveFloat, field_validator
 from pydantic_settings import NoDecode
 
+from adapters.webhooks.addresses import Allowed
 from imaging_core.deliverer import DeliveryLimits
 from imaging_core.deliveries import Schedule
 
@@ -28,6 +29,12 @@ class WebhookSettings(BaseModel):
     @classmethod
     def _entries(cls, value: object) -> object:
         return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _known(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        Allowed(value)
+        return value
 
     @field_validator("webhook_retry_s", mode="before")
     @classmethod
