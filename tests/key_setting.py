@@ -17,10 +17,11 @@ class LockedApi(RunningApi):
     """A served API with a keyring; open until the first key is made."""
 
     def __init__(self, **access: Any) -> None:
+        config = access.pop("config", {})
         self.keys = MemoryKeyRepository()
         self.keyring = Keyring(self.keys, given=access.pop("given", ()), fresh_s=access.pop("fresh_s", 3.0))
         self.access = Access(keyring=self.keyring, **access)
-        super().__init__(access=self.access)
+        super().__init__(access=self.access, **config)
 
     @contextmanager
     def serving(self) -> Iterator["LockedApi"]:

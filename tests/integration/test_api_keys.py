@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from api_setting import RunningApi, until
+from imaging_core.errors import Unavailable
 from imaging_core.keys import Scope, new_key_id, new_key_token
 from key_setting import LockedApi
 
@@ -353,3 +354,16 @@ def test_a_key_from_a_setting_is_an_admins_and_cannot_be_revoked_here() -> None:
 def test_a_service_without_a_keyring_has_no_doors_for_keys() -> None:
     with RunningApi().serving() as api, api.client() as client:
         assert client.get("/keys").status_code == 404
+
+
+def test_a_stranger_learns_which_part_is_away_but_not_where_it_is() -> None:
+    async def away() -> None:
+        raise Unavailable("Redis at 10.1.2.3:6379 does not answer.")
+
+    with LockedApi(config={"readiness": {"jobs": away}}).serving() as api, api.client() as client:
+        assert "10.1.2.3" in client.get("/readyz").text
+        api.make_admin()
+        told = client.get("/readyz")
+        assert told.status_code == 503
+        assert told.json()["checks"]["jobs"]["ok"] is False
+        assert "10.1.2.3" not in told.text

@@ -37,7 +37,8 @@ class Edge:
             return
         if scope["method"] == "HEAD":
             scope = {**scope, "method": "GET", HEAD: True}
-        exchange = _Exchange(receive, send, sends_body=_announces_body(scope["headers"]))
+        root = scope.get("root_path", "").encode("latin-1")
+        exchange = _Exchange(receive, send, sends_body=_announces_body(scope["headers"]), root=root)
         try:
             await self._app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
@@ -55,12 +56,13 @@ class Edge:
 class _Exchange:
     """One request and its answer, as they pass."""
 
-    __slots__ = ("_receive", "_send", "_unread", "started")
+    __slots__ = ("_receive", "_root", "_send", "_unread", "started")
 
-    def __init__(self, receive: Receive, send: Send, *, sends_body: bool) -> None:
+    def __init__(self, receive: Receive, send: Send, *, sends_body: bool, root: bytes) -> None:
         self._receive = receive
         self._send = send
         self._unread = sends_body
+        self._root = root
         self.started = False
 
     async def receive(self) -> Message:
@@ -73,6 +75,9 @@ class _Exchange:
         if message["type"] == "http.response.start":
             self.started = True
             headers = message.setdefault("headers", [])
+            if self._root:
+                # A proxy in front shows us below a path, and clients must find their way through it.
+                headers[:] = [(n, self._root + v if n == b"location" and v[:1] == b"/" else v) for n, v in headers]
             headers.extend(_SECURITY)
             if not any(name == b"content-security-policy" for name, _ in headers):
                 headers.append(_POLICY)

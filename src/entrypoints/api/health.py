@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entrypoints.api.backend_shapes import Alive, Readiness
+from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig, Check
 from entrypoints.api.encoding import json_answer
 from entrypoints.api.openapi import problems
@@ -40,10 +41,13 @@ class HealthDoor:
         """Asks nobody: restart the process when this does not answer."""
         return json_answer({"status": "alive"})
 
-    async def readyz(self, request: Request) -> Response:  # noqa: ARG002  # a lean endpoint takes it
+    async def readyz(self, request: Request) -> Response:
         """Asks every part; 503 with the same checks while one of them does not answer."""
         names = list(self._config.readiness)
         found = await asyncio.gather(*(self._ask(name, self._config.readiness[name]) for name in names))
+        if not caller_of(request).scopes:
+            # A stranger learns what does not answer, not where it is and why.
+            found = [None if why is None else "It does not answer. `imaging doctor` says more." for why in found]
         checks = {name: {"ok": why is None, "message": why} for name, why in zip(names, found, strict=True)}
         failed = [name for name, why in zip(names, found, strict=True) if why is not None]
         if not failed:
