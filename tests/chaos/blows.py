@@ -62,12 +62,17 @@ def paid_calls(log: Iterable[Mapping[str, Any]]) -> list[PaidCall]:
     return list(calls.values())
 
 
-def explains(blow: Blow, call: PaidCall) -> bool:
-    """Whether that blow may have cost the picture of that call."""
+def explains(blow: Blow, call: PaidCall, *, gone_on_at: float = math.inf) -> bool:
+    """Whether that blow may have cost the picture of that call.
+
+    A busy machine may take long to store an answer, so that a blow after it counts as well while nobody went on with the
+    job: `gone_on_at` is when somebody did.
+    """
     theirs = blow.caller == call.caller and blow.kind in ("kill", "freeze")
     if not theirs and blow.kind != "disk-full":
         return False
-    return call.charged_at - SLACK_S <= blow.until and blow.at <= call.ended_at + STORING_S
+    last = max(call.ended_at + STORING_S, gone_on_at if blow.kind == "kill" else 0.0)
+    return call.charged_at - SLACK_S <= blow.until and blow.at <= last
 
 
 def hit_in_flight(blow: Blow, calls: Sequence[PaidCall]) -> list[PaidCall]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
@@ -107,7 +108,7 @@ def _judge_money(evidence: Evidence, verdict: Verdict) -> None:
         own = [call for call in evidence.calls if call.prompt == prompt]
         wasted = [call for call in own if call.id not in shown]
         # A frozen worker's answer may yet be the one that is stored; then it is the repetition that shows nothing.
-        hit = [call for call in own if any(explains(blow, call) for blow in evidence.blows)]
+        hit = [call for call in own if _hit(call, own, evidence, shown=call.id in shown)]
         in_flight_crashes += min(len(wasted), len(hit))
         if len(wasted) > len(hit):
             names = ", ".join(call.id[:8] for call in wasted)
@@ -133,6 +134,16 @@ def _judge_money(evidence: Evidence, verdict: Verdict) -> None:
         "kills": len(kills),
         "kills_in_flight": sum(1 for blow in kills if hit_in_flight(blow, evidence.calls)),
     }
+
+
+def _hit(call: PaidCall, own: Sequence[PaidCall], evidence: Evidence, *, shown: bool) -> bool:
+    """Whether a blow to the process that made it may have cost that call's picture: the first kill ends its life."""
+    kills = [blow for blow in evidence.blows if blow.kind == "kill" and blow.caller == call.caller]
+    first = min((blow.at for blow in kills if blow.at >= call.charged_at), default=0.0)
+    again = min((other.charged_at for other in own if other.charged_at > call.charged_at), default=math.inf)
+    # What a killed process made is lost or shown; of a frozen one's the picture may show and the repetition not.
+    blows = [blow for blow in evidence.blows if blow.kind != "kill" or not shown]
+    return any(explains(blow, call, gone_on_at=again if blow.at <= first else 0.0) for blow in blows)
 
 
 def _judge_sight(evidence: Evidence, verdict: Verdict) -> None:

@@ -16,6 +16,8 @@ from chaos.watcher import Watcher
 
 #: What R2 allows from the acceptance to the start, in s.
 STARTS_WITHIN_S = 10.0
+#: Longest wait for a job to be accepted without a ring, in s; else it is tried again.
+ACCEPTED_WITHIN_S = 15.0
 
 
 def api_kill(run: Run) -> int:
@@ -34,10 +36,10 @@ def api_kill(run: Run) -> int:
             stack.api.wait_ready()
             stack.bell.hold()
             before = set(client.accepted)
-            deadline = time.monotonic() + 3
+            deadline = time.monotonic() + ACCEPTED_WITHIN_S
             while len(client.accepted) <= len(before) and time.monotonic() < deadline:
                 time.sleep(0.005)
-            blow = stack.api.kill()
+            blow = stack.api.kill() if len(client.accepted) > len(before) else None
             unrung.extend(set(client.accepted) - before)
             stack.bell.release()
             return blow

@@ -37,8 +37,9 @@ class Nemesis(threading.Thread):
             while len(self.blows) < self.most and not self._ended.wait(pause):
                 if not cards:
                     cards = self._rng.sample(self._strikes, len(self._strikes))
-                blow = cards.pop()()
+                blow = cards[-1]()
                 if blow is not None:
+                    cards.pop()
                     self.blows.append(blow)
                 # Nobody fit to be struck: look again soon.
                 pause = self._every_s * self._rng.uniform(0.75, 1.25) if blow is not None else 0.1

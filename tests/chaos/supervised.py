@@ -40,7 +40,7 @@ class Unit:
         self._command = [str(Path(sys.executable).parent / "imaging"), *command]
         self._says = says.encode()
         self._folder = folder
-        self._settings = dict(settings)
+        self.settings = dict(settings)
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._spoke_from = 0
@@ -91,7 +91,7 @@ class Unit:
             self._process = subprocess.Popen(
                 self._command,
                 cwd=self._folder,
-                env=clean_environment(self._settings),
+                env=clean_environment(self.settings),
                 stdout=log,
                 stderr=subprocess.STDOUT,
                 start_new_session=True,

@@ -80,6 +80,15 @@ def test_a_second_charge_is_right_only_when_a_kill_hit_the_first_call_in_flight(
     assert judged(*calls, blows=(a_kill(kind="term"),)).violations
 
 
+def test_a_kill_long_after_the_answer_explains_a_second_charge_only_while_nobody_went_on() -> None:
+    first = a_call("c0", at=100.0, ended_at=101.0)
+
+    assert judged(first, a_call("c1", at=130.0), blows=(a_kill(at=108.0),), ended_at=131.0).violations == []
+    assert judged(first, a_call("c1", at=107.0), blows=(a_kill(at=108.0),)).violations
+    earlier = (a_kill(at=99.0), a_kill(at=108.0))
+    assert judged(first, a_call("c1", at=130.0), blows=earlier, ended_at=131.0).violations == []
+
+
 def test_a_frozen_workers_answer_may_be_the_one_that_is_stored() -> None:
     calls = (a_call("c0"), a_call("c1", at=104.0, ended_at=105.0))
 
