@@ -111,9 +111,10 @@ class JobNotFound(ImagingError):
 
 
 class JobDeleted(ImagingError):
-    """The job existed and was deleted, with its pictures."""
+    """The job existed and was deleted, with its pictures; `owner` tells whose it was, so that nobody else is told."""
 
-    def __init__(self) -> None:
+    def __init__(self, owner: str | None = None) -> None:
+        self.owner = owner
         super().__init__("That job and its pictures have been deleted.")
 
 

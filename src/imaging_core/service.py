@@ -24,6 +24,7 @@ from imaging_core.events import EventKind, JobProgress, event_of
 from imaging_core.images import ImageRef, ImageRequest
 from imaging_core.inputs import add_with, refusal, with_inputs
 from imaging_core.jobs import JOB_ID, Job, JobStatus
+from imaging_core.owners import job_of
 from imaging_core.policies import RunLimits
 from imaging_core.ports import (
     BackendGate,
@@ -243,10 +244,7 @@ class ImagingService:
         """The job as it stands; with an owner, only if it is theirs. Raises JobNotFound, JobDeleted."""
         if not JOB_ID.fullmatch(job_id):
             raise JobNotFound
-        job = await self.jobs.get(job_id)
-        if owner is not None and job.owner != owner:
-            raise JobNotFound
-        return job
+        return await job_of(self.jobs, job_id, owner)
 
     async def view(self, job_id: str, *, owner: str | None = None) -> JobView:
         """The job with its place in the queue, or its progress. Raises JobNotFound, JobDeleted."""

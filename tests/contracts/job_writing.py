@@ -301,6 +301,17 @@ class SavingPromises(RepositorySetting):
         assert await self.nothing_to_claim(repository)
         assert await repository.get(job.id) == ended
 
+    @pytest.mark.parametrize("owner", [None, "alice"])
+    async def test_12_of_a_deleted_job_is_known_whose_it_was(
+        self, repository: JobRepository, owner: str | None
+    ) -> None:
+        job = await self.finished(repository, owner=owner)
+        await repository.delete(job)
+        with pytest.raises(JobDeleted) as caught:
+            await (await self.reopened(repository)).get(job.id)
+
+        assert caught.value.owner == owner
+
     async def test_12_a_deleted_job_is_known_as_deleted(self, repository: JobRepository, events: JobEvents) -> None:
         job = await self.finished(repository)
         cursor = await events.cursor()

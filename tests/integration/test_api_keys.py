@@ -194,6 +194,13 @@ def test_somebody_elses_job_looks_exactly_like_one_that_never_was(alice: httpx.C
         }
     assert alice.get(f"/image/{image_id}").status_code == 200
 
+    assert alice.delete(f"/jobs/{image_id}").status_code == 204
+    for method, path in asked:
+        assert alice.request(method, path.format(image_id)).status_code == 410, path
+        theirs, unknown = (bob.request(method, path.format(one)) for one in (image_id, UNKNOWN))
+        assert theirs.status_code == unknown.status_code == 404, path
+        assert theirs.content == unknown.content
+
 
 def test_everybody_lists_their_own_jobs_and_an_admin_all(
     alice: httpx.Client, bob: httpx.Client, admin: httpx.Client

@@ -301,7 +301,7 @@ class TestFailing:
         self, database: SqliteDatabase, jobs: SqliteJobRepository
     ) -> None:
         def add_and_fail(connection: sqlite3.Connection) -> None:
-            connection.execute("INSERT INTO deleted_jobs VALUES ('x', 1)")
+            connection.execute("INSERT INTO deleted_jobs (id, deleted_at) VALUES ('x', 1)")
             connection.execute("INSERT INTO nowhere VALUES (1)")
 
         with pytest.raises(Unavailable, match="no such table: nowhere"):

@@ -188,7 +188,7 @@ class RedisJobRepository:
         row: Row = await self._link.command("HMGET", self._link.key("job", job_id), *SHOWN)
         body, deleted, *_ = row
         if deleted is not None:
-            raise JobDeleted
+            raise JobDeleted(deleted.partition(b" ")[2].decode() or None)
         if body is None:
             raise JobNotFound
         return job_from_row(row)

@@ -154,7 +154,8 @@ def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
 
 def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFound:
     """What to raise for an id under which nothing is stored."""
-    return JobDeleted() if was_deleted(connection, job_id) else JobNotFound()
+    row = connection.execute("SELECT owner FROM deleted_jobs WHERE id = ?", (job_id,)).fetchone()
+    return JobNotFound() if row is None else JobDeleted(row[0])
 
 
 def insert(connection: sqlite3.Connection, job: Job, now: datetime) -> None:

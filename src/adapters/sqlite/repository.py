@@ -192,7 +192,8 @@ class SqliteJobRepository:
                 raise StaleJob(f"Job {job.id} changed since it was read.")
             connection.execute(job_rows.DELETE, (job.id,))
             connection.execute(
-                "INSERT INTO deleted_jobs (id, deleted_at) VALUES (?, ?)", (job.id, to_micros(self._database.now()))
+                "INSERT INTO deleted_jobs (id, deleted_at, owner) VALUES (?, ?, ?)",
+                (job.id, to_micros(self._database.now()), job.owner),
             )
             self._database.append(transaction, events)
 

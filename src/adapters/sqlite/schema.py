@@ -108,8 +108,11 @@ CREATE TABLE turns (
 ) WITHOUT ROWID;
 """
 
+#: Nobody but its owner is told that a job was there.
+_DELETED_OWNERS = "ALTER TABLE deleted_jobs ADD COLUMN owner TEXT;"
+
 #: SQL scripts, each one step from one version to the next.
-MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES, KEY_TABLES, _TURNS)
+MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES, KEY_TABLES, _TURNS, _DELETED_OWNERS)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:

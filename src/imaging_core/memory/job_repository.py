@@ -58,7 +58,7 @@ class MemoryJobRepository:
         self._clock = clock
         self._latest = datetime.min.replace(tzinfo=UTC)
         self._entries: dict[str, _Entry] = {}
-        self._deleted: set[str] = set()
+        self._deleted: dict[str, str | None] = {}
         self._sequence = 0
         #: Every job that is not deleted, the oldest submit first.
         self._by_age: list[tuple[int, str]] = []
@@ -200,7 +200,7 @@ class MemoryJobRepository:
             raise StaleJob(f"Job {job.id} changed since it was read.")
         del self._entries[job.id]
         del self._by_age[bisect_left(self._by_age, (entry.sequence, job.id))]
-        self._deleted.add(job.id)
+        self._deleted[job.id] = job.owner
         self.outbox.forget(job.id)
         self._events.append(events)
 
@@ -265,7 +265,7 @@ class MemoryJobRepository:
 
     def _entry(self, job_id: str) -> _Entry:
         if job_id in self._deleted:
-            raise JobDeleted
+            raise JobDeleted(self._deleted[job_id])
         if job_id not in self._entries:
             raise JobNotFound
         return self._entries[job_id]

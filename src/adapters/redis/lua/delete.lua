@@ -17,7 +17,8 @@ if job.version ~= ARGV[3] then
   return {us(now), 'stale'}
 end
 redis.call('DEL', key, P .. 'progress:' .. id)
-redis.call('HSET', key, 'deleted', us(now), 'nonce', nonce)
+-- Nobody but its owner is told that it was there.
+redis.call('HSET', key, 'deleted', us(now) .. ' ' .. (job.owner or ''), 'nonce', nonce)
 redis.call('ZREM', P .. 'expires', id)
 redis.call('ZREM', P .. 'ended', id)
 forget_delivery(id)
