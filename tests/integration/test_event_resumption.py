@@ -107,7 +107,8 @@ async def test_who_follows_all_jobs_is_told_each_end_once_through_breaks(
     urls: list[str], clients: list[httpx.AsyncClient]
 ) -> None:
     chance = random.Random(SEED)
-    last_id, ends = "", []
+    last_id = ""
+    ends: list[str] = []
     async with following(clients[0], "/events") as events:
         async for told in events:
             if told.kind == "ready":

@@ -39,6 +39,8 @@ class ApiConfig:
     max_wait_s: float = 60.0
     #: Silence after which an event stream gives a sign of life, in s.
     keep_alive_s: float = 15.0
+    #: Longest event stream of a key, in s: whoever comes back shows the key again, which may have been revoked.
+    key_seen_again_s: float = 300.0
     #: Who may come in.
     access: Access = attrs.field(factory=Access)
     #: Every part the service stands on, by the name /readyz shows.

@@ -33,6 +33,11 @@ class Listener:
     def knows(self, job_id: str, version: int) -> None:
         """The reader has seen that version: it is told of nothing before it, or status would seem to go back."""
         self._seen[job_id] = max(version, self._seen.get(job_id, 0))
+        stale = [frame for frame in self._waiting if frame.job_id == job_id and frame.version < version]
+        for frame in stale:
+            self._waiting.remove(frame)
+        if (progress := self._lossy.get(job_id)) is not None and progress.version < version:
+            del self._lossy[job_id]
 
     def tell(self, frame: Frame) -> None:
         """Hand it one more event; never waits."""
@@ -63,8 +68,7 @@ class Listener:
                     await self._woken.wait()
             except TimeoutError:
                 return []
-        frames = [frame for frame in self._waiting if frame.version >= self._seen.get(frame.job_id, 0)]
-        frames += [frame for frame in self._lossy.values() if frame.version >= self._seen.get(frame.job_id, 0)]
+        frames = [*self._waiting, *self._lossy.values()]
         self._waiting.clear()
         self._lossy.clear()
         return frames

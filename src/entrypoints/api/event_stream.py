@@ -1,6 +1,7 @@
 """An answer that goes on: server-sent events from a mailbox, until it ends; imports FastAPI and this package."""
 
 import asyncio
+import math
 from collections.abc import Callable
 
 from fastapi.sse import EventSourceResponse
@@ -37,8 +38,12 @@ class EventStream(Response):
         leave: Callable[[Listener], None],
         closing: Closing,
         keep_alive_s: float = KEEP_ALIVE_S,
+        longest_s: float = math.inf,
     ) -> None:
-        """`first` goes out before anything from the mailbox; a mailbox that is closed already ends the stream there."""
+        """`first` goes out before anything from the mailbox; a mailbox that is closed already ends the stream there.
+
+        After `longest_s` it ends too, soon, and the client comes back.
+        """
         super().__init__(None, headers=HEADERS)
         # It has no length.
         del self.headers["content-length"]
@@ -47,6 +52,7 @@ class EventStream(Response):
         self._leave = leave
         self._closing = closing
         self._keep_alive_s = keep_alive_s
+        self._longest_s = longest_s
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # as ASGI calls it
         """Send until the mailbox is closed: by its job's end, the client, the API's stop, or because it ran over."""
@@ -61,12 +67,14 @@ class EventStream(Response):
             await asyncio.wait({gone})
 
     async def _send_all(self, send: Send) -> None:
+        loop = asyncio.get_running_loop()
+        until = loop.time() + self._longest_s
         data, more = OPENING + self._first, True
         while more:
             # A reader that takes nothing is cut off by the server; one that takes too little, by its mailbox.
             await send({"type": "http.response.body", "body": data, "more_body": True})
             frames = await self._listener.take(self._keep_alive_s)
-            more = bool(frames) or not self._listener.closed
+            more = bool(frames) or not (self._listener.closed or loop.time() > until)
             data = b"".join(frame.data for frame in frames) or KEEP_ALIVE
             if self._listener.job_id is not None and any(frame.terminal for frame in frames):
                 self._listener.close()

@@ -1,5 +1,7 @@
 """Event streams of one job and of all the caller's; imports FastAPI, the service and this package."""
 
+import math
+
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -78,7 +80,7 @@ class EventsDoor:
         if first is None:
             self._feed.leave(listener)
             return Response(status_code=204, headers=HEADERS)
-        return self._stream(first, listener)
+        return self._stream(request, first, listener)
 
     async def all(self, request: Request) -> Response:
         """A snapshot of each open job, then `ready`, then every change. Come back with Last-Event-ID."""
@@ -92,7 +94,7 @@ class EventsDoor:
         except BaseException:
             self._feed.leave(listener)
             raise
-        return self._stream(first, listener)
+        return self._stream(request, first, listener)
 
     async def _begun(self, request: Request) -> str | None:
         """Where the caller left off, the feed being at least as far."""
@@ -150,9 +152,14 @@ class EventsDoor:
                 shown.append(frame_of(view, SNAPSHOT).data)
         return b"".join([*shown, ready(len(shown), complete=page.cursor is None, cursor=position)])
 
-    def _stream(self, first: bytes, listener: Listener) -> Response:
+    def _stream(self, request: Request, first: bytes, listener: Listener) -> Response:
         return EventStream(
-            first, listener, leave=self._feed.leave, closing=self._closing, keep_alive_s=self._config.keep_alive_s
+            first,
+            listener,
+            leave=self._feed.leave,
+            closing=self._closing,
+            keep_alive_s=self._config.keep_alive_s,
+            longest_s=math.inf if caller_of(request).key_id is None else self._config.key_seen_again_s,
         )
 
 
