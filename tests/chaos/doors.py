@@ -51,8 +51,8 @@ def api_kill(run: Run) -> int:
 
         # One tenth of the submits is never rung for, and half as often the API dies at any moment.
         hooked = max(3, run.options.jobs // 10)
-        strikes = [kill_before_the_ring, kill_before_the_ring, kill_at_any_moment]
-        nemesis = Nemesis(strikes, rng=run.rng, every_s=0.7, most=hooked + hooked // 2)
+        strikes = [kill_before_the_ring] * hooked + [kill_at_any_moment] * (hooked // 2)
+        nemesis = Nemesis(strikes, rng=run.rng, every_s=0.7, most=len(strikes))
         nemesis.start()
         submitting = run.submit(client, run.prompts(), over_s=run.options.seconds, progress=lambda: nemesis.progress)
         submitting.join()
