@@ -4,13 +4,15 @@ import json
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import httpx
 
 from fakes.sdwebui import launch as launch_webui
-from imaging_process import Imaging, clean_environment, until
+from fakes.stability import launch as launch_stability
+from imaging_process import Imaging, clean_environment, end_of, until
 from redis_server import RedisServer
 
 UP = ("up", "--no-gui")
@@ -122,6 +124,60 @@ def test_a_key_from_a_setting_needs_no_store(tmp_path: Path) -> None:
         assert key not in imaging.output
     doctor = run(tmp_path, "doctor", IMAGING_API_KEYS=key, IMAGING_API_KEY=key)
     assert key not in doctor.stdout + doctor.stderr
+
+
+def test_the_credits_of_a_day_outlive_a_crash_and_are_settled_by_what_jobs_cost(tmp_path: Path) -> None:
+    with launch_stability() as stability:
+        settings = {
+            "STABILITY_KEY": "sk-a-key-for-tests-0123456789",
+            "IMAGING_STABILITY_BASE_URL": stability.url,
+            "IMAGING_CREDITS_PER_DAY": "7",
+        }
+        with Imaging(*UP, folder=tmp_path, **settings) as imaging:
+            imaging.started("is up")
+
+            def submit_one() -> httpx.Response:
+                return httpx.post(f"{imaging.url}/images", json={"prompt": "a hill", "model": "core"}, timeout=30)
+
+            ids = [answer.json()["image_id"] for answer in (submit_one(), submit_one())]
+            refusal = submit_one()
+            assert (refusal.status_code, refusal.json()["limit"]) == (429, "service")
+            imaging.kill()
+            imaging.started("is up")
+            assert submit_one().status_code == 429
+
+            costs = [end_of(imaging.url, image_id)["cost_credits"] for image_id in ids]
+            assert costs == [3.0, 3.0]
+            assert submit_one().status_code == 429
+
+
+def test_two_apis_take_exactly_as_many_jobs_as_the_credits_of_a_day_allow(tmp_path: Path) -> None:
+    with RedisServer() as redis:
+        settings = {
+            "IMAGING_REDIS_URL": redis.url,
+            "STABILITY_KEY": "sk-a-key-for-tests-0123456789",
+            "IMAGING_CREDITS_PER_DAY": "16",
+        }
+        with (
+            Imaging("api", folder=tmp_path, **settings) as one,
+            Imaging("api", folder=tmp_path, **settings) as other,
+            ThreadPoolExecutor(8) as pool,
+        ):
+            one.started("API ready")
+            other.started("API ready")
+
+            def submit_one(number: int) -> int:
+                url = (one, other)[number % 2].url
+                return httpx.post(f"{url}/images", json={"prompt": "x", "model": "core"}, timeout=30).status_code
+
+            answers = sorted(pool.map(submit_one, range(16)))
+            # 3 credits each; nobody works on them.
+            assert answers == [202] * 5 + [429] * 11
+            (first, *_) = httpx.get(f"{one.url}/jobs").json()["jobs"]
+            httpx.post(f"{one.url}/jobs/{first['image_id']}/cancel").raise_for_status()
+            # What it did not use is there again.
+            until(lambda: submit_one(1) == 202, "a place within the limit", 10)
+            assert submit_one(0) == 429
 
 
 def test_two_apis_over_one_redis_know_the_same_keys_and_links(tmp_path: Path) -> None:
