@@ -195,6 +195,8 @@ class Job:
     retry_of: str | None = None
     #: Who is to be told of its end.
     webhook: Webhook | None = None
+    #: Whether it was marked as a favourite; changed by the repository's `mark` alone.
+    favourite: bool = False
     #: Fields written by a newer version, kept as they were.
     unknown: Mapping[str, object] = attrs.field(factory=dict, repr=False)
 

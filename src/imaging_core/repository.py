@@ -61,6 +61,16 @@ class JobQuery:
     statuses: frozenset[JobStatus] | None = None
     backend: str | None = None
     owner: str | None = None
+    #: Words that must all be in the prompt, as they are or as parts of longer ones, in upper or lower case.
+    text: str | None = None
+    favourite: bool | None = None
+    checkpoint: str | None = None
+    #: Submitted at that moment or later.
+    created_from: datetime | None = None
+    #: Submitted before that moment.
+    created_before: datetime | None = None
+    #: Only finished jobs, which have pictures.
+    with_images: bool = False
     #: Where the last page ended.
     cursor: str | None = None
     #: Most jobs in a page.
@@ -69,7 +79,7 @@ class JobQuery:
 
 @attrs.frozen(kw_only=True)
 class JobPage:
-    """Part of a listing, newest first."""
+    """Part of a listing, newest first. May have fewer jobs than asked for, or none, though more pages follow."""
 
     jobs: tuple[Job, ...]
     #: Where the next page begins; None at the end.
@@ -97,9 +107,9 @@ class JobRepository(Protocol):
     7. A running or parked lease is respected until it runs out; then the job is claimable again, whoever held it.
     8. `beat` extends the lease under its token without raising the version, and tells of a cancel request; LeaseLost
        when the token is not the job's any more or the job has ended. A lease that ran out unclaimed may be extended.
-    9. A terminal job never changes: `save` raises StaleJob or LeaseLost, and `claim_next` never gives it.
+    9. A terminal job never changes but for its mark: `save` raises StaleJob or LeaseLost, and `claim_next` never gives it.
     10. `list` is newest first by submit, filtered, in pages that neither skip nor repeat a job that stays as it is; a
-        cursor it never gave raises InvalidRequest.
+        cursor it never gave raises InvalidRequest. One call looks at a bounded number of jobs, however few of them fit.
     11. `overdue` gives open jobs whose `overdue_at` has passed, by the repository's clock.
     12. `delete` removes an ended job and leaves a mark, so that its id is known as deleted; JobConflict while open.
     13. `now` is the clock that leases are judged by, and never goes backwards for one caller by more than its resolution.
@@ -108,6 +118,8 @@ class JobRepository(Protocol):
         if nobody submits meanwhile.
     16. `expired` gives ended jobs whose `keep_days` are over by the repository's clock, those given counting for a job
         that has none of its own; never an open one, and without any number of days none.
+    17. `mark` says whether a job is a favourite, in any status and under any lease; it raises no version, a new job has
+        no mark, and a `save` of a job that was read before keeps the mark as it is.
     """
 
     async def add(
@@ -162,6 +174,10 @@ class JobRepository(Protocol):
 
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
         """Ended jobs that are to be deleted, the longest expired first."""
+        ...
+
+    async def mark(self, job_id: str, *, favourite: bool) -> Job:
+        """Mark a job as a favourite, or take the mark away. Raises JobNotFound, JobDeleted."""
         ...
 
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:

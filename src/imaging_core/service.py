@@ -212,10 +212,8 @@ class ImagingService:
         except ImagingError as error:
             return await accepted_before(self.jobs, promise, error)
         now = await self.jobs.now()
-        backends = [backend for _, backend in items]
-        jobs = [
-            terms.job(r, backend, now=now, limits=self._limits) for r, backend in zip(requests, backends, strict=True)
-        ]
+        pairs = zip(requests, items, strict=True)
+        jobs = [terms.job(request, backend, now=now, limits=self._limits) for request, (_, backend) in pairs]
         events = [event_of(job, EventKind.QUEUED, at=now) for job in jobs]
         stored = await self._adding.add_all(jobs, events=events, idempotency=promise, limits=share)
         self._ring_for(jobs, stored)
@@ -322,6 +320,11 @@ class ImagingService:
                 return await self.jobs.save(changed, events=[event_of(changed, kind, at=now)])
             except StaleJob:
                 continue
+
+    async def mark(self, job_id: str, *, favourite: bool, owner: str | None = None) -> Job:
+        """Mark a job as a favourite, or take the mark away. Raises JobNotFound, JobDeleted."""
+        await self.get(job_id, owner=owner)
+        return await self.jobs.mark(job_id, favourite=favourite)
 
     async def retry(self, job_id: str, *, owner: str | None = None, idempotency_key: str | None = None) -> Job:
         """A new job for a failed or cancelled one's request, with the same seed, pointing to the old one.

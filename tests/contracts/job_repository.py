@@ -10,6 +10,7 @@ import pytest
 from contracts.job_batches import BatchPromises
 from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
 from contracts.job_reading import ExpiryPromises, ListingPromises, OverduePromises
+from contracts.job_searching import MarkPromises
 from contracts.job_turns import TurnPromises
 from contracts.job_writing import AddingPromises, SavingPromises
 from contracts.samples import NOON, a_job
@@ -28,6 +29,7 @@ class JobRepositoryContract(
     ListingPromises,
     OverduePromises,
     ExpiryPromises,
+    MarkPromises,
 ):
     """Every numbered promise of `JobRepository`. Supply what `RepositorySetting` asks for."""
 
@@ -51,6 +53,8 @@ class CutOffRepositoryContract:
             pytest.param(lambda r: r.claim_next("alpha", worker="w", token="t", lease_s=1.0), id="claim_next"),
             pytest.param(lambda r: r.beat(a_job().id, token="t", lease_s=1.0), id="beat"),
             pytest.param(lambda r: r.list(JobQuery()), id="list"),
+            pytest.param(lambda r: r.list(JobQuery(text="x")), id="search"),
+            pytest.param(lambda r: r.mark(a_job().id, favourite=True), id="mark"),
             pytest.param(lambda r: r.overdue(), id="overdue"),
             pytest.param(lambda r: r.expired(), id="expired"),
             pytest.param(lambda r: r.delete(a_job(NOON, version=1).cancelled(now=NOON)), id="delete"),

@@ -279,6 +279,10 @@ class RepositoryModel(RuleBasedStateMachine):
             after = attrs.evolve(after, lease=attrs.evolve(after.lease, token=f"parked-{self.count}"))
         return after
 
+    @rule(number=picks, favourite=st.booleans())
+    def mark(self, number: tuple[bool, int], favourite: bool) -> None:
+        self.compare(lambda jobs, job: jobs.mark(job.id, favourite=favourite), self.pick(number), by=self.blurred)
+
     @rule(number=picks, ended=st.booleans())
     def delete(self, number: tuple[bool, int], ended: bool) -> None:
         done = [read for read in self.reads if read.model.status.terminal]
@@ -298,6 +302,8 @@ class RepositoryModel(RuleBasedStateMachine):
             backend=st.none() | backends,
             owner=owners,
             statuses=st.none() | st.frozensets(st.sampled_from(JobStatus), max_size=2),
+            favourite=st.sampled_from([None, None, True, False]),
+            with_images=st.booleans(),
             limit=st.integers(1, 3),
         )
     )

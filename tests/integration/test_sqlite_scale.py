@@ -31,6 +31,7 @@ STATEMENTS: dict[str, Any] = {
     "OVERDUE": FACTS,
     "EXPIRED": FACTS,
     "ENDED": {**FACTS, "before": 1},
+    "MARK": {**FACTS, "favourite": 1, "record": ""},
     "DELETE": ("x",),
     "QUEUED": ("alpha",),
     "QUEUED_OF_OWNER": ("alpha", "alice"),

@@ -20,11 +20,11 @@ Row = Sequence[bytes | None]
 #: What a job is read by, in the order that the scripts have too. Of a deleted job only `deleted` is there.
 SHOWN: Final = (
     *("body", "deleted", "version", "status", "attempt", "crashes", "cancel"),
-    *("started", "worker", "token", "since", "until", "reason"),
+    *("started", "worker", "token", "since", "until", "reason", "favourite", "seq"),
 )
 
 #: Fields of a job that are not in its body, because a claim or a heartbeat changes them.
-_OUTSIDE = ("version", "status", "attempt", "crashes", "lease", "started_at", "cancel_requested")
+_OUTSIDE = ("version", "status", "attempt", "crashes", "lease", "started_at", "cancel_requested", "favourite")
 
 
 def micros(span: float | timedelta) -> int:
@@ -75,10 +75,11 @@ def job_from_row(row: Row) -> Job:
     """The job that the fields of `SHOWN` stand for. Raises UnreadableJob for one with a newer schema."""
     body, *rest = row
     told = (None if value is None else value.decode() for value in rest)
-    _, version, status, attempt, crashes, cancel, started, worker, token, since, until, reason = told
+    _, version, status, attempt, crashes, cancel, started, worker, token, since, until, reason, favourite, _ = told
     record = from_json(body or b"")
     record["version"], record["attempt"], record["crashes"] = int(version or 0), int(attempt or 0), int(crashes or 0)
     record["status"] = status
+    record["favourite"] = favourite == "1"
     record["cancel_requested"] = cancel == "1"
     record["started_at"] = _text_or_none(started)
     record["lease"] = None
@@ -86,6 +87,11 @@ def job_from_row(row: Row) -> Job:
         times = {"since": _text_or_none(since), "until": _text_or_none(until)}
         record["lease"] = {"worker": worker, "token": token, "reason": reason, **times}
     return job_from_record(record)
+
+
+def placed_from_row(row: Row) -> tuple[int, Job]:
+    """The same with the number of its submit."""
+    return int(row[-1] or 0), job_from_row(row)
 
 
 def overdue_at(job: Job) -> str | int:

@@ -10,7 +10,7 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
@@ -25,6 +25,7 @@ from adapters.redis.layout import (
     job_from_row,
     micros,
     overdue_at,
+    placed_from_row,
     run_time,
 )
 from adapters.redis.link import RedisLink
@@ -44,6 +45,7 @@ from imaging_core.errors import (
 from imaging_core.events import JobEvent
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+from imaging_core.searching import Placed, needs_search, search, statuses_of
 
 #: About how many events the log keeps.
 LOG_LENGTH: Final = 100_000
@@ -152,13 +154,19 @@ class RedisJobRepository:
         lease = job.lease
         if lease is not None and facts[0]:
             lease = attrs.evolve(lease, until=from_micros(int(facts[0])))
-        return attrs.evolve(job, version=job.version + 1, lease=lease)
+        return attrs.evolve(job, version=job.version + 1, lease=lease, favourite=facts[1] == b"1")
 
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
         """Forget an ended job, but not that it was."""
         arguments = (job.id, _name(), job.version, self._log_length)
         outcome, *_ = await self._write("delete", *arguments, *event_arguments(events))
         _raise_for(outcome, job.id)
+
+    async def mark(self, job_id: str, *, favourite: bool) -> Job:
+        """Mark a job as a favourite, or take the mark away."""
+        outcome, *facts = await self._write("mark", job_id, "1" if favourite else "")
+        _raise_for(outcome, job_id)
+        return job_from_row(facts[0])
 
     async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
         """Claim the first claimable job of a backend."""
@@ -197,12 +205,26 @@ class RedisJobRepository:
         """A page of jobs, newest first."""
         if query.cursor is not None and not _CURSOR.fullmatch(query.cursor):
             raise _bad_cursor()
-        statuses = sorted(JobStatus if query.statuses is None else query.statuses)
-        page = await self._link.script("list", _suffix(query), query.cursor or "", query.limit, *statuses)
+        if needs_search(query):
+            return await search(query, None if query.cursor is None else int(query.cursor), self._reading(query))
+        more, last, *rows = await self._page(query, query.cursor or "", query.limit)
+        return JobPage(jobs=_jobs(rows), cursor=str(last) if more else None)
+
+    def _reading(self, query: JobQuery) -> Callable[[int | None, int], Awaitable[Sequence[Placed]]]:
+        async def read(before: int | None, most: int) -> Sequence[Placed]:
+            _, _, *rows = await self._page(query, "" if before is None else before, most)
+            return tuple(map(placed_from_row, rows))
+
+        return read
+
+    async def _page(self, query: JobQuery, before: str | int, most: int) -> Answer:
+        wanted = statuses_of(query)
+        # Favourites are few: whatever else is asked of them is asked of their own list.
+        statuses = ["favourite"] if query.favourite else sorted(JobStatus if wanted is None else wanted)
+        page: Answer = await self._link.script("list", _suffix(query), before, most, *statuses)
         if not page:
             raise _bad_cursor()
-        more, last, *rows = page
-        return JobPage(jobs=_jobs(rows), cursor=str(last) if more else None)
+        return page
 
     async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
         """Open jobs that should have ended by now, the longest overdue first."""

@@ -15,8 +15,9 @@ from adapters.sqlite.clock import from_micros, to_micros
 from adapters.sqlite.turns import give_turn, serve
 from imaging_core.errors import JobDeleted, JobNotFound
 from imaging_core.jobs import SCHEMA, Job, JobStatus
-from imaging_core.ports import QueueState
+from imaging_core.ports import JobQuery, QueueState
 from imaging_core.records import job_from_record, job_to_record, time_to_text
+from imaging_core.searching import statuses_of
 
 _COLUMNS = (
     "id",
@@ -35,6 +36,7 @@ _COLUMNS = (
     "lease_token",
     "lease_reason",
     "cancel_requested",
+    "favourite",
     "record",
 )
 #: How many of the last finished jobs tell how long one takes.
@@ -43,7 +45,7 @@ _RECENT = 50
 INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}, turn) VALUES ({', '.join(f':{c}' for c in _COLUMNS)}, :turn)"  # noqa: S608
 UPDATE = f"UPDATE jobs SET {', '.join(f'{c} = :{c}' for c in _COLUMNS if c != 'id')} WHERE id = :id"  # noqa: S608
 BY_ID = "SELECT record, claimable_at FROM jobs WHERE id = ?"
-HELD = "SELECT seq, version, status, priority, turn, claimable_at, lease_token FROM jobs WHERE id = ?"
+HELD = "SELECT seq, version, status, priority, turn, claimable_at, lease_token, favourite FROM jobs WHERE id = ?"
 #: Two looks, each at the first entry of an index, instead of one that would have to sort everything that is open.
 FIRST_QUEUED = """
 SELECT record, claimable_at, priority, turn, seq FROM jobs INDEXED BY jobs_queue
@@ -70,6 +72,7 @@ ENDED = """
 SELECT record, claimable_at FROM jobs INDEXED BY jobs_ended
 WHERE finished_at <= :before AND expires_at IS NULL AND schema <= :schema ORDER BY finished_at LIMIT :limit
 """
+MARK = "UPDATE jobs SET favourite = :favourite, record = :record WHERE id = :id"
 DELETE = "DELETE FROM jobs WHERE id = ?"
 QUEUED = "SELECT count(*), min(claimable_at) FROM jobs INDEXED BY jobs_queue WHERE backend = ? AND status = 'queued'"
 QUEUED_OF_OWNER = (
@@ -114,6 +117,7 @@ class Held:
     turn: int
     claimable_at: datetime | None
     lease_token: str | None
+    favourite: bool
 
 
 def held(connection: sqlite3.Connection, job_id: str) -> Held | None:
@@ -121,7 +125,7 @@ def held(connection: sqlite3.Connection, job_id: str) -> Held | None:
     row = connection.execute(HELD, (job_id,)).fetchone()
     if row is None:
         return None
-    seq, version, status, priority, turn, claimable_at, token = row
+    seq, version, status, priority, turn, claimable_at, token, favourite = row
     return Held(
         seq=seq,
         version=version,
@@ -130,6 +134,7 @@ def held(connection: sqlite3.Connection, job_id: str) -> Held | None:
         turn=turn,
         claimable_at=None if claimable_at is None else from_micros(claimable_at),
         lease_token=token,
+        favourite=bool(favourite),
     )
 
 
@@ -166,6 +171,13 @@ def insert(connection: sqlite3.Connection, job: Job, now: datetime) -> None:
 def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> None:
     """Write a job over what is stored of it; `claimable_at` says since when, for one without a lease."""
     connection.execute(UPDATE, _columns(job, claimable_at))
+
+
+def mark(connection: sqlite3.Connection, job_id: str, favourite: bool) -> Job:
+    """Write the mark alone. Raises what `existing` raises."""
+    job = attrs.evolve(existing(connection, job_id), favourite=favourite)
+    connection.execute(MARK, {"id": job_id, "favourite": favourite, "record": _record(job)})
+    return job
 
 
 def first_claimable(connection: sqlite3.Connection, backend: str, now: datetime) -> Job | None:
@@ -247,24 +259,29 @@ def expired(connection: sqlite3.Connection, now: datetime, keep_days: float | No
     return sorted(jobs, key=lambda job: job.expires_at(keep_days) or now)[:limit]
 
 
-def page(
-    connection: sqlite3.Connection,
-    *,
-    statuses: Iterable[JobStatus] | None,
-    backend: str | None,
-    owner: str | None,
-    before: int | None,
-    most: int,
-) -> list[tuple[int, Job]]:
-    """Up to `most` jobs older than `before`, newest first, each with its place."""
-    sql, facts = page_query(statuses=statuses, backend=backend, owner=owner, before=before, most=most)
+def page(connection: sqlite3.Connection, query: JobQuery, *, before: int | None, most: int) -> list[tuple[int, Job]]:
+    """Up to `most` jobs older than `before`, newest first, each with its place; of the status, backend and owner asked for."""
+    sql, facts = page_query(
+        statuses=statuses_of(query),
+        backend=query.backend,
+        owner=query.owner,
+        favourite=bool(query.favourite),
+        before=before,
+        most=most,
+    )
     return [
         (seq, _job(record, claimable_at)) for seq, record, claimable_at in connection.execute(sql, facts).fetchall()
     ]
 
 
 def page_query(
-    *, statuses: Iterable[JobStatus] | None, backend: str | None, owner: str | None, before: int | None, most: int
+    *,
+    statuses: Iterable[JobStatus] | None,
+    backend: str | None,
+    owner: str | None,
+    favourite: bool = False,
+    before: int | None,
+    most: int,
 ) -> tuple[str, dict[str, Any]]:
     """The statement for a page, and its values.
 
@@ -280,7 +297,13 @@ def page_query(
     if before is not None:
         facts["before"] = before
         terms.append("seq < :before")
-    if statuses is None and owner is None and backend is None:
+    if favourite:
+        # They are few: an index of their own has them, whatever else is asked.
+        if statuses is not None:
+            wished = ", ".join(f"'{status}'" for status in sorted(statuses))
+            terms.append(f"status IN ({wished})")
+        wanted = _leg(["favourite = 1", *terms], "INDEXED BY jobs_favourite ")
+    elif statuses is None and owner is None and backend is None:
         wanted = _leg(terms)
     else:
         legs = [_leg([f"status = '{status}'", *terms]) for status in sorted(statuses or JobStatus)]
@@ -288,9 +311,9 @@ def page_query(
     return f"SELECT seq, record, claimable_at FROM jobs WHERE seq IN ({wanted}) ORDER BY seq DESC", facts  # noqa: S608
 
 
-def _leg(terms: list[str]) -> str:
+def _leg(terms: list[str], hint: str = "") -> str:
     where = " AND ".join([*terms, "schema <= :schema"])
-    return f"SELECT seq FROM jobs WHERE {where} ORDER BY seq DESC LIMIT :most"  # noqa: S608  # names only, no input
+    return f"SELECT seq FROM jobs {hint}WHERE {where} ORDER BY seq DESC LIMIT :most"  # noqa: S608  # names only, no input
 
 
 def _columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
@@ -314,9 +337,14 @@ def _columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
         "lease_token": lease.token if lease else None,
         "lease_reason": lease.reason.value if lease else None,
         "cancel_requested": job.cancel_requested,
-        "record": json.dumps(job_to_record(job), separators=(",", ":")),
+        "favourite": job.favourite,
+        "record": _record(job),
         **{name: None if moment is None else to_micros(moment) for name, moment in moments.items()},
     }
+
+
+def _record(job: Job) -> str:
+    return json.dumps(job_to_record(job), separators=(",", ":"))
 
 
 def _job(record: str, claimable_at: int | None) -> Job:

@@ -26,6 +26,7 @@ from imaging_core.errors import (
 from imaging_core.events import EventKind, JobEvent, event_of
 from imaging_core.jobs import JOB_ID, SCHEMA, Job, JobStatus, LeaseReason
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+from imaging_core.searching import Placed, needs_search, search, statuses_of
 
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
 #: How long a job is taken to run while none has finished yet, in s.
@@ -64,7 +65,7 @@ class SqliteJobRepository:
                 raise UnreadableJob(
                     f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it."
                 )
-        added = tuple(attrs.evolve(job, version=1) for job in jobs)
+        added = tuple(attrs.evolve(job, version=1, favourite=False) for job in jobs)
 
         def work(transaction: Transaction) -> tuple[Job, ...]:
             connection, now = transaction.connection, self._database.now()
@@ -109,7 +110,7 @@ class SqliteJobRepository:
                 raise job_rows.gone(connection, job.id)
             if stored.version != job.version or stored.status.terminal:
                 raise StaleJob(f"Job {job.id} changed since it was read.")
-            saved = attrs.evolve(_with_longest_lease(job, stored), version=stored.version + 1)
+            saved = attrs.evolve(_kept(job, stored), version=stored.version + 1)
             # Changed while it waits, it has waited for as long as before.
             job_rows.update(connection, saved, stored.claimable_at or self._database.now())
             webhook_outbox.owe(connection, saved, self._database.now())
@@ -151,24 +152,24 @@ class SqliteJobRepository:
         """A page of jobs, newest first. Jobs that a newer version wrote are left out; `get` tells of them."""
         if query.cursor is not None and not _CURSOR.fullmatch(query.cursor):
             raise InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
-        if query.statuses is not None and not query.statuses:
+        wanted = statuses_of(query)
+        if wanted is not None and not wanted:
             return JobPage(jobs=(), cursor=None)
         before = None if query.cursor is None else int(query.cursor)
 
-        def work(connection: sqlite3.Connection) -> JobPage:
-            rows = job_rows.page(
-                connection,
-                statuses=query.statuses,
-                backend=query.backend,
-                owner=query.owner,
-                before=before,
-                most=query.limit + 1,
-            )
-            shown = rows[: query.limit]
-            more = shown and len(rows) > query.limit
-            return JobPage(jobs=tuple(job for _, job in shown), cursor=str(shown[-1][0]) if more else None)
+        async def read(before: int | None, most: int) -> Sequence[Placed]:
+            return await self._database.read(lambda c: job_rows.page(c, query, before=before, most=most))
 
-        return await self._database.read(work)
+        if needs_search(query):
+            return await search(query, before, read)
+        rows = await read(before, query.limit + 1)
+        shown = rows[: query.limit]
+        more = shown and len(rows) > query.limit
+        return JobPage(jobs=tuple(job for _, job in shown), cursor=str(shown[-1][0]) if more else None)
+
+    async def mark(self, job_id: str, *, favourite: bool) -> Job:
+        """Mark a job as a favourite, or take the mark away."""
+        return await self._database.write(lambda t: job_rows.mark(t.connection, job_id, favourite))
 
     async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
         """Open jobs that should have ended by now, the longest overdue first."""
@@ -245,8 +246,9 @@ def _check_room(connection: sqlite3.Connection, job: Job, limits: QueueLimits, n
     raise QueueFull(retry_after_s=min(max(math.ceil(wait), 1), 300), mine=mine)
 
 
-def _with_longest_lease(job: Job, stored: job_rows.Held) -> Job:
-    """The job, keeping what a heartbeat added to its running lease since the job was read."""
+def _kept(job: Job, stored: job_rows.Held) -> Job:
+    """The job, keeping what a heartbeat added to its running lease and what a mark changed since the job was read."""
+    job = attrs.evolve(job, favourite=stored.favourite)
     lease = job.lease
     if lease is None or lease.token != stored.lease_token or lease.reason is not LeaseReason.RUNNING:
         return job

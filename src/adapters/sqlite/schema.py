@@ -111,8 +111,14 @@ CREATE TABLE turns (
 #: Nobody but its owner is told that a job was there.
 _DELETED_OWNERS = "ALTER TABLE deleted_jobs ADD COLUMN owner TEXT;"
 
+#: Marks are few among many jobs, so they have an index of their own.
+_FAVOURITES = """
+ALTER TABLE jobs ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX jobs_favourite ON jobs (favourite, seq, owner, backend, status) WHERE favourite = 1;
+"""
+
 #: SQL scripts, each one step from one version to the next.
-MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES, KEY_TABLES, _TURNS, _DELETED_OWNERS)
+MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES, KEY_TABLES, _TURNS, _DELETED_OWNERS, _FAVOURITES)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:

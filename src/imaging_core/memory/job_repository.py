@@ -29,6 +29,7 @@ from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.line import Line
 from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+from imaging_core.searching import matches
 
 
 def utcnow() -> datetime:
@@ -131,7 +132,7 @@ class MemoryJobRepository:
         entry = self._entry(job.id)
         if entry.job.version != job.version or entry.job.status.terminal:
             raise StaleJob(f"Job {job.id} changed since it was read.")
-        saved = self._write(entry, entry.job, _with_longest_lease(job, entry.job.lease), self._now(), events)
+        saved = self._write(entry, entry.job, _kept(job, entry.job), self._now(), events)
         self.outbox.owe(saved, self._now())
         return saved
 
@@ -156,6 +157,12 @@ class MemoryJobRepository:
         self._lines[entry.job.backend].held(job_id, until, now)
         return Beat(cancel_requested=entry.job.cancel_requested)
 
+    async def mark(self, job_id: str, *, favourite: bool) -> Job:
+        """Mark a job as a favourite, or take the mark away."""
+        entry = self._entry(job_id)
+        entry.job = attrs.evolve(entry.job, favourite=favourite)
+        return entry.job
+
     async def list(self, query: JobQuery) -> JobPage:
         """A page of jobs, newest first."""
         end = len(self._by_age)
@@ -164,7 +171,7 @@ class MemoryJobRepository:
         found: list[Job] = []
         for sequence, job_id in map(self._by_age.__getitem__, range(end - 1, -1, -1)):
             job = self._entries[job_id].job
-            if not _matches(job, query):
+            if not matches(job, query):
                 continue
             if len(found) == query.limit:
                 return JobPage(jobs=tuple(found), cursor=str(sequence + 1))
@@ -244,6 +251,7 @@ class MemoryJobRepository:
     def _store(self, job: Job, now: datetime) -> Job:
         self._lines.setdefault(job.backend, Line())
         self._sequence += 1
+        job = attrs.evolve(job, favourite=False)
         entry = _Entry(attrs.evolve(job, version=0), self._sequence)
         self._entries[job.id] = entry
         self._by_age.append((self._sequence, job.id))
@@ -288,17 +296,10 @@ class MemoryJobRepository:
         raise InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
 
 
-def _with_longest_lease(job: Job, stored: Lease | None) -> Job:
-    """The job, keeping what a heartbeat added to its running lease since the job was read."""
-    lease = job.lease
-    if lease is None or stored is None or lease.token != stored.token or lease.reason is not LeaseReason.RUNNING:
+def _kept(job: Job, stored: Job) -> Job:
+    """The job, keeping what a heartbeat added to its running lease and what a mark changed since the job was read."""
+    job = attrs.evolve(job, favourite=stored.favourite)
+    lease, held = job.lease, stored.lease
+    if lease is None or held is None or lease.token != held.token or lease.reason is not LeaseReason.RUNNING:
         return job
-    return attrs.evolve(job, lease=attrs.evolve(lease, until=max(lease.until, stored.until)))
-
-
-def _matches(job: Job, query: JobQuery) -> bool:
-    return (
-        (query.statuses is None or job.status in query.statuses)
-        and query.backend in (None, job.backend)
-        and query.owner in (None, job.owner)
-    )
+    return attrs.evolve(job, lease=attrs.evolve(lease, until=max(lease.until, held.until)))

@@ -23,5 +23,6 @@ redis.call('ZREM', P .. 'expires', id)
 redis.call('ZREM', P .. 'ended', id)
 forget_delivery(id)
 unlist(job, job.status)
+unlist(job, 'favourite')
 append_all(ARGV[4], 5)
 return {us(now), 'ok'}

@@ -7,7 +7,8 @@
 --   waiting:<backend>   the same members by the moment they became claimable
 --   leased:<backend>    started jobs by the end of their lease, same members; moved to ready by the next claim
 --   overdue             open jobs by the moment the sweep must end them
---   list:<status>[...]  jobs by number of submit: all, of a backend (:b:), of an owner (:o:), of both (:bo:)
+--   list:<status>[...]  jobs by number of submit: all, of a backend (:b:), of an owner (:o:), of both (:bo:);
+--                       those marked as favourites are in such lists besides, as if that were a status
 --   runs:<backend>      how long the last finished jobs took
 --   idem:<key>          <id>,<id>...:<fingerprint> of the submit that an idempotency key stands for
 --   claim:<nonce>       <id>:<token> of a claim, for a repetition after a lost answer
@@ -35,7 +36,7 @@ end
 
 local HOT = {
   'id', 'birth', 'nonce', 'deleted', 'schema', 'version', 'status', 'attempt', 'crashes', 'cancel', 'priority',
-  'backend', 'owner', 'seq', 'turn', 'submitted', 'started', 'worker', 'token', 'since', 'until', 'reason', 'run_limit', 'deadline'
+  'backend', 'owner', 'seq', 'turn', 'submitted', 'started', 'worker', 'token', 'since', 'until', 'reason', 'run_limit', 'deadline', 'favourite'
 }
 
 local function read(id)
@@ -50,7 +51,7 @@ end
 -- What a job is read by, in the order that layout.SHOWN has too.
 local SHOWN = {
   'body', 'deleted', 'version', 'status', 'attempt', 'crashes', 'cancel', 'started', 'worker', 'token', 'since', 'until',
-  'reason'
+  'reason', 'favourite', 'seq'
 }
 
 local function whole(id)

@@ -1,12 +1,12 @@
 -- ARGV: id, nonce, version it was read at, token or '', overdue at or '', how long it ran or '', maxlen,
 --       number of fields, fields..., events...
--- Gives {now, 'missing' | 'deleted' | 'lost' | 'stale'} or {now, 'ok', end of the lease or ''}.
+-- Gives {now, 'missing' | 'deleted' | 'lost' | 'stale'} or {now, 'ok', end of the lease or '', '1' for a favourite or ''}.
 local id, nonce, token = ARGV[1], ARGV[2], ARGV[4]
 local key = P .. 'job:' .. id
 local now = clock()
 local stored = read(id)
 if stored and stored.nonce == nonce then
-  return {us(now), 'ok', stored['until'] or ''}
+  return {us(now), 'ok', stored['until'] or '', stored.favourite or ''}
 end
 if token ~= '' and (not stored or stored.token ~= token) then
   return {us(now), 'lost'}
@@ -42,4 +42,4 @@ if not open(job.status) then
   end
 end
 append_all(ARGV[7], 9 + 2 * count)
-return {us(now), 'ok', job['until'] or ''}
+return {us(now), 'ok', job['until'] or '', stored.favourite or ''}
