@@ -31,6 +31,8 @@ class Blow:
     unit: str
     #: Tells its calls apart in the fake's log; empty for a process that makes none.
     caller: str = ""
+    #: When the process that followed a killed one was ready: what the fake read until then, the dead one had sent.
+    back_at: float = 0.0
 
 
 @attrs.frozen(kw_only=True)
@@ -72,9 +74,10 @@ def explains(blow: Blow, call: PaidCall, *, gone_on_at: float = math.inf) -> boo
     if not theirs and blow.kind != "disk-full":
         return False
     last = max(call.ended_at + STORING_S, gone_on_at if blow.kind == "kill" else 0.0)
-    return call.charged_at - SLACK_S <= blow.until and blow.at <= last
+    return (call.charged_at - SLACK_S <= blow.until or call.charged_at < blow.back_at) and blow.at <= last
 
 
 def hit_in_flight(blow: Blow, calls: Sequence[PaidCall]) -> list[PaidCall]:
     """The calls of that process which were at the fake when the blow fell."""
-    return [call for call in calls if call.caller == blow.caller and call.in_flight(blow.at)]
+    own = [call for call in calls if call.caller == blow.caller]
+    return [call for call in own if call.in_flight(blow.at) or blow.at < call.charged_at < blow.back_at]

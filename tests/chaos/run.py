@@ -125,7 +125,7 @@ class Run:
             details=details,
             watcher=watcher,
             calls=paid_calls(stack.stability.log()),
-            blows=sorted(self.blows, key=lambda blow: blow.at),
+            blows=sorted((_with_return(blow, stack) for blow in self.blows), key=lambda blow: blow.at),
             disk=read_store(stack.store),
             lease_s=stack.lease_s,
             lives=[life for worker in stack.workers for life in worker.lives],
@@ -170,6 +170,14 @@ class Run:
         }
         self.options.tell(line)
         return 1 if verdict.violations else 0
+
+
+def _with_return(blow: Blow, stack: Stack) -> Blow:
+    """A kill with the moment at which its unit was ready again."""
+    if blow.kind != "kill" or blow.unit not in stack.units:
+        return blow
+    again = [begin for begin, _ in stack.units[blow.unit].lives if begin > blow.at]
+    return attrs.evolve(blow, back_at=min(again, default=0.0))
 
 
 def _commit() -> str:

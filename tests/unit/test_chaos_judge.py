@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from types import SimpleNamespace
 from typing import cast
 
+import attrs
 import pytest
 
 from chaos.blows import Blow, PaidCall, hit_in_flight, paid_calls
@@ -87,6 +88,14 @@ def test_a_kill_long_after_the_answer_explains_a_second_charge_only_while_nobody
     assert judged(first, a_call("c1", at=107.0), blows=(a_kill(at=108.0),)).violations
     earlier = (a_kill(at=99.0), a_kill(at=108.0))
     assert judged(first, a_call("c1", at=130.0), blows=earlier, ended_at=131.0).violations == []
+
+
+def test_what_the_fake_read_before_the_next_process_was_ready_the_killed_one_had_sent() -> None:
+    calls = (a_call("c0", at=103.0, ended_at=104.0), a_call("c1", at=107.0, ended_at=108.0))
+    kill = a_kill(at=100.5)
+
+    assert judged(*calls, blows=(kill,)).violations
+    assert judged(*calls, blows=(attrs.evolve(kill, back_at=105.0),), ended_at=108.0).violations == []
 
 
 def test_a_frozen_workers_answer_may_be_the_one_that_is_stored() -> None:
