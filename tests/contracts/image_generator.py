@@ -95,11 +95,11 @@ class ImageGeneratorContract:
         assert prompt.required
         assert count is not None
         assert (count.maximum or 0) >= 1
-        models = capabilities.parameter("checkpoint")
+        models = {c for p in capabilities.parameters if p.name == "checkpoint" for c in p.choices}
         for parameter in capabilities.parameters:
             if parameter.default is not None:
                 assert parameter.fit(parameter.default) == parameter.default, parameter.name
-            assert models is None or set(parameter.only_for) <= set(models.choices), parameter.name
+            assert not models or set(parameter.only_for) <= models, parameter.name
             assert set(parameter.aliases.values()) <= set(parameter.choices), parameter.name
 
     async def test_1_capabilities_fit_a_request_once_and_for_all(self, generator: ImageGenerator) -> None:

@@ -14,11 +14,13 @@ import httpx
 
 from adapters.stability.answers import Answer, image_in, read_answer, read_error
 from adapters.stability.failures import error_for, foreign_errors_as_ours
-from adapters.stability.models import MODELS, capabilities_of, form_of
+from adapters.stability.models import MODELS, form_of
+from adapters.stability.offer import capabilities_of
+from adapters.stability.pictures import pictures_of
 from adapters.stability.settings import AnswerForm, StabilitySettings
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import BadAnswer, CallRejected, Charged, GenerationError
-from imaging_core.images import Generated
+from imaging_core.images import Generated, Operation
 from imaging_core.ports import GenerationCall, Report
 
 #: Largest answer about the account, in bytes.
@@ -85,7 +87,8 @@ class StabilityGenerator:
         if model is None:
             raise CallRejected(f"Stability AI has no such model. It has: {', '.join(MODELS)}.")
         accept = "application/json" if self._settings.answer_form is AnswerForm.JSON else "image/*"
-        form = form_of(call, model)
+        form = {name: (None, value) for name, value in form_of(call, model).items()}
+        brought = await asyncio.to_thread(pictures_of, call) if call.request.operation is not Operation.GENERATE else {}
         answer = await self._ask(
             "POST",
             model.path,
@@ -94,7 +97,7 @@ class StabilityGenerator:
             limit=self._settings.max_answer_bytes,
             headers={"accept": accept},
             # A part with no filename is a quoted text field. `data=` alone would be sent urlencoded, which is refused.
-            files={name: (None, value) for name, value in form.items()},
+            files={**form, **brought},
         )
         if answer.status != 200:
             secrets = (self._settings.key.reveal, call.request.prompt, call.request.negative_prompt)

@@ -13,7 +13,7 @@ from typing import Any
 import attrs
 from starlette.requests import ClientDisconnect, Request
 
-from fakes.stability import contract, faults, fields, intake, operator, pictures, runs, wire
+from fakes.stability import contract, drawn_over, faults, fields, intake, operator, pictures, runs, wire
 from fakes.stability.ledger import Ledger, RateLimit
 from fakes.stability.settings import Settings
 from fakes.stability.wire import Answer, Receive, Scope, Send
@@ -166,7 +166,9 @@ class FakeStability:
         return _spoilt(self._picture(call, request, generation, key), met)
 
     def _picture(self, call: Call, request: Request, generation: runs.Generation, key: str) -> Answer:
-        template = pictures.template(
+        size = generation.width, generation.height
+        template = drawn_over.over(generation.values, size, generation.kind) if not generation.filtered else None
+        template = template or pictures.template(
             width=generation.width,
             height=generation.height,
             kind=generation.kind,

@@ -38,7 +38,12 @@ class Template:
 @lru_cache(maxsize=64)
 def template(*, width: int, height: int, kind: str, filtered: bool = False, target: int = 0) -> Template:
     """A picture of `width` x `height` px in png, jpeg or webp, padded to about `target` bytes, blurred when filtered."""
-    raw = _encode(_draw(width, height, filtered=filtered), kind)
+    return cut_open(_draw(width, height, filtered=filtered), kind, target=target)
+
+
+def cut_open(picture: Image.Image, kind: str, *, target: int = 0) -> Template:
+    """That picture in png, jpeg or webp, padded to about `target` bytes."""
+    raw = _encode(picture, kind)
     padding = _padding(kind, target - len(raw))
     if kind == "png":  # before IEND, which has 12 bytes
         return Template(kind=kind, head=raw[:-12] + padding, tail=raw[-12:])

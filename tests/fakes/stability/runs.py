@@ -26,6 +26,8 @@ class Generation:
     seed: int
     filtered: bool
     faults: list[Fault]
+    #: The whole form: what the picture comes of.
+    values: dict[str, Value]
     #: Deferred routes only: the key that may ask for it, when it is ready, and the polls that must be told to wait.
     key: str = ""
     ready_at: float = 0.0
@@ -67,6 +69,7 @@ class Run:
             seed=int(self.values.get("seed", 0)) or random.randint(1, MAX_SEED),
             filtered=any(fault.name == "filtered" for fault in self.faults),
             faults=self.faults,
+            values=self.values,
         )
 
 
