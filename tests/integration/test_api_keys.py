@@ -374,3 +374,18 @@ def test_a_stranger_learns_which_part_is_away_but_not_where_it_is() -> None:
         assert told.status_code == 503
         assert told.json()["checks"]["jobs"]["ok"] is False
         assert "10.1.2.3" not in told.text
+
+
+def test_while_nobody_can_tell_who_asks_nobody_gets_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    with LockedApi(fresh_s=0.0).serving() as api:
+        key = api.make_admin()
+
+        async def away(*_: object) -> None:
+            raise Unavailable("Redis does not answer.", retry_after_s=7)
+
+        monkeypatch.setattr(api.keys, "get", away)
+        with api.asked(key) as client:
+            answer = client.get("/jobs")
+            assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
+            assert answer.json()["type"] == "/problems/unavailable"
+            assert client.get("/livez").status_code == 200
