@@ -54,9 +54,17 @@ def made_by(raw: bytes, asked: Asked, where: str) -> Made:
         message = f"The WebUI at {where} made {len(encoded)} of {asked.images} pictures; somebody interrupted it."
         raise CallFailed(message, charged=Charged.NO)
     seeds = _seeds(info, asked)
-    images = tuple(_picture(item, seed, asked, where) for item, seed in zip(encoded, seeds, strict=True))
+    images = tuple(
+        _picture(item, seed, (asked.width, asked.height), where) for item, seed in zip(encoded, seeds, strict=True)
+    )
     timestamp = info.get("job_timestamp")
     return Made(images=images, job_timestamp=timestamp if isinstance(timestamp, str) else None)
+
+
+def enlarged_by(raw: bytes, size: tuple[int, int], seed: int, where: str) -> GeneratedImage:
+    """The picture of an enlargement's 200, checked and decoded; takes CPU time. Raises BadAnswer."""
+    answer = _object(raw, where, "with something that is no JSON object; check its address")
+    return _picture(answer.get("image"), seed, size, where)
 
 
 def preview_in(live_preview: object) -> Preview | None:
@@ -128,7 +136,7 @@ def _seeds(info: Mapping[str, Any], asked: Asked) -> list[int]:
     return [asked.seed + k for k in range(asked.images)]
 
 
-def _picture(encoded: object, seed: int, asked: Asked, where: str) -> GeneratedImage:
+def _picture(encoded: object, seed: int, wanted: tuple[int, int], where: str) -> GeneratedImage:
     if not isinstance(encoded, str):
         raise bad_answer(where, "with a picture that is no text")
     try:
@@ -142,12 +150,12 @@ def _picture(encoded: object, seed: int, asked: Asked, where: str) -> GeneratedI
         with Image.open(io.BytesIO(data), formats=[media_type.removeprefix("image/")]) as picture:
             size = picture.size
             # Judged by its header: a 20 KB file can ask for gigabytes of pixels.
-            if size == (asked.width, asked.height):
+            if size == wanted:
                 picture.load()
     except Exception as error:  # over damaged data a decoder raises whatever its arithmetic runs into
         raise bad_answer(where, "with a picture that cannot be decoded") from error
-    if size != (asked.width, asked.height):
-        what = f"made a picture of {size[0]} x {size[1]} px instead of {asked.width} x {asked.height}"
+    if size != wanted:
+        what = f"made a picture of {size[0]} x {size[1]} px instead of {wanted[0]} x {wanted[1]}"
         raise not_as_asked(where, what)
     return GeneratedImage(data=data, media_type=media_type, width=size[0], height=size[1], seed=seed)
 

@@ -9,7 +9,8 @@ import time
 from collections.abc import Coroutine
 from typing import Any
 
-from adapters.sdwebui.answers import Made, made_by
+from adapters.sdwebui.answers import Made, enlarged_by, made_by
+from adapters.sdwebui.edits import enlargement_of
 from adapters.sdwebui.failures import no_api
 from adapters.sdwebui.lists import Lists, fetch
 from adapters.sdwebui.payload import Asked, asked_of, body_of
@@ -17,7 +18,8 @@ from adapters.sdwebui.settings import SdWebuiSettings
 from adapters.sdwebui.tasks import Mine, Running, Tasks
 from adapters.sdwebui.wire import Wire
 from imaging_core.errors import BadAnswer, CallFailed, Charged, FailureCode, GenerationError
-from imaging_core.ports import GenerationCall, Report
+from imaging_core.images import Operation
+from imaging_core.ports import CallProgress, GenerationCall, Report
 
 log = logging.getLogger("imaging.sdwebui")
 
@@ -93,6 +95,8 @@ class Instance:
         try:
             async with self._turn:
                 lists = await self.lists()
+                if call.request.operation is Operation.UPSCALE:
+                    return await self._enlarged(call, lists, report)
                 asked = asked_of(call, lists, self._settings)
                 return await self._made(call, asked, lists, report)
         except BadAnswer as error:
@@ -107,7 +111,8 @@ class Instance:
         secrets = (call.request.prompt, call.request.negative_prompt)
         body = body_of(call, asked, lists)
         mine = None if lists.names_tasks else Mine(await self._tasks.running())
-        sending = asyncio.create_task(self._wire.make(body, secrets=secrets))
+        route = "img2img" if call.request.operation is Operation.EDIT else "txt2img"
+        sending = asyncio.create_task(self._wire.make(body, secrets=secrets, route=route))
         follow = self._tasks.follow_unnamed(mine, report) if mine else self._tasks.follow(call.task_id, report)
         following = asyncio.create_task(follow)
         try:
@@ -124,6 +129,15 @@ class Instance:
         made = await asyncio.to_thread(made_by, raw, asked, self.where)
         await self._check_whole(made)
         return made
+
+    async def _enlarged(self, call: GenerationCall, lists: Lists, report: Report) -> Made:
+        # It has no task, no progress and no interrupt: cancelled, it is let go, and ends by itself within seconds.
+        asked = await asyncio.to_thread(enlargement_of, call, lists)
+        raw = await self._wire.make(asked.body, secrets=(), route="extra-single-image")
+        size = asked.width, asked.height
+        image = await asyncio.to_thread(enlarged_by, raw, size, call.seed, self.where)
+        report(CallProgress(fraction=1.0, eta_s=0.0))
+        return Made(images=(image,), job_timestamp=None)
 
     async def _stop(self, task_id: str, mine: Mine | None) -> None:
         """Stop our task within `stop_timeout_s`; one that still waits for its turn is watched for in the background."""

@@ -48,6 +48,8 @@ class Lists:
     #: Label -> its internal name; empty before 1.9.
     schedulers: Mapping[str, str]
     upscalers: tuple[str, ...]
+    #: Those of them that enlarge finished pictures, too.
+    enlargers: tuple[str, ...]
     #: None where VAEs are chosen in another way (Forge).
     vaes: tuple[str, ...] | None
     styles: tuple[str, ...]
@@ -87,6 +89,8 @@ async def fetch(wire: Wire) -> Lists:
         samplers={name: _texts(row.get("aliases")) for row in samplers if (name := _text(row, "name"))},
         schedulers={label: _text(row, "name") for row in schedulers or () if (label := _text(row, "label"))},
         upscalers=_names(upscalers, "name"),
+        # "None" leaves a picture as it is.
+        enlargers=tuple(name for name in _names(rows["upscalers"] or (), "name") if name != "None"),
         vaes=None if vaes is None else _names(vaes, "model_name"),
         styles=_names(rows["prompt-styles"] or (), "name"),
         current=None,

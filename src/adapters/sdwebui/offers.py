@@ -6,10 +6,13 @@ checked here goes wrong after minutes, or not at all.
 
 from collections.abc import Iterable, Sequence
 
+import attrs
+
 from adapters.sdwebui.lists import Lists
+from adapters.sdwebui.picture_offers import brought, common, upscaling
 from adapters.sdwebui.settings import SdWebuiSettings
 from imaging_core.capabilities import Capabilities
-from imaging_core.images import MAX_SEED
+from imaging_core.images import MAX_SEED, Operation
 from imaging_core.parameters import Parameter, ParameterKind
 
 _KIND = ParameterKind
@@ -35,18 +38,18 @@ def capabilities_of(backend: str, instances: Sequence[Lists], settings: SdWebuiS
         *_styles(instances),
         *_hires(instances),
     ]
+    enlarging = upscaling(instances)
+    drawing = (Operation.GENERATE, Operation.EDIT)
+    parameters = [p if p.operations else attrs.evolve(p, operations=drawing) for p in parameters]
+    parameters += [*brought(), *enlarging]
     return Capabilities(
         backend=backend,
         title="Stable Diffusion WebUI",
+        operations=tuple(Operation) if enlarging else drawing,
+        max_pixels=settings.max_pixels,
         parameters=tuple(parameters),
         images_per_call=settings.max_batch,
     )
-
-
-def _common(lists: Iterable[Iterable[str]]) -> tuple[str, ...]:
-    """The names in all lists, in the order of the first."""
-    first, *others = [tuple(names) for names in lists]
-    return tuple(name for name in dict.fromkeys(first) if all(name in other for other in others))
 
 
 def _prompt(name: str, description: str, *, required: bool) -> Parameter:
@@ -71,7 +74,7 @@ def _checkpoint(instances: Sequence[Lists]) -> Parameter:
 
 
 def _sampler(instances: Sequence[Lists]) -> Parameter:
-    names = _common(lists.samplers for lists in instances)
+    names = common(lists.samplers for lists in instances)
     known = instances[0].samplers
     aliases = {alias: name for name in names for alias in known[name] if alias not in names}
     # The first is what the WebUI's own page opens with.
@@ -86,7 +89,7 @@ def _sampler(instances: Sequence[Lists]) -> Parameter:
 
 
 def _scheduler(instances: Sequence[Lists]) -> list[Parameter]:
-    names = _common(lists.schedulers for lists in instances)
+    names = common(lists.schedulers for lists in instances)
     if not names:
         return []
     known = instances[0].schedulers
@@ -110,24 +113,24 @@ def _any_case(names: Iterable[str]) -> dict[str, str]:
 def _vae(instances: Sequence[Lists]) -> list[Parameter]:
     if any(lists.vaes is None for lists in instances):
         return []
-    names = (_AUTOMATIC, "None", *_common(lists.vaes or () for lists in instances))
+    names = (_AUTOMATIC, "None", *common(lists.vaes or () for lists in instances))
     return [
         Parameter(name="vae", kind=_KIND.CHOICE, default=_AUTOMATIC, choices=names, description="The VAE."),
     ]
 
 
 def _styles(instances: Sequence[Lists]) -> list[Parameter]:
-    names = _common(lists.styles for lists in instances)
+    names = common(lists.styles for lists in instances)
     if not names:
         return []
     return [Parameter(name="styles", kind=_KIND.CHOICES, choices=names, description="Saved pieces of prompt to add.")]
 
 
 def _hires(instances: Sequence[Lists]) -> list[Parameter]:
-    names = _common(lists.upscalers for lists in instances)
+    names = common(lists.upscalers for lists in instances)
     if not names:
         return []
-    return [
+    fields = [
         Parameter(
             name="enable_hr", kind=_KIND.FLAG, default=False, description="Draw small first, then enlarge (hires fix)."
         ),
@@ -142,6 +145,7 @@ def _hires(instances: Sequence[Lists]) -> list[Parameter]:
         _whole("hr_second_pass_steps", 0, 0, 150, "Steps of the second pass; 0 for the same as the first."),
         _number("denoising_strength", 0.7, 0.0, 1.0, "How much the second pass may change."),
     ]
+    return [attrs.evolve(field, operations=(Operation.GENERATE,)) for field in fields]
 
 
 def _whole(name: str, default: int | None, low: int, high: int, description: str) -> Parameter:

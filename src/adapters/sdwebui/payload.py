@@ -1,14 +1,15 @@
-"""Writes the body of txt2img: every setting that may have leaked from somebody else's call is named on every call.
+"""Writes the body of txt2img and img2img: every setting that may have leaked from somebody else's call is named on every call.
 
 May import the core and this folder.
 """
 
 import attrs
 
+from adapters.sdwebui.edits import edit_of
 from adapters.sdwebui.lists import Checkpoint, Lists
 from adapters.sdwebui.settings import SdWebuiSettings
 from imaging_core.errors import CallRejected
-from imaging_core.images import ImageRequest, OptionValue
+from imaging_core.images import ImageRequest, Operation, OptionValue
 from imaging_core.ports import GenerationCall
 
 
@@ -69,7 +70,7 @@ def asked_of(call: GenerationCall, lists: Lists, settings: SdWebuiSettings) -> A
 
 
 def body_of(call: GenerationCall, asked: Asked, lists: Lists) -> dict[str, object]:
-    """The JSON of one txt2img call, which makes all its pictures side by side."""
+    """The JSON of one txt2img or img2img call, which makes all its pictures side by side."""
     request = call.request
     body: dict[str, object] = {
         "prompt": request.prompt,
@@ -97,6 +98,8 @@ def body_of(call: GenerationCall, asked: Asked, lists: Lists) -> dict[str, objec
         body["styles"] = list(styles)
     if asked.passes == 2:
         body |= _hires(request)
+    if request.operation is Operation.EDIT:
+        body |= edit_of(call)
     return body
 
 

@@ -73,12 +73,12 @@ class Wire:
         except (ValueError, RecursionError) as error:
             raise bad_answer(self.where, "a question with something that is no JSON; check its address") from error
 
-    async def make(self, body: object, *, secrets: tuple[str, ...]) -> bytes:
-        """The raw answer of txt2img, after the pictures are done. Raises GenerationError."""
+    async def make(self, body: object, *, secrets: tuple[str, ...], route: str = "txt2img") -> bytes:
+        """The raw answer of a route that makes pictures, after they are done. Raises GenerationError."""
         try:
             return await self._send(
                 "POST",
-                "/sdapi/v1/txt2img",
+                f"/sdapi/v1/{route}",
                 body,
                 timeout_s=self._settings.total_timeout_s,
                 limit=self._settings.max_answer_bytes,

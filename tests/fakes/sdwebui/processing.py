@@ -10,11 +10,11 @@ import json
 import random
 from typing import TYPE_CHECKING, Any
 
-from PIL import Image
+from PIL import Image, ImageFilter, ImageOps
 
 from fakes.sdwebui import infotext
 from fakes.sdwebui.errors import NamedError
-from fakes.sdwebui.pictures import draw, encode, grid
+from fakes.sdwebui.pictures import decode, draw, encode, grid
 
 if TYPE_CHECKING:
     from fakes.sdwebui.engine import Engine
@@ -165,7 +165,7 @@ class Processing:
 
     def _picture(self, size: tuple[int, int], seed: int, steps: int) -> Image.Image:
         request = self._request
-        return draw(
+        painted = draw(
             *size,
             self._prompt,
             self._negative,
@@ -179,6 +179,17 @@ class Processing:
             request["cfg_scale"],
             request["subseed_strength"] and self._subseed,
         )
+        if not self._init:
+            return painted
+        source = self._init[0].convert("RGB").resize(size)
+        mixed = Image.blend(source, painted, min(1.0, request["denoising_strength"]))
+        if not request["mask"]:
+            return mixed
+        mask = decode(request["mask"]).convert("L").resize(size)
+        if request["inpainting_mask_invert"]:
+            mask = ImageOps.invert(mask)
+        blur = request["mask_blur_x"] if request["mask_blur"] is None else request["mask_blur"]
+        return Image.composite(mixed, source, mask.filter(ImageFilter.GaussianBlur(blur)))
 
     def _extra_parameters(self) -> dict[str, Any]:
         request = self._request
