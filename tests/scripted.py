@@ -236,12 +236,17 @@ class World:
                     await asyncio.sleep(1.0)
         return job
 
-    async def claim_and_die(self, times: int = 1) -> Job:
-        """Claim the next job as a worker that is never heard of again, and wait until its lease has run out."""
+    async def claim_and_die(self, times: int = 1, *, calling: bool = False) -> Job:
+        """Claim the next job as a worker that is never heard of again, and wait until its lease has run out.
+
+        `calling`: it died with a call under way, else before it began one.
+        """
         job = await self.jobs.claim_next("alpha", worker="dead", token=new_token(), lease_s=self.limits.lease_s)
         assert job is not None
+        if calling:
+            await self.jobs.save(job.intending(0, new_token()))
         await asyncio.sleep(self.limits.lease_s)
-        return await (self.claim_and_die(times - 1) if times > 1 else self.jobs.get(job.id))
+        return await (self.claim_and_die(times - 1, calling=calling) if times > 1 else self.jobs.get(job.id))
 
     async def told(self) -> list[JobEvent]:
         """The events since the last time this was asked."""

@@ -85,8 +85,7 @@ class Attempt:
     @property
     def is_last_chance(self) -> bool:
         """Whether one more crash would make the job poison."""
-        crashes = self._held.job.crashes
-        return 0 < crashes == self._parts.limits.max_crashes - 1
+        return self._held.job.crashes >= self._parts.limits.max_crashes - 1 > 0
 
     # --- from outside ------------------------------------------------------------------------------------
 
@@ -158,7 +157,7 @@ class Attempt:
             await self._conclude(stored)
         elif job.cancel_requested:
             await self._held.cancel()
-        elif job.crashes >= limits.max_crashes:
+        elif self._is_poison():
             message = f"{job.crashes} workers died or froze while they worked on this job."
             await self._held.fail(FailureCode.WORKER_CRASH, message, charged=await self._doubt())
         elif job.deadline is not None and await self._held.now() >= job.deadline:
@@ -168,6 +167,16 @@ class Attempt:
             await self._setbacks.park(LeaseReason.DRAIN, self.steps_aside_s)
         else:
             await self._make(missing, before)
+
+    def _is_poison(self) -> bool:
+        """Whether the job is to blame for its crashes: enough attempts had begun a call, or there are twice as many.
+
+        A worker that died before any call had no time to do anything with the job, and was mostly killed by a neighbour
+        while this one stepped aside.
+        """
+        job, most = self._held.job, self._parts.limits.max_crashes
+        begun = len({call.attempt for call in job.calls})
+        return min(job.crashes, begun) >= most or job.crashes >= 2 * most
 
     async def _outlast(self, earlier: "Attempt") -> None:
         """Hold the new lease until the call of an earlier attempt has ended here: what it stores is adopted, not made again."""

@@ -72,7 +72,7 @@ class RunLimits:
     run_timeout_s: float = 600.0
     #: Longest time from submit to the end; None for no limit.
     max_wait_s: float | None = None
-    #: Running leases that may run out before the job is called poison.
+    #: Running leases that may run out before the job is called poison; twice as many if no call had begun under them.
     max_crashes: int = 3
     #: Paid calls that may be made for one planned call.
     max_paid_calls: int = 2

@@ -45,8 +45,7 @@ async def test_a_job_that_three_workers_died_of_is_poison(credits: float, charge
     generator = ScriptedGenerator(credits=credits)
     world = World(generator)
     await world.submit()
-    dead = await world.claim_and_die(3)
-    await world.jobs.save(dead.intending(0, "the last straw"))
+    await world.claim_and_die(3, calling=True)
 
     done = (await world.run()).job
 
@@ -56,15 +55,26 @@ async def test_a_job_that_three_workers_died_of_is_poison(credits: float, charge
 
 
 @in_virtual_time
-async def test_poison_without_a_call_under_way_cost_nothing() -> None:
+async def test_a_job_whose_workers_died_before_any_call_is_not_yet_to_blame() -> None:
     world = World(ScriptedGenerator(credits=2.0))
     await world.submit()
-    await world.claim_and_die(3)
+    await world.claim_and_die(5)
+
+    done = (await world.run()).job
+
+    assert (done.status, done.crashes) == (JobStatus.FINISHED, 5)
+
+
+@in_virtual_time
+async def test_workers_that_die_before_any_call_again_and_again_make_poison_that_cost_nothing() -> None:
+    world = World(ScriptedGenerator(credits=2.0))
+    await world.submit()
+    await world.claim_and_die(6)
 
     done = (await world.run()).job
 
     assert done.failure is not None
-    assert done.failure.charged is Charged.NO
+    assert (done.failure.code, done.failure.charged) == (FailureCode.WORKER_CRASH, Charged.NO)
 
 
 @in_virtual_time
@@ -72,8 +82,7 @@ async def test_poison_of_a_backend_that_does_not_answer_may_have_cost() -> None:
     generator = ScriptedGenerator(credits=2.0)
     world = World(generator)
     await world.submit()
-    dead = await world.claim_and_die(3)
-    await world.jobs.save(dead.intending(0, "the last straw"))
+    await world.claim_and_die(3, calling=True)
     away(generator, "capabilities", times=1)
 
     done = (await world.run()).job
@@ -86,8 +95,7 @@ async def test_poison_of_a_backend_that_does_not_answer_may_have_cost() -> None:
 async def test_what_is_stored_is_adopted_before_anybody_speaks_of_poison() -> None:
     world = World()
     job = await world.submit()
-    dead = await world.claim_and_die(3)
-    await world.jobs.save(dead.intending(0, "stored"))
+    await world.claim_and_die(3, calling=True)
     await world.store.put(job.id, 0, pictures(a_call(job)), first_image=0)
 
     done = (await world.run()).job
