@@ -389,3 +389,19 @@ def test_while_nobody_can_tell_who_asks_nobody_gets_in(monkeypatch: pytest.Monke
             assert (answer.status_code, answer.headers["retry-after"]) == (503, "7")
             assert answer.json()["type"] == "/problems/unavailable"
             assert client.get("/livez").status_code == 200
+
+
+def test_nobody_hears_of_somebody_elses_jobs(alice: httpx.Client, bob: httpx.Client, admin: httpx.Client) -> None:
+    with bob.stream("GET", "/events", timeout=20) as stream:
+        assert stream.status_code == 200
+        theirs, mine = finished(alice), finished(bob)
+        seen = ""
+        for line in stream.iter_lines():
+            seen += line
+            if mine in line and "finished" in line:
+                break
+
+    assert mine in seen
+    assert theirs not in seen
+    with admin.stream("GET", f"/jobs/{theirs}/events", timeout=20) as stream:
+        assert "finished" in stream.read().decode()
