@@ -146,7 +146,6 @@ class Attempt:
             await self._setbacks.after_error(fault(self._held.job.backend, error, paid=self._caller.paid))
 
     async def _work(self) -> None:
-        limits = self._parts.limits
         if self._earlier is not None:
             await self._outlast(self._earlier)
         before = self._held.job
