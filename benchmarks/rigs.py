@@ -44,7 +44,9 @@ def _children(pid: int) -> list[int]:
 
 def stability(*, delay_s: float = 0.0, picture_bytes: int = 100_000) -> ServerProcess:
     """The fake provider, without its rate limit."""
-    options = ["--delay", str(delay_s), "--picture-bytes", str(picture_bytes)]
+    # A photo has about 1.5 bytes per px as PNG; its px are what decoding costs.
+    side = round((picture_bytes / 1.5) ** 0.5 / 8) * 8
+    options = ["--delay", str(delay_s), "--picture-bytes", str(picture_bytes), "--picture-side", str(side)]
     return ServerProcess("fakes.stability", [*options, "--keys", KEY, "--rate-limit", "off", "--balance", "1e9"])
 
 

@@ -57,6 +57,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, kind in (
         ("delay", float),
         ("picture-bytes", int),
+        ("picture-side", int),
         ("balance", float),
         ("rate-requests", int),
         ("rate-period", float),

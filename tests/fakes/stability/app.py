@@ -138,6 +138,8 @@ class FakeStability:
             if failed := faults.failure(fault):
                 raise failed
         generation = run.generation()
+        if side := self.settings.picture_side:
+            generation.width, generation.height = side, side
         if not run.route.deferred:
             return self._picture(call, request, generation, "image")
         generation.key = call.key

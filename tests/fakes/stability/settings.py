@@ -18,6 +18,8 @@ class Settings:
     delay: float = 0.0
     #: Size that pictures are padded to; 0 = as they come.
     picture_bytes: int = 0
+    #: Width and height of pictures in px; 0 = as the real API makes them.
+    picture_side: int = 0
     #: File that calls and charges are appended to.
     log: Path | None = None
     #: Keys that are valid; none given = every key that begins with sk-.
