@@ -10,11 +10,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from api_setting import RunningApi, ended, submit
+from bad_inputs import CANARY, IDS, NOT_JSON, WRONG_SHAPE
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission
 from imaging_core.errors import Unavailable
 
-#: In every bad body; found in no answer.
-CANARY = "kanarienvogel"
 PATHS = ("/images", "/local/images")
 
 
@@ -47,76 +46,14 @@ def _post(client: httpx.Client, path: str, body: bytes, content_type: str = "app
     return client.post(path, content=body, headers={"Content-Type": content_type})
 
 
-_NOT_JSON = {
-    "empty": b"",
-    "trailing garbage": b'{"prompt": "kanarienvogel"} kanarienvogel',
-    "byte order mark": b'\xef\xbb\xbf{"prompt": "kanarienvogel"}',
-    "UTF-16": '{"prompt": "kanarienvogel"}'.encode("utf-16"),
-    "invalid UTF-8": b'{"prompt": "kanarienvogel\xff"}',
-    "surrogate in a value": b'{"prompt": "kanarienvogel\\ud800"}',
-    "surrogate in a key": b'{"prompt": "x", "kanarienvogel\\ud800": 1}',
-    "NUL": b'{"prompt": "kanarienvogel\\u0000"}',
-    "NaN": b'{"prompt": "kanarienvogel", "cfg_scale": NaN}',
-    "Infinity": b'{"prompt": "kanarienvogel", "cfg_scale": Infinity}',
-    "1e999": b'{"prompt": "kanarienvogel", "cfg_scale": 1e999}',
-    "4,000 digits": b'{"prompt": "kanarienvogel", "seed": ' + b"7" * 4000 + b"}",
-    "40,000 deep": b'{"prompt": "kanarienvogel", "x": ' + b"[" * 40_000 + b"]" * 20_000,
-    "duplicate keys": b'{"prompt": "kanarienvogel", "prompt": "x"}',
-    "form": b"prompt=kanarienvogel",
-}
-
-
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("body", _NOT_JSON.values(), ids=_NOT_JSON.keys())
+@pytest.mark.parametrize("body", NOT_JSON.values(), ids=NOT_JSON.keys())
 def test_a_body_that_is_not_strict_json_is_400(client: httpx.Client, path: str, body: bytes) -> None:
     assert _refused(_post(client, path, body), 400)["type"] == "/problems/malformed-json"
 
 
-_WRONG_SHAPE: dict[str, object] = {
-    "null": None,
-    "list": [],
-    "text": "kanarienvogel",
-    "number": 5,
-    "nothing": {},
-    "no prompt": {"negative_prompt": "kanarienvogel"},
-    "null prompt": {"prompt": None},
-    "empty prompt": {"prompt": ""},
-    "blank prompt": {"prompt": " \n\t\u00a0"},
-    "prompt too long": {"prompt": "kanarienvogel" + "x" * 10_000},
-    "prompt is a number": {"prompt": 5},
-    "prompt is a list": {"prompt": ["kanarienvogel"]},
-    "prompt is an object": {"prompt": {"kanarienvogel": 1}},
-    "misspelt key": {"prompt": "x", "negativ_prompt": "kanarienvogel"},
-    "key that is a prompt": {"prompt": "x", "kanarienvogel on a roof": 1},
-    "status smuggled in": {"prompt": "x", "status": "finished"},
-    "owner smuggled in": {"prompt": "x", "owner": "kanarienvogel"},
-    "options smuggled in": {"prompt": "x", "options": {"kanarienvogel": 1}},
-    "constructor": {"prompt": "x", "__class__": "kanarienvogel", "__proto__": {}},
-    "seed text": {"prompt": "x", "seed": "5"},
-    "seed 1.5": {"prompt": "x", "seed": 1.5},
-    "seed -2": {"prompt": "x", "seed": -2},
-    "seed 2^32": {"prompt": "x", "seed": 2**32},
-    "seed 2^32 - 1": {"prompt": "x", "seed": 2**32 - 1},
-    "seed 10^60": {"prompt": "x", "seed": 10**60},
-    "seed true": {"prompt": "x", "seed": True},
-    "the last seed, twice": {"prompt": "x", "seed": 2**32 - 2, "count": 2},
-    "unknown model": {"prompt": "x", "model": "kanarienvogel"},
-    "two models": {"prompt": "x", "model": "kanarienvogel", "checkpoint": "kanarienvogel2"},
-    "model with a path": {"prompt": "x", "model": "../../etc/kanarienvogel"},
-    "count 0": {"prompt": "x", "count": 0},
-    "count -1": {"prompt": "x", "count": -1},
-    "count 1,000": {"prompt": "x", "count": 1000},
-    "count 10^50": {"prompt": "x", "count": 10**50},
-    "count text": {"prompt": "x", "count": "2"},
-    "batch_size 0": {"prompt": "x", "batch_size": 0},
-    "batch_size 1,000": {"prompt": "x", "batch_size": 1000, "count": 1},
-    "batch_size text": {"prompt": "x", "batch_size": "kanarienvogel"},
-    "5,000 unknown keys": {"prompt": "x", **{f"kanarienvogel{n}": 1 for n in range(2000)}},
-}
-
-
 @pytest.mark.parametrize("path", PATHS)
-@pytest.mark.parametrize("body", _WRONG_SHAPE.values(), ids=_WRONG_SHAPE.keys())
+@pytest.mark.parametrize("body", WRONG_SHAPE.values(), ids=WRONG_SHAPE.keys())
 def test_a_request_that_cannot_be_made_is_422_and_names_fields(client: httpx.Client, path: str, body: object) -> None:
     problem = _refused(_post(client, path, json.dumps(body).encode()), 422)
     assert problem["errors"]
@@ -219,13 +156,7 @@ def test_json_by_any_spelling_is_taken(client: httpx.Client, content_type: str) 
     assert _post(client, "/images", b'{"prompt": "x"}', content_type).status_code == 202
 
 
-_IDS = [
-    "x", "..%2f..%2fetc%2fpasswd", "%00", "a" * 10_000, "0" * 32, "0" * 31, "0" * 33, "A" * 32, "%F0%9F%8C%8A", "..",
-    "0" * 32 + "%0a", "%ff%fe", "kanarienvogel", "0" * 32 + "%2f", "'; DROP TABLE jobs; --", "{id}", "٣" * 32,
-]  # fmt: skip
-
-
-@pytest.mark.parametrize("image_id", _IDS, ids=lambda image_id: image_id[:20])
+@pytest.mark.parametrize("image_id", IDS, ids=lambda image_id: image_id[:20])
 @pytest.mark.parametrize(
     ("method", "path"),
     [
