@@ -57,7 +57,8 @@ class BrokerServer:
                     url,
                     socket_timeout=ANSWER_S,
                     socket_connect_timeout=ANSWER_S,
-                    socket_keepalive=True,
+                    # A socket's file takes no such thing.
+                    **({} if parts.scheme == "unix" else {"socket_keepalive": True}),
                     health_check_interval=15,
                     protocol=2,
                     # Once, for a connection that Redis closed while it lay in the pool; a ring may well be doubled.

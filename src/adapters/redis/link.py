@@ -7,6 +7,7 @@ import functools
 import re
 from importlib import resources
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from redis.asyncio import BlockingConnectionPool, Redis
 from redis.asyncio.retry import Retry
@@ -104,7 +105,7 @@ class RedisLink:
             timeout=self._answer_s,
             socket_timeout=answer_s,
             socket_connect_timeout=self._connect_s,
-            socket_keepalive=True,
+            **_only_over_tcp(self._url),
             health_check_interval=30,
             # RESP3 would only add maintenance notifications here, and asks for a HELLO that old proxies lack.
             protocol=2,
@@ -117,6 +118,11 @@ class RedisLink:
     async def _ask_time(self) -> int:
         seconds, micros = await self.command("TIME")
         return int(seconds) * 1_000_000 + int(micros)
+
+
+def _only_over_tcp(url: str) -> dict[str, bool]:
+    """What a connection takes unless it leads through a socket's file, which has nobody to keep awake."""
+    return {} if urlsplit(url).scheme == "unix" else {"socket_keepalive": True}
 
 
 async def execute(client: Redis, *args: str | bytes | float) -> Any:
