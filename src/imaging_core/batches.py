@@ -52,6 +52,8 @@ class Terms:
     def fingerprint(self, request: ImageRequest, backend: str) -> str:
         """A digest that tells one submit from another under the same idempotency key."""
         digest = fingerprint(request, backend, self.max_wait_s, self.keep_days, self.webhook)
+        if self.priority:
+            digest = f"{digest}-priority{self.priority}"
         return digest if self.retry_of is None else f"{digest}-{self.retry_of}"
 
     def promise(self, digest: str) -> Idempotency | None:

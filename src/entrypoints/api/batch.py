@@ -16,6 +16,7 @@ from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer
 from entrypoints.api.openapi import BODY_PROBLEMS, body, problems
+from entrypoints.api.priorities import priority_of
 from entrypoints.api.submissions import StabilitySubmission
 from entrypoints.api.submit import request_of, unless_missing
 from entrypoints.api.submitted_fields import SubmittedFields
@@ -25,7 +26,7 @@ from imaging_core.images import ImageRequest
 from imaging_core.service import ImagingService
 
 #: Fields that count for a whole batch.
-_FOR_ALL = frozenset({"keep_days", "webhook", "webhook_events"})
+_FOR_ALL = frozenset({"keep_days", "priority", "webhook", "webhook_events"})
 #: How the core names an entry's field.
 _ITEM = re.compile(r"items(?:\[([0-9]+)\])?\.?(.*)", re.DOTALL)
 
@@ -67,10 +68,12 @@ class BatchDoor:
         shared, requests = _parts(await read_json(request, self._config))
         read = [SubmittedFields({**shared, **own}, StabilitySubmission) for own in requests]
         caller = caller_of(request)
+        priority = priority_of(read[0].priority, caller)
         try:
             jobs = await self._service.submit_all(
                 await self._items(read),
                 owner=caller.owner,
+                priority=priority,
                 idempotency_key=key,
                 keep_days=read[0].keep_days,
                 webhook=read[0].webhook,
@@ -107,6 +110,7 @@ class BatchDoor:
         """The same body and the same checks as POST /images; nothing is queued, and no call is made that costs."""
         fields = SubmittedFields(await read_json(request, self._config), StabilitySubmission)
         backend = fields.backend or self._config.images_backend
+        priority_of(fields.priority, caller_of(request))
         with unless_missing(fields, backend):
             asked = await request_of(self._service, fields, backend)
             try:

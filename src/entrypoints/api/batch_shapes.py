@@ -24,7 +24,7 @@ class Batch(Shape):
     shared: dict[str, Any] | None = Field(
         default=None,
         description="Fields of POST /images that count for every request which does not say otherwise; keep_days, "
-        "webhook and webhook_events may stand only here.",
+        "priority, webhook and webhook_events may stand only here.",
     )
     requests: list[dict[str, Any]] = Field(
         min_length=1, max_length=MOST_REQUESTS, description="One entry per job, each with fields of POST /images."

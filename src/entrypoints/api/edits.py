@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, idempotency_key
-from entrypoints.api.callers import caller_of
+from entrypoints.api.callers import Caller, caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.edit_submissions import (
     OF_THE_PICTURES,
@@ -23,6 +23,7 @@ from entrypoints.api.form_fields import typed
 from entrypoints.api.forms import Form
 from entrypoints.api.job_shapes import Accepted, Status
 from entrypoints.api.openapi import BODY_PROBLEMS, problems
+from entrypoints.api.priorities import priority_of
 from entrypoints.api.problems import field_problems
 from entrypoints.api.submit import request_of, unless_missing
 from entrypoints.api.submitted_fields import SubmittedFields
@@ -84,7 +85,7 @@ class EditsDoor:
             fields.sent["init_image"] = "image_id" if "image_id" in brought.about else "image"
             with unless_missing(fields, backend):
                 asked = attrs.evolve(await request_of(self._service, fields, backend), operation=operation)
-                job = await self._queue(asked, fields, inputs, backend=backend, owner=caller_of(request).owner, key=key)
+                job = await self._queue(asked, fields, inputs, backend=backend, caller=caller_of(request), key=key)
         return await self._accepting.answer(request, job)
 
     async def _brought(self, model: type[PictureSubmission], body: Form | object) -> "_Brought":
@@ -134,14 +135,16 @@ class EditsDoor:
         inputs: Inputs,
         *,
         backend: str,
-        owner: str | None,
+        caller: Caller,
         key: str | None,
     ) -> Job:
+        priority = priority_of(fields.priority, caller)
         try:
             return await self._service.submit(
                 asked,
                 backend=backend,
-                owner=owner,
+                owner=caller.owner,
+                priority=priority,
                 idempotency_key=key,
                 keep_days=fields.keep_days,
                 webhook=fields.webhook,

@@ -1,4 +1,4 @@
-"""Jobs as the dictionaries that answers hold; imports stdlib, attrs and the core's values.
+"""Jobs as the dictionaries that answers hold; imports attrs, the words for priorities and the core's values.
 
 Built by hand rather than through models: a status is asked for thousands of times a second. A test compares them with the
 models in schemas.py, which are what OpenAPI shows.
@@ -10,6 +10,7 @@ from typing import Any
 
 import attrs
 
+from entrypoints.api.priorities import word_of
 from imaging_core.errors import ADVICE
 from imaging_core.images import ImageRef, ImageRequest, InputImage
 from imaging_core.jobs import Call, Job, JobFailure, JobStatus, LeaseReason
@@ -76,7 +77,7 @@ def detail(view: JobView) -> Answer:
         "request": request(job.request),
         "calls": [_call(call) for call in job.calls],
         "crashes": job.crashes,
-        "priority": job.priority,
+        "priority": word_of(job.priority),
         "run_timeout_s": job.run_timeout_s,
         "max_wait_s": job.max_wait_s,
         "webhook": _webhook(job.webhook),

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from entrypoints.api.priorities import Word
 from entrypoints.api.shapes import Shape, example
 from imaging_core.errors import Charged, FailureCode
 from imaging_core.images import Operation
@@ -215,7 +216,7 @@ class Detail(Status):
         request=EXAMPLE_REQUEST,
         calls=[],
         crashes=0,
-        priority=0,
+        priority="normal",
         run_timeout_s=600.0,
         max_wait_s=None,
         webhook=None,
@@ -224,7 +225,7 @@ class Detail(Status):
     request: Request
     calls: list[Call]
     crashes: int
-    priority: int
+    priority: Word
     run_timeout_s: float
     max_wait_s: float | None
     webhook: Hook | None

@@ -44,6 +44,9 @@ class Submission(BaseModel):
     keep_days: float | None = Field(
         default=None, ge=0.001, le=36_500, description="Days after its end that the job and its pictures are deleted."
     )
+    priority: Literal["low", "normal", "high"] | None = Field(
+        default=None, description="What is claimed first: high (which needs the scope admin), then normal, then low."
+    )
     webhook: str | None = Field(
         default=None, max_length=2_000, description="An https URL that is told of the job's end, signed."
     )

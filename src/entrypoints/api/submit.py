@@ -9,10 +9,11 @@ from starlette.responses import Response
 
 from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, idempotency_key
 from entrypoints.api.bodies import read_json
-from entrypoints.api.callers import caller_of
+from entrypoints.api.callers import Caller, caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.job_shapes import Accepted, Status
 from entrypoints.api.openapi import BODY_PROBLEMS, body, problems
+from entrypoints.api.priorities import priority_of
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission, Submission
 from entrypoints.api.submitted_fields import SubmittedFields
 from imaging_core.errors import BackendNotConfigured, InvalidRequest, UnknownBackend
@@ -64,16 +65,18 @@ class SubmitDoor:
         fields = SubmittedFields(await read_json(request, self._config), model)
         backend = fields.backend or default
         with unless_missing(fields, backend):
-            job = await self._queue(fields, backend, key, owner=caller_of(request).owner)
+            job = await self._queue(fields, backend, key, caller=caller_of(request))
         return await self._accepting.answer(request, job)
 
-    async def _queue(self, fields: SubmittedFields, backend: str, key: str | None, *, owner: str | None) -> Job:
+    async def _queue(self, fields: SubmittedFields, backend: str, key: str | None, *, caller: Caller) -> Job:
+        priority = priority_of(fields.priority, caller)
         request = await request_of(self._service, fields, backend)
         try:
             return await self._service.submit(
                 request,
                 backend=backend,
-                owner=owner,
+                owner=caller.owner,
+                priority=priority,
                 idempotency_key=key,
                 keep_days=fields.keep_days,
                 webhook=fields.webhook,

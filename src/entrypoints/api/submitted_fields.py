@@ -6,6 +6,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from entrypoints.api.priorities import Word
 from entrypoints.api.problems import field_problems
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission, Submission
 from imaging_core.errors import FieldProblem, InvalidRequest
@@ -16,7 +17,7 @@ from imaging_core.webhooks import Webhook, WebhookEvent
 ALIASES: Mapping[str, str] = {"model": "checkpoint", "sampler_name": "sampler", "n": "count"}
 
 #: Fields about the job rather than about its pictures.
-_OF_THE_JOB = frozenset({"backend", "keep_days", "webhook", "webhook_events"})
+_OF_THE_JOB = frozenset({"backend", "keep_days", "priority", "webhook", "webhook_events"})
 
 #: Field names of which every backend has some: the shared ones, what clients call them, and the options of the engines.
 _VOCABULARY = (
@@ -49,6 +50,8 @@ class SubmittedFields:
         self.sent: dict[str, str] = {}
         #: How long to keep the job, in days, if the body says so.
         self.keep_days: float | None = None
+        #: How urgent the job is, if the body says so.
+        self.priority: Word | None = None
         #: Whom to tell of the job's end, if the body says so.
         self.webhook: Webhook | None = None
         self._model = model
@@ -58,6 +61,7 @@ class SubmittedFields:
             fields = model.model_validate(known)
             self._fields = {name: getattr(fields, name) for name in known if name not in _OF_THE_JOB}
             self.keep_days = fields.keep_days
+            self.priority = fields.priority
             self.webhook = self._hook(fields)
         except ValidationError as error:
             # Inputs stay out of it: they may be prompts, and may hold what no answer can be encoded with.
@@ -107,7 +111,9 @@ class SubmittedFields:
                 self._problems.append(FieldProblem(field="webhook_events", message=message))
             return None
         events = fields.webhook_events
-        return Webhook(url=fields.webhook, events=tuple(WebhookEvent) if events is None else [*map(WebhookEvent, events)])
+        return Webhook(
+            url=fields.webhook, events=tuple(WebhookEvent) if events is None else [*map(WebhookEvent, events)]
+        )
 
     def _canonical(self, given: Mapping[str, Any]) -> dict[str, Any]:
         values: dict[str, Any] = {}
