@@ -16,6 +16,7 @@ from typing import Any, Final
 
 import attrs
 
+from adapters.redis.ageing import age_older
 from adapters.redis.clock import from_micros
 from adapters.redis.layout import (
     SHOWN,
@@ -232,6 +233,7 @@ class RedisJobRepository:
 
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
         """Ended jobs that are to be deleted, the longest expired first."""
+        await age_older(self._link)
         keep = "" if keep_days is None else micros(timedelta(days=keep_days))
         jobs = _jobs(await self._write("expired", limit, keep))
         ends = {job.id: at for job in jobs if (at := job.expires_at(keep_days)) is not None}

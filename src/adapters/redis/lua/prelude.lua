@@ -9,6 +9,8 @@
 --   overdue             open jobs by the moment the sweep must end them
 --   list:<status>[...]  jobs by number of submit: all, of a backend (:b:), of an owner (:o:), of both (:bo:);
 --                       those marked as favourites are in such lists besides, as if that were a status
+--   expires             ended jobs that say how long they are kept, by the moment that is over; `ended` has the
+--                       others by their end, and `aged` the number up to which older jobs were entered there
 --   runs:<backend>      how long the last finished jobs took
 --   idem:<key>          <id>,<id>...:<fingerprint> of the submit that an idempotency key stands for
 --   claim:<nonce>       <id>:<token> of a claim, for a repetition after a lost answer
