@@ -167,6 +167,7 @@ async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
         max_picture_bytes=settings.max_picture_mb << 20,
         picture_cache_bytes=settings.picture_cache_mb << 20,
         images_backend=settings.images_backend,
+        openai_aliases=settings.openai_aliases,
         readiness={"jobs": _jobs_check(service), "storage": service.check_room},
         version=importlib.metadata.version("imaging-service"),
     )

@@ -19,6 +19,8 @@ from entrypoints.api.health import HealthDoor
 from entrypoints.api.jobs import JobsDoor
 from entrypoints.api.keys import KeysDoor
 from entrypoints.api.lean_route import LeanRoute
+from entrypoints.api.openai.door import OpenAiDoor
+from entrypoints.api.openai.errors import BELOW, tell
 from entrypoints.api.openapi import describe
 from entrypoints.api.pictures import PicturesDoor
 from entrypoints.api.png_info import PngInfoDoor
@@ -48,7 +50,7 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
         middleware=[
             Middleware(Edge),
             *cross_origin(config.access),
-            Middleware(Gatekeeper, access=config.access),
+            Middleware(Gatekeeper, access=config.access, tellers={BELOW: tell}),
         ],
         # Nothing leaves the process unless the service's own settings say so.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
@@ -63,7 +65,8 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     PicturesDoor(service, config).add_to(app)
     PngInfoDoor(config).add_to(app)
     SubmitDoor(service, config, accepting).add_to(app)
-    EditsDoor(service, config, accepting, Uploads(service, config)).add_to(app)
+    uploads = Uploads(service, config)
+    EditsDoor(service, config, accepting, uploads).add_to(app)
     BatchDoor(service, config).add_to(app)
     WebhooksDoor(service).add_to(app)
     BackendsDoor(service, config).add_to(app)
@@ -71,6 +74,8 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     if config.access.keyring is not None:
         KeysDoor(config.access.keyring, config).add_to(app)
     DocsDoor(app).add_to(app)
+    # Façades come last, so that finding them costs the service's own paths nothing.
+    OpenAiDoor(service, config, waiting=waiting, feed=feed, closing=closing, uploads=uploads).add_to(app)
     tell_problems(app)
     describe(app)
     return app

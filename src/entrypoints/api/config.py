@@ -29,6 +29,8 @@ class ApiConfig:
     images_backend: str = "stability"
     #: Where POST /local/images goes, and whose lists /local/models and its siblings show.
     local_backend: str = "local"
+    #: Further model ids of OpenAI's API, each with the one it means.
+    openai_aliases: Mapping[str, str] = attrs.field(factory=dict)
     #: Longest JSON body, in bytes.
     max_json_bytes: int = 65_536
     #: Longest time for a whole body to come in, in s.

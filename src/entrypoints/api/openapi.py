@@ -11,6 +11,7 @@ from pydantic.json_schema import models_json_schema
 from entrypoints.api.edit_submissions import EditSubmission, UpscaleSubmission
 from entrypoints.api.key_docs import describe_keys
 from entrypoints.api.key_shapes import KeyRequest
+from entrypoints.api.openai.fields import OpenAiEdit, OpenAiGeneration
 from entrypoints.api.problems import TITLES
 from entrypoints.api.shapes import Problem, Shape
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission
@@ -92,6 +93,8 @@ def _spec(app: FastAPI) -> Spec:
         EditSubmission,
         UpscaleSubmission,
         KeyRequest,
+        OpenAiGeneration,
+        OpenAiEdit,
         Problem,
         *_shapes(Shape),
     ]

@@ -9,6 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from entrypoints.settings.access import AccessSettings
 from entrypoints.settings.backends import BackendSettings
 from entrypoints.settings.doors import DoorSettings
+from entrypoints.settings.facades import FacadeSettings
 from entrypoints.settings.pictures import PictureSettings
 from entrypoints.settings.places import PlaceSettings
 from entrypoints.settings.promises import PromiseSettings
@@ -22,6 +23,7 @@ class Settings(
     PlaceSettings,
     BackendSettings,
     DoorSettings,
+    FacadeSettings,
     AccessSettings,
     PromiseSettings,
     PictureSettings,
