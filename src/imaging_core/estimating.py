@@ -6,6 +6,7 @@ from imaging_core.errors import ImagingError, StorageFull
 from imaging_core.images import ImageRequest, plan_calls
 from imaging_core.ports import QueueLimits
 from imaging_core.service import BackendView, ImagingService
+from imaging_core.submitting import with_seed
 
 
 @attrs.frozen(kw_only=True)
@@ -56,6 +57,8 @@ async def estimate(service: ImagingService, request: ImageRequest, *, backend: s
     """
     capabilities = await service.capabilities(backend)
     fitted = capabilities.fit(request)
+    # A submit refuses seeds that leave no room for the further pictures.
+    with_seed(fitted)
     view = await service.backend(backend)
     obstacles = [*_of_backend(view), *_of_queue(view, service.queue_limits)]
     try:
