@@ -22,7 +22,7 @@ FROM ${BASE}
 RUN useradd --uid 10001 --create-home --shell /usr/sbin/nologin imaging \
  && mkdir -p /data && chown 10001:10001 /data
 COPY --from=build /opt/imaging /opt/imaging
-ENV PATH=/opt/imaging/bin:$PATH PYTHONUNBUFFERED=1 IMAGING_DATA_DIR=/data
+ENV PATH=/opt/imaging/bin:$PATH PYTHONUNBUFFERED=1 IMAGING_DATA_DIR=/data IMAGING_LOG_FORMAT=json
 USER 10001:10001
 VOLUME /data
 EXPOSE 8000 8501

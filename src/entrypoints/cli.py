@@ -195,7 +195,7 @@ def _run(command: "Command", *, embedded: bool = False, **overrides: bool | None
         settings = load_settings(None, **overrides)
         if embedded and settings.demo is None and settings.demo_by_default:
             settings = settings.model_copy(update={"demo": True})
-        configure_logging(settings.log_level)
+        configure_logging(settings.log_level, settings.log_format)
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(_called(command, settings))
     except (SettingsError, ImagingError) as error:

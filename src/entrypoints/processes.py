@@ -3,14 +3,14 @@
 import asyncio
 import importlib.metadata
 import logging
-import sys
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from entrypoints.gui_process import api_url, gui_running
 from entrypoints.health import life_sign
 from entrypoints.lifespan import Opened, distributed_api, distributed_worker, embedded
+from entrypoints.logs import announce
 from entrypoints.open_door import refuse_open_page
 from entrypoints.settings import Settings, SettingsError
 from entrypoints.stopping import stop_signals
@@ -23,11 +23,6 @@ if TYPE_CHECKING:
 # FastAPI and uvicorn are loaded by the commands that serve: a worker that follows a killed one is there sooner without.
 
 log = logging.getLogger("imaging")
-
-
-def _say(line: str = "") -> None:
-    sys.stderr.write(line + "\n")
-    sys.stderr.flush()
 
 
 async def run_up(settings: Settings, *, gui: bool) -> int:
@@ -45,7 +40,9 @@ async def run_up(settings: Settings, *, gui: bool) -> int:
             listening_socket(settings.host, settings.gui_port, "IMAGING_GUI_PORT").close()
         opened = await stack.enter_async_context(embedded(settings, serves=True))
         page = await stack.enter_async_context(gui_running(settings)) if gui else None
-        app = create_app(opened.service, config=await _api_config(settings, opened))
+        config = await _api_config(settings, opened)
+        await stack.enter_async_context(_counting(opened.service, config))
+        app = create_app(opened.service, config=config)
         watching = asyncio.create_task(_watch_page(page)) if page else None
         locked = await opened.keyring.locked()
         await serve(
@@ -58,7 +55,7 @@ async def run_up(settings: Settings, *, gui: bool) -> int:
         )
         if watching:
             watching.cancel()
-        _say("Stopping: running pictures get a moment to end; unfinished jobs go on at the next start.")
+        announce("Stopping: running pictures get a moment to end; unfinished jobs go on at the next start.")
         await opened.dispatcher.drain(settings.grace_s)
     return 0
 
@@ -72,13 +69,15 @@ async def run_api(settings: Settings) -> int:
         stop = await stack.enter_async_context(stop_signals())
         sock = stack.enter_context(listening_socket(settings.host, settings.port, "IMAGING_PORT"))
         opened = await stack.enter_async_context(distributed_api(settings))
-        app = create_app(opened.service, config=await _api_config(settings, opened))
+        config = await _api_config(settings, opened)
+        await stack.enter_async_context(_counting(opened.service, config))
+        app = create_app(opened.service, config=config)
         who = _who_may(settings, locked=await opened.keyring.locked())
         await serve(
             app,
             sock,
             stop,
-            ready=lambda: _say(f"API ready at {api_url(settings)} (docs at /docs). {who}"),
+            ready=lambda: announce(f"API ready at {api_url(settings)} (docs at /docs). {who}"),
             trusted_proxies=settings.trusted_proxies,
             root_path=settings.root_path,
         )
@@ -101,9 +100,9 @@ async def run_worker(settings: Settings, backends: Sequence[str]) -> int:
         stop = await stack.enter_async_context(stop_signals())
         dispatcher = await stack.enter_async_context(distributed_worker(settings, names))
         alive = asyncio.create_task(_show_life(settings))
-        _say(f"Worker ready for: {', '.join(names)}")
+        announce(f"Worker ready for: {', '.join(names)}")
         await stop.wait()
-        _say("Stopping: running jobs end or are handed over.")
+        announce("Stopping: running jobs end or are handed over.")
         await dispatcher.drain(settings.grace_s)
         alive.cancel()
     return 0
@@ -118,15 +117,25 @@ async def run_gui(settings: Settings) -> int:
         stop = await stack.enter_async_context(stop_signals())
         listening_socket(settings.host, settings.gui_port, "IMAGING_GUI_PORT").close()
         page = await stack.enter_async_context(gui_running(settings))
-        _say(f"GUI at http://{settings.host}:{settings.gui_port}, talking to the API at {api_url(settings)}")
+        announce(f"GUI at http://{settings.host}:{settings.gui_port}, talking to the API at {api_url(settings)}")
         ended = asyncio.create_task(page.wait())
         stopping = asyncio.create_task(stop.wait())
         await asyncio.wait({ended, stopping}, return_when=asyncio.FIRST_COMPLETED)
         stopping.cancel()
         if not stop.is_set():
-            _say(f"The page ended by itself with status {page.returncode}.")
+            announce(f"The page ended by itself with status {page.returncode}.")
             return 1
     return 0
+
+
+@asynccontextmanager
+async def _counting(service: ImagingService, config: "ApiConfig") -> AsyncIterator[None]:
+    counting = asyncio.create_task(config.figures.jobs.follow(service.events))
+    try:
+        yield
+    finally:
+        counting.cancel()
+        await asyncio.wait({counting})
 
 
 async def _show_life(settings: Settings) -> None:
@@ -146,9 +155,10 @@ async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
     from adapters.pillow.rendering import PillowRenderer  # noqa: PLC0415  # not for workers
     from entrypoints.api import ApiConfig  # noqa: PLC0415  # not for workers
     from entrypoints.api.access import Access  # noqa: PLC0415  # not for workers
+    from entrypoints.api.figures import Figures  # noqa: PLC0415  # not for workers
     from entrypoints.api.signing import SECRET, PictureSigner  # noqa: PLC0415  # not for workers
 
-    service = opened.service
+    service, version = opened.service, importlib.metadata.version("imaging-service")
     # On loopback, and where names are given, no other name is ours; on a network, nobody knows what names we have.
     named = bool(settings.allowed_hosts) or not settings.opens_to_network
     return ApiConfig(
@@ -162,14 +172,19 @@ async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
         ),
         renderer=PillowRenderer(),
         intake=PillowIntake(
-            IntakeLimits(max_bytes=settings.max_picture_mb << 20, max_pixels=settings.max_picture_megapixels * 1_000_000)
+            IntakeLimits(
+                max_bytes=settings.max_picture_mb << 20, max_pixels=settings.max_picture_megapixels * 1_000_000
+            )
         ),
         max_picture_bytes=settings.max_picture_mb << 20,
         picture_cache_bytes=settings.picture_cache_mb << 20,
         images_backend=settings.images_backend,
         openai_aliases=settings.openai_aliases,
+        a1111=settings.a1111_api,
         readiness={"jobs": _jobs_check(service), "storage": service.check_room},
-        version=importlib.metadata.version("imaging-service"),
+        version=version,
+        figures=Figures(version=version),
+        access_lines=settings.access_log,
     )
 
 
@@ -185,20 +200,20 @@ def _jobs_check(service: ImagingService) -> Callable[[], Awaitable[None]]:
 
 def _announce(settings: Settings, service: ImagingService, *, gui: bool, locked: bool) -> None:
     version = importlib.metadata.version("imaging-service")
-    _say(f"\nImaging {version} is up. Data: {settings.data_dir}")
+    announce(f"\nImaging {version} is up. Data: {settings.data_dir}")
     if gui:
-        _say(f"  GUI  http://{settings.host}:{settings.gui_port}   <- open this")
-    _say(f"  API  {api_url(settings)}   (docs at {api_url(settings)}/docs)")
-    _say(f"  Backends: {', '.join(service.backend_names) or 'none'}")
+        announce(f"  GUI  http://{settings.host}:{settings.gui_port}   <- open this")
+    announce(f"  API  {api_url(settings)}   (docs at {api_url(settings)}/docs)")
+    announce(f"  Backends: {', '.join(service.backend_names) or 'none'}")
     if settings.demo:
-        _say("  The demo draws procedural pictures; it is not AI. For real ones:")
+        announce("  The demo draws procedural pictures; it is not AI. For real ones:")
     for sentence in service.unconfigured.values():
-        _say(f"  - {sentence}")
+        announce(f"  - {sentence}")
     if settings.redis_url is not None:
-        _say("  A Redis is set, but `imaging up` does not use it; `imaging api`, `worker` and `gui` do.")
+        announce("  A Redis is set, but `imaging up` does not use it; `imaging api`, `worker` and `gui` do.")
     if locked and gui and settings.api_key is None:
-        _say("  The page has no key to send: set IMAGING_API_KEY to one.")
-    _say(f"  {_who_may(settings, locked=locked)} Ctrl-C ends it.\n")
+        announce("  The page has no key to send: set IMAGING_API_KEY to one.")
+    announce(f"  {_who_may(settings, locked=locked)} Ctrl-C ends it.\n")
 
 
 def _who_may(settings: Settings, *, locked: bool) -> str:

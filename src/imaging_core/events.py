@@ -37,7 +37,7 @@ class JobEvent:
     at: datetime
     backend: str
     owner: str | None = None
-    #: Facts for people and programs (reason, code, until); never a prompt.
+    #: Facts for people and programs (reason, code, until; of an end also waited_s, ran_s and credits); never a prompt.
     data: Mapping[str, str] = attrs.field(factory=dict)
     #: Given by the log that stored it; a place to resume from. Empty before.
     cursor: str = ""
@@ -48,8 +48,11 @@ class JobEvent:
         return self.status.terminal
 
 
+_ENDS = (EventKind.FINISHED, EventKind.FAILED, EventKind.CANCELLED)
+
+
 def event_of(job: Job, kind: EventKind, *, at: datetime, **data: str) -> JobEvent:
-    """The event that a write of this job causes."""
+    """The event that a write of this job causes. An end tells its figures, so that whoever counts need not read the job."""
     return JobEvent(
         job_id=job.id,
         kind=kind,
@@ -58,8 +61,19 @@ def event_of(job: Job, kind: EventKind, *, at: datetime, **data: str) -> JobEven
         at=at,
         backend=job.backend,
         owner=job.owner,
-        data=data,
+        data={**_figures(job), **data} if kind in _ENDS else data,
     )
+
+
+def _figures(job: Job) -> dict[str, str]:
+    """How long it waited and ran, in s, and what it cost, in credits."""
+    started, ended = job.started_at, job.finished_at
+    figures = {"credits": f"{job.credits:g}"}
+    if started is not None:
+        figures["waited_s"] = f"{(started - job.created_at).total_seconds():.3f}"
+        if ended is not None:
+            figures["ran_s"] = f"{(ended - started).total_seconds():.3f}"
+    return figures
 
 
 @attrs.frozen(kw_only=True)

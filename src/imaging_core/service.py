@@ -103,7 +103,7 @@ class ImagingService:
         self.jobs = jobs
         self.events = events
         self.store = store
-        self._gate = gate
+        self.gate = gate
         self._generators = generators
         self._limits = limits or RunLimits()
         self.queue_limits = queue_limits
@@ -252,7 +252,7 @@ class ImagingService:
         """What a person sees of a job that was read before."""
         if job.status is JobStatus.QUEUED:
             ahead, state = await asyncio.gather(self.jobs.position(job), self.jobs.state(job.backend))
-            slots = (await self._gate.state(job.backend)).slots
+            slots = (await self.gate.state(job.backend)).slots
             mean_s = state.mean_run_s
             eta = None if mean_s is None or slots < 1 else mean_s * ((ahead + state.started) / slots + 1)
             return JobView(job=job, position=ahead + 1, eta_s=eta)
@@ -392,7 +392,7 @@ class ImagingService:
             capabilities = await generator.capabilities()
         except ImagingError as error:
             message = message if not answers else str(error)
-        gate, queue = await asyncio.gather(self._gate.state(name), self.jobs.state(name))
+        gate, queue = await asyncio.gather(self.gate.state(name), self.jobs.state(name))
         return BackendView(
             name=name, capabilities=capabilities, answers=answers, message=message, gate=gate, queue=queue
         )

@@ -3,9 +3,12 @@
 from fastapi import FastAPI
 from starlette.middleware import Middleware
 
+from entrypoints.api import a1111
+from entrypoints.api.a1111 import A1111Door
 from entrypoints.api.accepting import Accepting
 from entrypoints.api.backends import BackendsDoor
 from entrypoints.api.batch import BatchDoor
+from entrypoints.api.blocking import Blocking
 from entrypoints.api.closing import closing_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.cross_origin import cross_origin
@@ -19,6 +22,7 @@ from entrypoints.api.health import HealthDoor
 from entrypoints.api.jobs import JobsDoor
 from entrypoints.api.keys import KeysDoor
 from entrypoints.api.lean_route import LeanRoute
+from entrypoints.api.metrics import MetricsDoor
 from entrypoints.api.openai.door import OpenAiDoor
 from entrypoints.api.openai.errors import BELOW, tell
 from entrypoints.api.openapi import describe
@@ -48,9 +52,9 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
         # A redirect would repeat the path, which may hold anything, and turns a typo into two requests.
         redirect_slashes=False,
         middleware=[
-            Middleware(Edge),
+            Middleware(Edge, figures=config.figures.http, access_lines=config.access_lines),
             *cross_origin(config.access),
-            Middleware(Gatekeeper, access=config.access, tellers={BELOW: tell}),
+            Middleware(Gatekeeper, access=config.access, tellers={BELOW: tell, **dict.fromkeys(a1111.BELOW, a1111.tell)}),
         ],
         # Nothing leaves the process unless the service's own settings say so.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
@@ -71,11 +75,14 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     WebhooksDoor(service).add_to(app)
     BackendsDoor(service, config).add_to(app)
     HealthDoor(config).add_to(app)
+    MetricsDoor(service, config.figures, feed).add_to(app)
     if config.access.keyring is not None:
         KeysDoor(config.access.keyring, config).add_to(app)
     DocsDoor(app).add_to(app)
     # Façades come last, so that finding them costs the service's own paths nothing.
     OpenAiDoor(service, config, waiting=waiting, feed=feed, closing=closing, uploads=uploads).add_to(app)
+    if config.a1111:
+        A1111Door(service, config, blocking=Blocking(service, waiting, closing), uploads=uploads).add_to(app)
     tell_problems(app)
     describe(app)
     return app

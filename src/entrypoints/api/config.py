@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Mapping
 import attrs
 
 from entrypoints.api.access import Access
+from entrypoints.api.figures import Figures
 from entrypoints.api.intake import Intake
 from entrypoints.api.rendering import Renderer
 
@@ -31,6 +32,8 @@ class ApiConfig:
     local_backend: str = "local"
     #: Further model ids of OpenAI's API, each with the one it means.
     openai_aliases: Mapping[str, str] = attrs.field(factory=dict)
+    #: Whether there is AUTOMATIC1111's API.
+    a1111: bool = True
     #: Longest JSON body, in bytes.
     max_json_bytes: int = 65_536
     #: Longest time for a whole body to come in, in s.
@@ -43,6 +46,10 @@ class ApiConfig:
     keep_alive_s: float = 15.0
     #: Longest event stream of a key, in s: whoever comes back shows the key again, which may have been revoked.
     key_seen_again_s: float = 300.0
+    #: What is counted for /metrics.
+    figures: Figures = attrs.field(factory=Figures)
+    #: Whether each request gets a log line.
+    access_lines: bool = False
     #: Who may come in.
     access: Access = attrs.field(factory=Access)
     #: Every part the service stands on, by the name /readyz shows.

@@ -7,7 +7,7 @@ from entrypoints.api.access import Access
 
 _SENT = (
     *("authorization", "x-api-key", "content-type", "idempotency-key", "prefer", "if-none-match", "if-range", "range"),
-    "last-event-id",
+    *("last-event-id", "x-request-id"),
 )
 _SHOWN = (
     *("location", "retry-after", "etag", "preference-applied", "content-range", "accept-ranges", "www-authenticate"),
@@ -26,7 +26,7 @@ def cross_origin(access: Access) -> list[Middleware]:
         Middleware(
             CORSMiddleware,
             allow_origins=access.cors_origins,
-            allow_methods=("GET", "HEAD", "POST", "DELETE"),
+            allow_methods=("GET", "HEAD", "POST", "PUT", "DELETE"),
             allow_headers=_SENT,
             expose_headers=_SHOWN,
             max_age=600,

@@ -17,6 +17,8 @@ class DoorSettings(BaseModel):
     api_url: str | None = Field(default=None, description="Where the GUI and the CLI find the API.")
     allow_open: bool = Field(default=False, description="Permit listening beyond loopback without a key.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
+    log_format: Literal["text", "json"] = Field(default="text", description="Log lines for people, or for programs.")
+    access_log: bool = Field(default=False, description="A log line for each request, with its route, not its path.")
 
     @field_validator("api_url")
     @classmethod

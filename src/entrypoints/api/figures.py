@@ -1,0 +1,157 @@
+"""What this process counts for monitoring: requests, and what the event log tells of jobs; imports prometheus_client and the core.
+
+A registry of its own, never the library's global one: two services in one process count apart.
+"""
+
+import asyncio
+import logging
+import platform
+
+from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, Info, ProcessCollector
+from starlette.types import Scope
+
+from imaging_core.errors import ImagingError, UnknownCursor
+from imaging_core.events import EventKind, JobEvent
+from imaging_core.faults import log_fault
+from imaging_core.ports import JobEvents
+
+log = logging.getLogger("imaging.metrics")
+
+#: Upper bounds of the histograms, in s.
+REQUEST_S = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60)
+JOB_S = (0.1, 0.25, 0.5, 1, 2.5, 5, 10, 20, 30, 60, 120, 300, 600, 1800, 3600)
+
+#: Of requests that no route took, whatever their path was: a path may hold anything, and each value is kept for ever.
+NO_ROUTE = "none"
+_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+
+_ENDS = {EventKind.FINISHED, EventKind.FAILED, EventKind.CANCELLED}
+
+#: Wait before the log is asked again after it did not answer, in s.
+_AGAIN_S = 1.0
+
+
+class HttpFigures:
+    """Requests of this process by route, method and status."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._requests = Counter(
+            "imaging_http_requests", "Requests answered.", ("route", "method", "status"), registry=registry
+        )
+        self._seconds = Histogram(
+            "imaging_http_request_seconds",
+            "Time from a request's head to the end of its answer; streams and waits count whole.",
+            ("route", "method"),
+            buckets=REQUEST_S,
+            registry=registry,
+        )
+        #: The children by what tells them apart: the library's own look-up costs more than the counting.
+        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+
+    def answered(self, route: str, method: str, status: int, seconds: float) -> None:
+        """One request was answered; status 0 when its client went away before."""
+        known = self._known.get((route, method, status))
+        if known is None:
+            name = method if method in _METHODS else "other"
+            known = self._requests.labels(route, name, str(status)), self._seconds.labels(route, name)
+            if name == method:
+                self._known[route, method, status] = known
+        counter, histogram = known
+        counter.inc()
+        histogram.observe(seconds)
+
+
+class JobFigures:
+    """Ends of jobs that the event log has told since this process began, whichever process worked on them."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        self._submitted = Counter("imaging_jobs_submitted", "Jobs queued.", ("backend",), registry=registry)
+        self._ended = Counter(
+            "imaging_jobs_ended",
+            "Jobs that ended; code says why one failed.",
+            ("backend", "outcome", "code"),
+            registry=registry,
+        )
+        self._parked = Counter(
+            "imaging_jobs_parked", "Times that a job was put off.", ("backend", "reason"), registry=registry
+        )
+        self._taken_over = Counter(
+            "imaging_jobs_taken_over",
+            "Jobs that went on after their worker fell silent.",
+            ("backend",),
+            registry=registry,
+        )
+        self._waited = Histogram(
+            "imaging_job_wait_seconds",
+            "Time from submit to the first start, of ended jobs.",
+            ("backend",),
+            buckets=JOB_S,
+            registry=registry,
+        )
+        self._ran = Histogram(
+            "imaging_job_run_seconds",
+            "Time from the first start to the end, of finished jobs.",
+            ("backend",),
+            buckets=JOB_S,
+            registry=registry,
+        )
+        self._credits = Counter(
+            "imaging_credits", "Provider credits that ended jobs cost.", ("backend",), registry=registry
+        )
+
+    def happened(self, event: JobEvent) -> None:
+        """Count one event."""
+        backend = event.backend
+        if event.kind is EventKind.QUEUED:
+            self._submitted.labels(backend).inc()
+        elif event.kind is EventKind.PARKED:
+            self._parked.labels(backend, event.data.get("reason", "")).inc()
+        elif event.kind is EventKind.TAKEN_OVER:
+            self._taken_over.labels(backend).inc()
+        elif event.kind in _ENDS:
+            code = event.data.get("code", "") if event.kind is EventKind.FAILED else ""
+            self._ended.labels(backend, event.kind.value, code).inc()
+            self._credits.labels(backend).inc(float(event.data.get("credits", 0)))
+            if "waited_s" in event.data:
+                self._waited.labels(backend).observe(float(event.data["waited_s"]))
+            if event.kind is EventKind.FINISHED and "ran_s" in event.data:
+                self._ran.labels(backend).observe(float(event.data["ran_s"]))
+
+    async def follow(self, events: JobEvents) -> None:
+        """Count what happens from now on, until cancelled; what an outage of the log hides is counted after it."""
+        after: str | None = None
+        while True:
+            try:
+                if after is None:
+                    after = await events.cursor()
+                async for event in events.subscribe(after=after):
+                    after = event.cursor
+                    self.happened(event)
+            except UnknownCursor:
+                log.warning("Some events are missing in the metrics: the log went on without them.")
+                after = None
+            except ImagingError as error:
+                log.warning("The metrics of jobs are late: %s", error)
+            except Exception as error:  # noqa: BLE001  # nobody awaits this task, and the next look may find it gone
+                log_fault(log, "The metrics of jobs are late.", error, {})
+                after = None
+            await asyncio.sleep(_AGAIN_S)
+
+
+class Figures:
+    """Everything that one process counts."""
+
+    def __init__(self, *, version: str = "0.1.0") -> None:
+        self.registry = CollectorRegistry()
+        self.http = HttpFigures(self.registry)
+        self.jobs = JobFigures(self.registry)
+        ProcessCollector(registry=self.registry)
+        GCCollector(registry=self.registry)
+        build = Info("imaging_build", "What runs here.", registry=self.registry)
+        build.info({"version": version, "python": platform.python_version()})
+
+
+def route_of(scope: Scope) -> str:
+    """The pattern of the route that took a request, never its path: that may hold anything."""
+    route = getattr(scope.get("route"), "path", None)
+    return route if isinstance(route, str) and route else NO_ROUTE
