@@ -8,7 +8,7 @@ from starlette.datastructures import Headers
 
 #: Below these a key may come as the password of Basic, with any user: A1111's clients know nothing else, and a browser that
 #: opens the documentation asks its user for that. Elsewhere not, since browsers send it along unasked.
-BASIC_PATHS = ("/sdapi/", "/docs", "/openapi.json")
+BASIC_PATHS = ("/sdapi/", "/internal/", "/docs", "/openapi.json")
 
 
 @attrs.frozen(kw_only=True)

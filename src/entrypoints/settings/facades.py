@@ -16,6 +16,8 @@ class FacadeSettings(BaseModel):
         "dall-e-3=stability/ultra, gpt-image-1=local.",
     )
 
+    a1111_api: bool = Field(default=True, description="AUTOMATIC1111's API below /sdapi/v1 and /internal.")
+
     @field_validator("openai_aliases", mode="before")
     @classmethod
     def _pairs(cls, value: object) -> object:
