@@ -6,8 +6,14 @@ A registry of its own, never the library's global one: two services in one proce
 import asyncio
 import logging
 import platform
+from bisect import bisect_left
+from collections.abc import Iterable
+from itertools import accumulate
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, Info, ProcessCollector
+from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
+from prometheus_client.registry import Collector
+from prometheus_client.utils import floatToGoString
 from starlette.types import Scope
 
 from imaging_core.errors import ImagingError, UnknownCursor
@@ -31,34 +37,50 @@ _ENDS = {EventKind.FINISHED, EventKind.FAILED, EventKind.CANCELLED}
 _AGAIN_S = 1.0
 
 
-class HttpFigures:
-    """Requests of this process by route, method and status."""
+class _Kind:
+    """Requests of one route, method and status."""
+
+    __slots__ = ("buckets", "seconds")
+
+    def __init__(self) -> None:
+        #: Counts by upper bound, the last one for all that took longer.
+        self.buckets = [0] * (len(REQUEST_S) + 1)
+        self.seconds = 0.0
+
+
+class HttpFigures(Collector):
+    """Requests of this process by route, method and status. Lives on the event loop.
+
+    Each request is counted, so this adds up by itself: the library's counters take a lock each, and as long as everything
+    else that the edge does.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        self._requests = Counter(
-            "imaging_http_requests", "Requests answered.", ("route", "method", "status"), registry=registry
-        )
-        self._seconds = Histogram(
-            "imaging_http_request_seconds",
-            "Time from a request's head to the end of its answer; streams and waits count whole.",
-            ("route", "method"),
-            buckets=REQUEST_S,
-            registry=registry,
-        )
-        #: The children by what tells them apart: the library's own look-up costs more than the counting.
-        self._known: dict[tuple[str, str, int], tuple[Counter, Histogram]] = {}
+        self._kinds: dict[tuple[str, str, int], _Kind] = {}
+        registry.register(self)
 
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """One request was answered; status 0 when its client went away before."""
-        known = self._known.get((route, method, status))
-        if known is None:
-            name = method if method in _METHODS else "other"
-            known = self._requests.labels(route, name, str(status)), self._seconds.labels(route, name)
-            if name == method:
-                self._known[route, method, status] = known
-        counter, histogram = known
-        counter.inc()
-        histogram.observe(seconds)
+        kind = self._kinds.get((route, method, status))
+        if kind is None:
+            # Anybody can invent methods, and each one would be kept for ever.
+            kind = self._kinds.setdefault((route, method if method in _METHODS else "other", status), _Kind())
+        kind.buckets[bisect_left(REQUEST_S, seconds)] += 1
+        kind.seconds += seconds
+
+    def collect(self) -> Iterable[Metric]:
+        """The families, as the library writes them."""
+        text = "Time from a request's head to the end of its answer; streams and waits count whole."
+        labels = ("route", "method", "status")
+        took = HistogramMetricFamily("imaging_http_request_seconds", text, labels=labels)
+        count = CounterMetricFamily("imaging_http_requests", "Requests answered.", labels=labels)
+        bounds = [*map(floatToGoString, REQUEST_S), "+Inf"]
+        for (route, method, status), kind in self._kinds.items():
+            values = (route, method, str(status))
+            sums = list(accumulate(kind.buckets))
+            took.add_metric(values, list(zip(bounds, sums, strict=True)), kind.seconds)
+            count.add_metric(values, sums[-1])
+        return [count, took]
 
 
 class JobFigures:
