@@ -100,13 +100,17 @@ class Catalogue:
     async def one(self, model: str) -> dict[str, Any]:
         """That model. Raises UnknownModel, and Unavailable when its backend cannot be asked."""
         target = self.target(model)
-        able = await self._service.capabilities(target.backend)
-        if target.checkpoint is not None:
-            parameters = _checkpoints(able)
-            if not any(target.checkpoint in (*p.choices, *p.aliases) for p in parameters):
-                message = "There is no such model. GET /v1/models lists those there are."
-                raise UnknownModel([FieldProblem(field="model", message=message)])
+        check(target, await self._service.capabilities(target.backend))
         return _answer(model, target.backend)
+
+
+def check(target: Target, able: Capabilities) -> None:
+    """Raises UnknownModel for a checkpoint that the backend does not have."""
+    parameters = _checkpoints(able)
+    known = any(target.checkpoint in (*p.choices, *p.aliases) for p in parameters)
+    if target.checkpoint is not None and not known:
+        message = f"Backend {target.backend!r} has no such model. GET /v1/models lists those it has."
+        raise UnknownModel([FieldProblem(field="model", message=message)])
 
 
 def _checkpoints(able: Capabilities) -> list[Parameter]:

@@ -22,7 +22,7 @@ from entrypoints.api.form_fields import typed
 from entrypoints.api.forms import Form
 from entrypoints.api.openai.answers import Pictures, Wanted
 from entrypoints.api.openai.asking import request_of
-from entrypoints.api.openai.catalogue import Catalogue
+from entrypoints.api.openai.catalogue import Catalogue, check
 from entrypoints.api.openai.errors import BELOW, Refusal, failed, fault, refusal_of, stopping
 from entrypoints.api.openai.fields import ImageFields, OpenAiEdit, OpenAiGeneration, read_fields
 from entrypoints.api.openai.inputs import Brought, brought_by_form, brought_by_json, inputs_of
@@ -190,6 +190,7 @@ class OpenAiDoor:
             await self._feed.start()
         target = self._catalogue.target(call.fields.model)
         able = await self._service.capabilities(target.backend)
+        check(target, able)
         return await self._service.submit(
             request_of(call.fields, target, able, call.operation),
             backend=target.backend,
