@@ -115,6 +115,7 @@ def _outcome(job: Job) -> Answer:
         "cancel_requested": job.cancel_requested,
         "retry_of": job.retry_of,
         "keep_days": job.keep_days,
+        "favourite": job.favourite,
         "parked": _parked(job),
         "failure": failure(failed) if failed else None,
         "previous_failures": [failure(f) for f in before],

@@ -73,6 +73,7 @@ class Outcome(Shape):
     cancel_requested: bool
     retry_of: str | None
     keep_days: float | None
+    favourite: bool
     parked: Parked | None
     failure: Failure | None
     previous_failures: list[Failure]
@@ -101,6 +102,7 @@ _STATUS: dict[str, object] = {
     "cancel_requested": False,
     "retry_of": None,
     "keep_days": None,
+    "favourite": False,
     "parked": None,
     "failure": None,
     "previous_failures": [],

@@ -1,10 +1,8 @@
-"""Status, lists, cancel, retry, delete; imports FastAPI, the service and this package."""
+"""Status, cancel, retry, favourites, delete; imports FastAPI, the service and this package."""
 
 from collections.abc import Callable
-from typing import Annotated
 
-from fastapi import FastAPI, Query
-from fastapi.routing import APIRoute
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -13,16 +11,11 @@ from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, ended,
 from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import encode, etag_of, json_answer, matches
-from entrypoints.api.job_shapes import Accepted, Detail, JobList, Status
+from entrypoints.api.job_shapes import Accepted, Detail, Status
+from entrypoints.api.listing import ListDoor
 from entrypoints.api.openapi import header, problems, query
 from entrypoints.api.waiting import Waiting
-from imaging_core.errors import FieldProblem, InvalidRequest
-from imaging_core.jobs import JobStatus
-from imaging_core.ports import JobQuery
 from imaging_core.service import ImagingService, JobView
-
-#: What a listing can be narrowed by.
-_LISTED = frozenset({"limit", "cursor", "status", "backend"})
 
 
 class JobsDoor:
@@ -50,14 +43,7 @@ class JobsDoor:
             openapi_extra=polling,
             tags=["jobs"],
         )
-        app.router.add_api_route(
-            "/jobs",
-            self.jobs,
-            summary="Jobs, newest first",
-            route_class_override=APIRoute,
-            tags=["jobs"],
-            responses={200: {"model": JobList}, **problems(422)},
-        )
+        ListDoor(self._service).add_to(app)
         app.router.add_api_route(
             "/jobs/{image_id}",
             self.job,
@@ -92,6 +78,18 @@ class JobsDoor:
             openapi_extra={"parameters": [*IDEMPOTENCY, *PREFERENCE]},
             tags=["jobs"],
         )
+        for method, endpoint, summary in (
+            ("PUT", self.mark, "Mark a job as a favourite"),
+            ("DELETE", self.unmark, "Take the mark of a favourite away"),
+        ):
+            app.router.add_api_route(
+                "/jobs/{image_id}/favourite",
+                endpoint,
+                methods=[method],
+                summary=summary,
+                responses={200: {"model": Status}, **problems(404, 410)},
+                tags=["jobs"],
+            )
         app.router.add_api_route(
             "/jobs/{image_id}",
             self.delete,
@@ -124,33 +122,6 @@ class JobsDoor:
             return Response(status_code=304, headers=headers)
         return Response(body, headers=headers, media_type="application/json")
 
-    async def jobs(
-        self,
-        request: Request,
-        limit: Annotated[int, Query(ge=1, le=200, description="Most jobs in a page.")] = 50,
-        cursor: Annotated[str | None, Query(max_length=500, description="next_cursor of the page before.")] = None,
-        status: Annotated[
-            list[JobStatus] | None, Query(max_length=5, description="Only these; may be repeated.")
-        ] = None,
-        backend: Annotated[
-            str | None, Query(max_length=64, pattern=r"^[\w.-]+$", description="Only this backend's.")
-        ] = None,
-    ) -> Response:
-        """A page of jobs, newest first, with what was asked for and what came of it."""
-        if not _LISTED.issuperset(request.query_params):
-            # A misspelt filter that is ignored would list everything.
-            message = f"There is a filter that is not known here. The filters are: {', '.join(sorted(_LISTED))}."
-            raise InvalidRequest([FieldProblem(field="", message=message)])
-        query = JobQuery(
-            statuses=frozenset(status) if status else None,
-            backend=backend or None,
-            owner=caller_of(request).sees,
-            cursor=cursor or None,
-            limit=limit,
-        )
-        page = await self._service.list(query)
-        return json_answer({"jobs": [job_answers.entry(job) for job in page.jobs], "next_cursor": page.cursor})
-
     async def job(self, request: Request, image_id: str) -> Response:
         """The request, every backend call, every failure and every picture of one job."""
         return await self._told(request, image_id, job_answers.detail)
@@ -160,6 +131,18 @@ class JobsDoor:
         job = await self._service.cancel(image_id, owner=caller_of(request).sees)
         view = await self._service.view_of(job)
         return json_answer(job_answers.status(view), 200 if job.status.terminal else 202)
+
+    async def mark(self, request: Request, image_id: str) -> Response:
+        """In any status; marking it again changes nothing."""
+        return await self._marked(request, image_id, favourite=True)
+
+    async def unmark(self, request: Request, image_id: str) -> Response:
+        """In any status; without a mark nothing changes."""
+        return await self._marked(request, image_id, favourite=False)
+
+    async def _marked(self, request: Request, image_id: str, *, favourite: bool) -> Response:
+        job = await self._service.mark(image_id, favourite=favourite, owner=caller_of(request).sees)
+        return json_answer(job_answers.status(await self._service.view_of(job)))
 
     async def retry(self, request: Request, image_id: str) -> Response:
         """A new job for the same request, with the same seed; retry_of of its status names the old one."""

@@ -10,9 +10,12 @@ from imaging_core.service import JobView
 
 def webhook_payload(job: Job, delivery: Delivery) -> bytes:
     """The same bytes for every attempt, since an ended job does not change."""
+    status = job_answers.status(JobView(job=job))
+    # All that may change after the end.
+    del status["favourite"]
     message = {
         "type": f"job.{delivery.event}",
         "timestamp": job_answers.time_text(job.finished_at or delivery.created_at),
-        "data": job_answers.status(JobView(job=job)),
+        "data": status,
     }
     return json.dumps(message, separators=(",", ":"), ensure_ascii=True).encode()
