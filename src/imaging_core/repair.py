@@ -115,7 +115,8 @@ class Repair:
 
     async def run(self) -> RepairReport:
         """Look, and mend if that was asked for. Raises Unavailable when jobs or pictures cannot be read."""
-        # Folders are listed before their jobs are asked for: no folder is made before its job is stored.
+        # Folders are listed before their jobs are asked for: only what a submit brings is stored before its job, moments
+        # before, so what is of age and of no job then is of none for good.
         folders = await self._store.job_ids()
         await self._temporary()
         await self._finished()

@@ -8,7 +8,7 @@ import attrs
 import pytest
 
 from adapters.directory import DirectoryImageStore
-from contracts.samples import NOON, a_job, a_ref, a_result
+from contracts.samples import NOON, a_job, a_ref, a_result, png
 from imaging_core.jobs import Job, new_job_id
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
 from imaging_core.repair import FindingKind, Repair, RepairReport
@@ -77,6 +77,21 @@ async def test_old_pictures_of_an_unknown_job_are_removed_when_asked(house: Hous
     assert report.clean is mend
     assert house.path(stray).exists() is not mend
     assert len(await house.store.find(kept.id)) == 1
+
+
+async def test_what_a_submit_brought_before_a_crash_is_removed_once_it_is_old(house: House) -> None:
+    # Inputs are stored right before their job is added.
+    stray = new_job_id()
+    await house.store.put_inputs(stray, {"init_image": png(64, 64), "mask": png(64, 64)})
+    first = await house.repair()
+    assert (first.findings, first.left_alone) == ((), 1)
+    house.age(stray)
+
+    report = await house.repair()
+
+    assert [(f.kind, f.subject, f.mended) for f in report.findings] == [(FindingKind.PICTURES_WITHOUT_JOB, stray, True)]
+    assert not house.path(stray).exists()
+    assert (await house.repair()).findings == ()
 
 
 async def test_young_pictures_of_an_unknown_job_are_left_alone_unless_told(house: House) -> None:
