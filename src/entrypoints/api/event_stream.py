@@ -74,7 +74,10 @@ class EventStream(Response):
             # A reader that takes nothing is cut off by the server; one that takes too little, by its mailbox.
             await send({"type": "http.response.body", "body": data, "more_body": True})
             frames = await self._listener.take(self._keep_alive_s)
-            more = bool(frames) or not (self._listener.closed or loop.time() > until)
+            if loop.time() > until:
+                # However much happens: what is left out here is told to a client that comes back.
+                self._listener.close()
+            more = bool(frames) or not self._listener.closed
             data = b"".join(frame.data for frame in frames) or KEEP_ALIVE
             if self._listener.job_id is not None and any(frame.terminal for frame in frames):
                 self._listener.close()
