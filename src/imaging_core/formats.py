@@ -14,6 +14,8 @@ _PNG_START = b"\x89PNG\r\n\x1a\n"
 _FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 #: JPEG markers that stand alone, without a length: TEM and RST0..RST7.
 _ALONE = frozenset({0x01, *range(0xD0, 0xD8)})
+#: How many markers are looked at before a JPEG's size: real files have dozens, others were made to be slow to read.
+_MOST_MARKERS = 20_000
 
 
 @attrs.frozen(kw_only=True)
@@ -56,7 +58,9 @@ def _png_size(data: bytes) -> tuple[int, int] | None:
 
 def _jpeg_size(data: bytes) -> tuple[int, int] | None:
     at = 2
-    while at + 4 <= len(data) and data[at] == 0xFF:
+    for _ in range(_MOST_MARKERS):
+        if at + 4 > len(data) or data[at] != 0xFF:
+            return None
         marker = data[at + 1]
         if marker == 0xFF or marker in _ALONE:
             # FF may be repeated before a marker.

@@ -17,8 +17,11 @@ import attrs
 _NEGATIVE = "Negative prompt:"
 #: A last line with fewer settings than this is taken for a line of the prompt.
 _LEAST = 3
+#: Longest last line that is searched for settings, in characters: real ones have some thousand, and the search holds up all
+#: other threads while it goes on.
+_LONGEST = 1 << 16
 #: "name: value" up to a comma. Names are bounded here, as no real one is longer and the search would be quadratic.
-_SETTING = re.compile(r'(\w[\w /-]{1,79}):\s*("(?:[^"\\]|\\.)++"(?=,|$)|[^,]*)(?:,|$)')
+_SETTING = re.compile(r'(\w[\w /-]{1,79}+):\s*("(?:[^"\\]|\\.)++"(?=,|$)|[^,]*)(?:,|$)')
 
 
 @attrs.frozen(kw_only=True)
@@ -42,7 +45,7 @@ class Infotext:
 def parse(text: str) -> Infotext:
     """What a text says; any text at all says something, if need be that it is all prompt."""
     *lines, last = text.strip().split("\n")
-    found = _SETTING.findall(last)
+    found = _SETTING.findall(last) if len(last) <= _LONGEST else []
     if len(found) < _LEAST:
         lines, found = [*lines, last], []
     prompt: list[str] = []

@@ -92,3 +92,11 @@ def test_no_text_takes_long_to_read(text: str) -> None:
     parse("x" + text)
 
     assert time.perf_counter() - began < 2
+
+
+def test_the_search_for_settings_holds_nobody_up() -> None:
+    # A compressed text of the longest size fits into a picture of a few kB, and no other thread runs meanwhile.
+    began = time.process_time()
+    parse("a" * (1 << 20))
+
+    assert time.process_time() - began < 0.3

@@ -261,3 +261,14 @@ def test_a_picture_of_the_webui_keeps_its_text_and_gets_our_record(path: Path) -
     assert pixels(marked) == pixels(data)
     if path.suffix != ".png":
         assert user_comment(marked) == theirs
+
+
+@pytest.mark.parametrize("part", [b"\xff\xfe\x00\x02", b"\xff"], ids=["segments", "filling"])
+def test_a_jpeg_made_of_tiny_segments_is_not_followed_to_its_end(part: bytes) -> None:
+    data = b"\xff\xd8" + part * ((12 << 20) // len(part))
+
+    began = time.process_time()
+    assert read_marks(data) == Marks()
+    assert header_of(data) is None
+
+    assert time.process_time() - began < 0.5

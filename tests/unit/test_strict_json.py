@@ -142,3 +142,17 @@ def test_no_body_of_the_largest_size_takes_long(data: bytes) -> None:
     with contextlib.suppress(NotStrictJson):
         parse(data)
     assert time.process_time() - begun < 0.5
+
+
+@pytest.mark.parametrize("part", [b"[],", b"{},", b"1,", b'"",'], ids=["lists", "objects", "numbers", "texts"])
+def test_a_long_body_of_tiny_values_is_refused_before_it_fills_the_memory(part: bytes) -> None:
+    data = b'{"image":[' + part * ((6 << 20) // len(part)) + b"1]}"
+    begun = time.process_time()
+    with pytest.raises(NotStrictJson, match="more than 65536 values"):
+        parse(data)
+    assert time.process_time() - begun < 0.3
+
+
+def test_a_long_picture_in_base64_is_taken() -> None:
+    text = "iVBORw0KGgo+/" * 500_000
+    assert parse(json.dumps({"image": text}).encode()) == {"image": text}

@@ -14,6 +14,8 @@ from typing import NoReturn
 MAX_DEPTH = 16
 #: Longest number taken, in characters: far beyond what any field holds.
 MAX_NUMBER_LENGTH = 64
+#: Most values taken, about: each takes up to a hundred times its length in memory, and bodies with pictures are long.
+MAX_VALUES = 65_536
 
 # Every alternative consumes what it matched for good (possessive), so that the scan is linear for any input.
 _STRING_OR_BRACKET = re.compile(r'"(?:[^"\\]++|\\.)*+(?:"|\\?\Z)|[\[\]{}]', re.DOTALL)
@@ -37,8 +39,12 @@ def parse(data: bytes) -> object:
         raise NotStrictJson("The body begins with a byte order mark; send plain UTF-8.")
     if not text.strip():
         raise NotStrictJson("The body is empty.")
+    # What stands within texts is counted too: no text that is taken has nearly as much of it.
+    brackets = data.count(b"[") + data.count(b"{")
+    if brackets + data.count(b",") > MAX_VALUES:
+        raise NotStrictJson(f"The body has more than {MAX_VALUES} values.")
     # Few brackets cannot be deep; only then is the exact count worth its time.
-    if data.count(b"[") + data.count(b"{") > MAX_DEPTH:
+    if brackets > MAX_DEPTH:
         _check_depth(text)
     try:
         value: object = json.loads(

@@ -11,6 +11,8 @@ _APP0, _APP1, _SCAN, _END = 0xE0, 0xE1, 0xDA, 0xD9
 _EXIF = b"Exif\0\0"
 #: Longest content of a segment, in bytes: its length of 16 bits counts itself.
 _LONGEST = 65_533
+#: How many markers and bytes of filling are looked at: real files have dozens, others were made to be slow to read.
+_MOST_STEPS = 20_000
 
 
 @attrs.frozen
@@ -62,12 +64,14 @@ def _place(data: bytes) -> tuple[int, int, bytes | None]:
 def _segments(data: bytes) -> Iterator[_Segment]:
     """The segments before the pixels. Raises ValueError where they are not in order."""
     at = 2
-    while True:
-        while data[at + 1] == 0xFF:
-            at += 1
+    for _ in range(_MOST_STEPS):
         marker = data[at + 1]
         if data[at] != 0xFF:
             raise ValueError("no marker where one must be")
+        if marker == 0xFF:
+            # FF may be repeated before a marker.
+            at += 1
+            continue
         if marker in (_SCAN, _END):
             return
         (length,) = struct.unpack_from(">H", data, at + 2)
@@ -75,3 +79,4 @@ def _segments(data: bytes) -> Iterator[_Segment]:
             raise ValueError("a segment that is cut off")
         yield _Segment(marker, at, at + 2 + length)
         at += 2 + length
+    raise ValueError("more segments than any program writes")
