@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+import attrs
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -15,6 +16,7 @@ from entrypoints.api.bodies import read_json
 from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer
+from entrypoints.api.estimates import Question, estimate_body
 from entrypoints.api.openapi import BODY_PROBLEMS, body, problems
 from entrypoints.api.priorities import priority_of
 from entrypoints.api.submissions import StabilitySubmission
@@ -59,7 +61,7 @@ class BatchDoor:
             summary="What a request would cost, where it would go, and whether it could run now",
             tags=["submit"],
             responses={200: {"model": Estimate}, **problems(*BODY_PROBLEMS, 503)},
-            openapi_extra=body(StabilitySubmission),
+            openapi_extra=estimate_body(),
         )
 
     async def batch(self, request: Request) -> Response:
@@ -107,12 +109,14 @@ class BatchDoor:
             raise UnknownBackend(backend, known)
 
     async def estimate(self, request: Request) -> Response:
-        """The same body and the same checks as POST /images; nothing is queued, and no call is made that costs."""
-        fields = SubmittedFields(await read_json(request, self._config), StabilitySubmission)
+        """The same checks as those of a submit; nothing is queued, and no call is made that costs."""
+        question, caller = Question(await read_json(request, self._config)), caller_of(request)
+        fields = question.fields
         backend = fields.backend or self._config.images_backend
-        priority_of(fields.priority, caller_of(request))
+        priority_of(fields.priority, caller)
         with unless_missing(fields, backend):
-            asked = await request_of(self._service, fields, backend)
+            plain = await request_of(self._service, fields, backend)
+            asked = await question.about(plain, self._service, sees=caller.sees)
             try:
                 found = await estimate(self._service, asked, backend=backend)
             except InvalidRequest as error:
@@ -129,7 +133,7 @@ class BatchDoor:
                 "queue_position": found.queue_position,
                 "eta_s": None if found.eta_s is None else round(found.eta_s, 1),
                 "obstacles": [{"code": o.code, "message": o.message, "refuses": o.refuses} for o in found.obstacles],
-                "request": job_answers.request(found.request),
+                "request": job_answers.request(attrs.evolve(found.request, init_image=None, mask=None)),
             }
         )
 
