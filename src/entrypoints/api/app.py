@@ -79,10 +79,11 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     if config.access.keyring is not None:
         KeysDoor(config.access.keyring, config).add_to(app)
     DocsDoor(app).add_to(app)
+    blocking = Blocking(service, waiting, closing)
     # Façades come last, so that finding them costs the service's own paths nothing.
-    OpenAiDoor(service, config, waiting=waiting, feed=feed, closing=closing, uploads=uploads).add_to(app)
+    OpenAiDoor(service, config, blocking=blocking, feed=feed, closing=closing, uploads=uploads).add_to(app)
     if config.a1111:
-        A1111Door(service, config, blocking=Blocking(service, waiting, closing), uploads=uploads).add_to(app)
+        A1111Door(service, config, blocking=blocking, uploads=uploads).add_to(app)
     tell_problems(app)
     describe(app)
     return app

@@ -34,15 +34,16 @@ class Blocking:
         self._waiting = waiting
         self._closing = closing
 
-    async def end_of(self, request: Request, job: Job) -> Job:
-        """The job once it has ended, however long that takes; cancelled when the client goes away before.
+    async def end_of(self, request: Request, job: Job, *, cancels: bool = True) -> Job:
+        """The job once it has ended, however long that takes; cancelled when the client goes away before, if `cancels`.
 
         Raises Stopping, Unavailable, JobNotFound and JobDeleted when it is gone, and ClientDisconnect.
         """
         try:
             return await self._end_of(request, job)
         except (ClientDisconnect, asyncio.CancelledError):
-            await self._cancel(job)
+            if cancels:
+                await self._cancel(job)
             raise
 
     async def _end_of(self, request: Request, job: Job) -> Job:

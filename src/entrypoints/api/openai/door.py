@@ -10,7 +10,8 @@ from fastapi.routing import APIRoute
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from entrypoints.api.accepting import IDEMPOTENCY, ended, idempotency_key
+from entrypoints.api.accepting import IDEMPOTENCY, idempotency_key
+from entrypoints.api.blocking import Blocking, Stopping
 from entrypoints.api.bodies import read_json
 from entrypoints.api.callers import caller_of
 from entrypoints.api.closing import Closing
@@ -31,19 +32,13 @@ from entrypoints.api.openai.stream import ImageStream, Order
 from entrypoints.api.openapi import Spec, body
 from entrypoints.api.problems import Problem
 from entrypoints.api.uploads import Inputs, Uploads
-from entrypoints.api.waiting import Waiting
-from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable
+from imaging_core.errors import ImagingError
 from imaging_core.faults import log_fault
 from imaging_core.images import Operation
 from imaging_core.jobs import Job, JobStatus
-from imaging_core.service import ImagingService, JobView
+from imaging_core.service import ImagingService
 
 log = logging.getLogger("imaging.api")
-
-#: A call waits as long as its job takes; so often it looks whether that has ended unnoticed, in s.
-_LOOK_EVERY_S = 600.0
-#: Wait before the jobs are asked again after they did not answer, and how often that is done.
-_AGAIN_S, _MOST_TRIES = 1.0, 30
 
 _FILE = {"type": "string", "format": "binary"}
 _FORM: Spec = {
@@ -73,14 +68,14 @@ class OpenAiDoor:
         service: ImagingService,
         config: ApiConfig,
         *,
-        waiting: Waiting,
+        blocking: Blocking,
         feed: EventFeed,
         closing: Closing,
         uploads: Uploads,
     ) -> None:
         self._service = service
         self._config = config
-        self._waiting = waiting
+        self._blocking = blocking
         self._feed = feed
         self._closing = closing
         self._uploads = uploads
@@ -213,34 +208,16 @@ class OpenAiDoor:
                 keep_alive_s=self._config.keep_alive_s,
             )
         try:
-            view = await self._end(call.request, job)
-            if view.job.status is not JobStatus.FINISHED or not view.job.images:
-                raise failed(view.job, model=call.fields.model)
-            told = await self._pictures.answer(call.request, view.job, wanted)
+            # Its pictures are paid for, so that they are kept for a caller whose connection was cut.
+            job = await self._blocking.end_of(call.request, job, cancels=False)
+            if job.status is not JobStatus.FINISHED or not job.images:
+                raise failed(job, model=call.fields.model)
+            told = await self._pictures.answer(call.request, job, wanted)
+        except Stopping:
+            raise stopping(job.id) from None
         except ImagingError as error:
             raise refusal_of(error, call.fields.SENT).of_job(job.id) from None
         return _good(told, {"x-job-id": job.id})
-
-    async def _end(self, request: Request, job: Job) -> JobView:
-        """The job once it has ended, however long that takes. Raises Refusal when the API stops before."""
-        tries = 0
-        while True:
-            try:
-                view = await self._waiting.until(request, job.id, ended, owner=None, within_s=_LOOK_EVERY_S)
-            except (JobNotFound, JobDeleted):
-                raise
-            except Unavailable:
-                tries += 1
-                if tries >= _MOST_TRIES:
-                    raise
-                # The job is safe where it is, and whoever waits for it would only make another one.
-                await self._closing.unless_begun(asyncio.sleep(_AGAIN_S))
-            else:
-                tries = 0
-                if ended(view):
-                    return view
-            if self._closing.begun:
-                raise stopping(job.id)
 
     async def _told(self, answer: Callable[[], Awaitable[Response]]) -> Response:
         """The answer, or why there is none, in OpenAI's envelope."""
