@@ -165,7 +165,7 @@ class Attempt:
         elif self.steps_aside_s is not None:
             await self._setbacks.park(LeaseReason.DRAIN, self.steps_aside_s)
         else:
-            await self._make(missing, before)
+            await self._make(missing, before, stored)
 
     def _is_poison(self) -> bool:
         """Whether the job is to blame for its crashes: enough attempts had begun a call, or there are twice as many.
@@ -186,7 +186,7 @@ class Attempt:
         calls = tuple(learnt.get(call.task_id, call) for call in self._held.job.calls)
         self._held.job = attrs.evolve(self._held.job, calls=calls)
 
-    async def _make(self, missing: Sequence[int], before: Job) -> None:
+    async def _make(self, missing: Sequence[int], before: Job, stored: Sequence[StoredCall]) -> None:
         try:
             self._caller.paid = (await self._generator.capabilities()).paid
         except Unavailable as error:
@@ -200,14 +200,17 @@ class Attempt:
             return
         planned = {call.index: call for call in plan_calls(self._held.job.request)}
         to_make = sum(planned[index].images for index in missing)
+        whole = {call.call: call for call in stored}
         for nth, index in enumerate(missing):
             if not await self._may_call(index, first=nth == 0):
                 return
             self._progress.call_begins(planned[index], done=self._held.job.request.count - to_make)
-            if not await self._make_one(planned[index]):
+            made = await self._make_one(planned[index])
+            if made is None:
                 return
+            whole[index] = made
             to_make -= planned[index].images
-        await self._conclude(await self._stored())
+        await self._conclude([whole[index] for index in sorted(whole)])
 
     async def _may_call(self, index: int, *, first: bool) -> bool:
         """Whether to make a call; else the job has been parked or ended."""
@@ -226,8 +229,8 @@ class Attempt:
             return False
         return True
 
-    async def _make_one(self, planned: PlannedCall) -> bool:
-        """Make one call and store what it gave; False when the attempt is over."""
+    async def _make_one(self, planned: PlannedCall) -> StoredCall | None:
+        """Make one call and store what it gave, or what another stored of it first; None when the attempt is over."""
         task_id = f"imaging-{self._held.job.id}-{self._held.job.attempt}-{planned.index}-{new_token()}"
         await self._held.write(lambda job: job.intending(planned.index, task_id))
         if self._held.job.cancel_requested:
@@ -237,13 +240,13 @@ class Attempt:
             generated = await self._call(planned, task_id)
         except GenerationError as error:
             await self._setbacks.after_call(task_id, error)
-            return False
+            return None
         except OutOfTime as end:
             await self._setbacks.after_time(task_id, sent=end.sent)
-            return False
+            return None
         except Stopped as stop:
             await self._setbacks.after_stop(task_id, stop.reason, sent=stop.sent)
-            return False
+            return None
         self._setbacks.backend_ok = True
         self._held.note_call(task_id, CallState.ANSWERED, credits=generated.credits)
         return await self._store(planned, generated)
@@ -263,20 +266,19 @@ class Attempt:
         await self._heart.be_sure()
         return await self._caller.make(call, time_left_s=time_left_s)
 
-    async def _store(self, planned: PlannedCall, generated: Generated) -> bool:
+    async def _store(self, planned: PlannedCall, generated: Generated) -> StoredCall | None:
         job_id, first = self._held.job.id, planned.first_image
         if self._parts.mark is not None:
             # Before the store sees them: size and sha256 are those of the file as it is handed out.
             generated = self._parts.mark(self._held.job, first, generated)
         try:
-            await insist(lambda: self._parts.store.put(job_id, planned.index, generated, first_image=first))
+            return await insist(lambda: self._parts.store.put(job_id, planned.index, generated, first_image=first))
         except Unavailable as error:
             # Made, perhaps paid for, and nowhere to put it: said plainly, and never made again without being asked.
             code = FailureCode.STORAGE_FULL if isinstance(error, StorageFull) else FailureCode.INTERNAL
             charged = Charged.YES if generated.credits else Charged.NO
             await self._held.fail(code, str(error), retryable=True, charged=charged)
-            return False
-        return True
+            return None
 
     async def _time_left(self) -> float:
         now = await self._held.now()

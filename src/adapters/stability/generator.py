@@ -1,6 +1,6 @@
 """Makes pictures on Stability AI: one paid call, one picture, checked before anyone sees it.
 
-May import the core, httpx and this folder.
+May import the core and this folder.
 """
 
 import asyncio
@@ -10,10 +10,9 @@ from types import TracebackType
 from typing import Any, Self
 from urllib.parse import urlsplit
 
-import httpx
-
 from adapters.stability.answers import Answer, image_in, read_answer, read_error
 from adapters.stability.failures import error_for, foreign_errors_as_ours
+from adapters.stability.lines import Lines
 from adapters.stability.models import MODELS, form_of
 from adapters.stability.offer import capabilities_of
 from adapters.stability.pictures import pictures_of
@@ -37,7 +36,7 @@ class StabilityGenerator:
         self._settings = settings
         self._backend = backend
         self._where = urlsplit(settings.base_url).netloc
-        self._client: httpx.AsyncClient | None = None
+        self._lines: Lines | None = None
         self._capabilities = capabilities_of(
             backend, default_model=settings.default_model, max_count=settings.max_count
         )
@@ -45,28 +44,15 @@ class StabilityGenerator:
         self._probed: tuple[float, str | GenerationError] | None = None
 
     async def __aenter__(self) -> Self:
-        settings = self._settings
-        self._client = httpx.AsyncClient(
-            base_url=settings.base_url,
-            headers={
-                "authorization": f"Bearer {settings.key.reveal}",
-                "accept-encoding": "identity",
-                "stability-client-id": "imaging-service",
-            },
-            timeout=httpx.Timeout(settings.total_timeout_s, connect=settings.connect_timeout_s),
-            # How many calls run at a time is the gate's business; waiting here would eat into a call's time.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=8, keepalive_expiry=5.0),
-            follow_redirects=False,
-            trust_env=True,
-        )
+        self._lines = Lines(self._settings)
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        if self._lines is not None:
+            await self._lines.aclose()
+            self._lines = None
 
     @property
     def backend(self) -> str:
@@ -133,15 +119,15 @@ class StabilityGenerator:
             return error
 
     async def _ask(self, method: str, path: str, *, paid: bool, timeout_s: float, limit: int, **content: Any) -> Answer:
-        if self._client is None:
+        if self._lines is None:
             raise RuntimeError("StabilityGenerator must be opened with 'async with' before it is used")
-        request = self._client.build_request(method, path, **content)
-        # As one piece: httpx sends a form's parts one by one, each a turn of the loop and a packet.
-        await request.aread()
-        with foreign_errors_as_ours(self._where, paid=paid):
+        with self._lines.one() as client, foreign_errors_as_ours(self._where, paid=paid):
+            request = client.build_request(method, path, **content)
+            # As one piece: httpx sends a form's parts one by one, each a turn of the loop and a packet.
+            await request.aread()
             # A read time-out alone would let a byte now and then go on for days.
             async with asyncio.timeout(timeout_s):
-                response = await self._client.send(request, stream=True)
+                response = await client.send(request, stream=True)
                 try:
                     if response.status_code != 200:
                         return await read_error(response)
