@@ -44,10 +44,10 @@ class Connection:
         """GET."""
         return await self._exchange(f"GET {path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{headers}\r\n".encode())
 
-    async def post(self, path: str, body: dict[str, Any]) -> Answer:
+    async def post(self, path: str, body: dict[str, Any], headers: str = "") -> Answer:
         """POST JSON."""
         data = json.dumps(body).encode()
-        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n"
+        head = f"POST {path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/json\r\n{headers}"
         return await self._exchange(f"{head}Content-Length: {len(data)}\r\n\r\n".encode() + data)
 
     async def _exchange(self, request: bytes) -> Answer:
