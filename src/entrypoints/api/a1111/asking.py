@@ -28,11 +28,6 @@ SENT: Mapping[str, str] = {
     "upscaler": "upscaler_1",
 }
 _FORMATS = {"png": "png", "jpg": "jpeg", "jpeg": "jpeg", "webp": "webp"}
-#: Fields of a call, canonical or not, that mean the same to every backend which has a setting of that name.
-_ALIKE = (
-    *("resize_mode", "mask_blur", "inpainting_fill", "inpaint_full_res", "inpaint_full_res_padding"),
-    *("tiling", "restore_faces", "subseed", "subseed_strength", "eta", "image_cfg_scale"),
-)
 #: What the upscalers' list begins with, and what is sent by clients that leave the choice.
 NONE = "None"
 
@@ -76,13 +71,10 @@ class Asking:
         self._settings(settings)
         if body.styles:
             self._put("styles", tuple(style for style in body.styles if style and style != NONE) or None)
-        for name in _ALIKE:
-            if name in body.model_fields_set:
-                self._put(name, getattr(body, name))
         if isinstance(body, Txt2Img) and body.enable_hr:
             self._hires(body)
         if isinstance(body, Img2Img):
-            self._put("strength", body.denoising_strength)
+            self._edit(body)
         return self._request()
 
     def enlargement(self, body: ExtraSingleImage, size: tuple[int, int]) -> ImageRequest:
@@ -163,6 +155,34 @@ class Asking:
         self._put("hr_upscaler", body.hr_upscaler)
         self._put("hr_second_pass_steps", body.hr_second_pass_steps)
         self._put("denoising_strength", body.denoising_strength)
+
+    def _edit(self, body: Img2Img) -> None:
+        self._put("strength", body.denoising_strength)
+        self._numbered("resize_mode", body.resize_mode)
+        if body.mask is None:
+            return
+        self._put(
+            "mask_blur", body.mask_blur if body.mask_blur is not None else max(body.mask_blur_x, body.mask_blur_y)
+        )
+        self._numbered("inpainting_fill", body.inpainting_fill)
+        self._put("inpaint_full_res", body.inpaint_full_res)
+        self._put("inpaint_full_res_padding", body.inpaint_full_res_padding)
+        inverted = bool(body.inpainting_mask_invert)
+        if inverted and self._parameter("inpainting_mask_invert") is None:
+            # Left out, it would paint exactly what is to be kept.
+            message = f"is not a setting of backend {self._able.backend!r}. Send the mask inverted."
+            raise InvalidRequest([FieldProblem(field="inpainting_mask_invert", message=message)])
+        self._put("inpainting_mask_invert", inverted)
+
+    def _numbered(self, name: str, number: int) -> None:
+        """A choice that the WebUI's clients know by its number."""
+        parameter = self._parameter(name)
+        if parameter is None:
+            return
+        if not 0 <= number < len(parameter.choices):
+            message = f"must be from 0 to {len(parameter.choices) - 1}: {', '.join(parameter.choices)}."
+            raise InvalidRequest([FieldProblem(field=name, message=message)])
+        self._values[name] = parameter.choices[number]
 
 
 def _knows(parameter: Parameter, name: str) -> bool:
