@@ -1,127 +1,28 @@
-"""What every door calls: submit, look, watch, fetch, cancel, retry, delete; imports stdlib, attrs and this package."""
+"""What every door calls: submit, look, watch, fetch, cancel, retry, delete; imports stdlib and this package."""
 
-import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
-
-import attrs
+from collections.abc import Sequence
 
 from imaging_core.batches import Terms, accepted_before, check_share, fingerprint_all, fit_all
-from imaging_core.capabilities import Capabilities
-from imaging_core.errors import (
-    BackendNotConfigured,
-    GenerationError,
-    ImageNotAvailable,
-    ImageNotReady,
-    ImagingError,
-    JobConflict,
-    JobDeleted,
-    JobNotFound,
-    StaleJob,
-    Unavailable,
-    UnknownBackend,
-)
-from imaging_core.events import EventKind, JobProgress, event_of
-from imaging_core.images import ImageRef, ImageRequest
+from imaging_core.errors import ImagingError, JobConflict, JobDeleted, StaleJob
+from imaging_core.events import EventKind, event_of
+from imaging_core.images import ImageRequest
 from imaging_core.inputs import add_with, refusal, with_inputs
-from imaging_core.jobs import JOB_ID, Job, JobStatus
-from imaging_core.owners import job_of
-from imaging_core.policies import RunLimits
-from imaging_core.ports import (
-    BackendGate,
-    GateState,
-    Generators,
-    ImageStore,
-    JobEvents,
-    JobPage,
-    JobQuery,
-    JobQueue,
-    JobRepository,
-    QueueLimits,
-    QueueState,
-)
-from imaging_core.spending import JobAdder
-from imaging_core.submitting import Rings, check_webhook, with_seed
-from imaging_core.webhook_desk import WebhookDesk
+from imaging_core.jobs import Job, JobStatus
+from imaging_core.looking import Looking
+from imaging_core.offering import Offering
+from imaging_core.ports import QueueLimits
+from imaging_core.submitting import check_webhook, with_seed
+from imaging_core.views import BackendView, JobView
 from imaging_core.webhooks import Webhook
 
-#: How often a watched job's progress is looked at, in s.
-WATCH_EVERY_S = 0.25
+__all__ = ["BackendView", "ImagingService", "JobView"]
 
 
-@attrs.frozen(kw_only=True)
-class JobView:
-    """A job as a person sees it."""
+class ImagingService(Looking, Offering):
+    """The use cases. Holds no state of its own but the rings under way; `close` waits for those.
 
-    job: Job
-    #: 1 for the job that is next; None unless it is queued.
-    position: int | None = None
-    #: Of a started job; None while nothing is known.
-    progress: JobProgress | None = None
-    #: Seconds to the end, where one can tell.
-    eta_s: float | None = None
-
-
-@attrs.frozen(kw_only=True)
-class BackendView:
-    """A backend as a person sees it."""
-
-    name: str
-    #: None when it must be asked and does not answer.
-    capabilities: Capabilities | None
-    #: Whether it answers now.
-    answers: bool
-    #: What it says of itself, or why it does not answer.
-    message: str
-    gate: GateState
-    queue: QueueState
-
-
-class ImagingService:
-    """The use cases. Holds no state of its own but the rings under way; `close` waits for those."""
-
-    def __init__(
-        self,
-        *,
-        jobs: JobRepository,
-        queue: JobQueue,
-        events: JobEvents,
-        store: ImageStore,
-        gate: BackendGate,
-        generators: Generators,
-        limits: RunLimits | None = None,
-        queue_limits: QueueLimits | None = None,
-        unconfigured: Mapping[str, str] | None = None,
-        admit: Callable[[], Awaitable[None]] | None = None,
-        webhooks: WebhookDesk | None = None,
-        adding: JobAdder | None = None,
-    ) -> None:
-        """`unconfigured` names backends that could be there, each with a sentence that says which setting is missing.
-
-        `admit` is asked before each new job and raises what speaks against taking one. Without `webhooks` no job may have one.
-        `adding` stores new jobs in `jobs` and may refuse some.
-        """
-        self.jobs = jobs
-        self.events = events
-        self.store = store
-        self.gate = gate
-        self._generators = generators
-        self._limits = limits or RunLimits()
-        self.queue_limits = queue_limits
-        self._admit = admit
-        self._adding = adding or jobs
-        self.webhooks = webhooks
-        self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
-        self._rings = Rings(queue)
-
-    async def close(self) -> None:
-        """Wait for the rings under way."""
-        await self._rings.close()
-
-    async def check_room(self) -> None:
-        """Whether there is room for a new job's pictures now. Raises StorageFull, Unavailable."""
-        await self.store.check()
-        if self._admit is not None:
-            await self._admit()
+    Looking at jobs is in `looking`, backends are in `offering`; what makes and changes jobs is here.
+    """
 
     # --- submitting --------------------------------------------------------------------------------------
 
@@ -236,72 +137,6 @@ class ImagingService:
             if job.id == kept.id:
                 self._rings.ring(kept)
 
-    # --- looking -----------------------------------------------------------------------------------------
-
-    async def get(self, job_id: str, *, owner: str | None = None) -> Job:
-        """The job as it stands; with an owner, only if it is theirs. Raises JobNotFound, JobDeleted."""
-        if not JOB_ID.fullmatch(job_id):
-            raise JobNotFound
-        return await job_of(self.jobs, job_id, owner)
-
-    async def view(self, job_id: str, *, owner: str | None = None) -> JobView:
-        """The job with its place in the queue, or its progress. Raises JobNotFound, JobDeleted."""
-        return await self.view_of(await self.get(job_id, owner=owner))
-
-    async def view_of(self, job: Job) -> JobView:
-        """What a person sees of a job that was read before."""
-        if job.status is JobStatus.QUEUED:
-            ahead, state = await asyncio.gather(self.jobs.position(job), self.jobs.state(job.backend))
-            slots = (await self.gate.state(job.backend)).slots
-            mean_s = state.mean_run_s
-            eta = None if mean_s is None or slots < 1 else mean_s * ((ahead + state.started) / slots + 1)
-            return JobView(job=job, position=ahead + 1, eta_s=eta)
-        if job.status is JobStatus.STARTED:
-            progress = await self.events.progress(job.id)
-            return JobView(job=job, progress=progress, eta_s=progress.eta_s if progress else None)
-        return JobView(job=job)
-
-    async def list(self, query: JobQuery) -> JobPage:
-        """A page of jobs, newest first. Raises InvalidRequest for a cursor that no page ended with."""
-        return await self.jobs.list(query)
-
-    async def watch(self, job_id: str, *, owner: str | None = None) -> AsyncIterator[JobView]:
-        """The job now and whenever something about it changes, until it has ended."""
-        last: JobView | None = None
-        while True:
-            view = await self.view(job_id, owner=owner)
-            if view != last:
-                last = view
-                yield view
-            if view.job.status.terminal:
-                return
-            await asyncio.sleep(WATCH_EVERY_S)
-
-    # --- pictures ----------------------------------------------------------------------------------------
-
-    async def read_image(
-        self, job_id: str, index: int = 0, *, owner: str | None = None
-    ) -> tuple[ImageRef, bytes | AsyncIterator[bytes]]:
-        """A finished job's picture: its record and its bytes, a large one as a stream.
-
-        Raises JobNotFound, JobDeleted, ImageNotReady while the job is open, ImageNotAvailable with the reason.
-        """
-        ref = self.image_ref(await self.get(job_id, owner=owner), index)
-        return ref, await self.store.open(ref)
-
-    def image_ref(self, job: Job, index: int) -> ImageRef:
-        """The record of a finished job's picture. Raises ImageNotReady, ImageNotAvailable."""
-        if not job.status.terminal:
-            raise ImageNotReady(job.status)
-        if job.status is JobStatus.CANCELLED:
-            raise ImageNotAvailable("The job was cancelled.")
-        if job.failure is not None:
-            raise ImageNotAvailable(f"The job failed: {job.failure.message}")
-        if not 0 <= index < len(job.images):
-            there = "picture, index 0" if len(job.images) == 1 else f"pictures, index 0 to {len(job.images) - 1}"
-            raise ImageNotAvailable(f"The job has {len(job.images)} {there}.")
-        return job.images[index]
-
     # --- changing ----------------------------------------------------------------------------------------
 
     async def cancel(self, job_id: str, *, owner: str | None = None) -> Job:
@@ -359,40 +194,3 @@ class ImagingService:
         # The record goes first: a crash in between leaves pictures nobody can ask for, which a repair finds.
         await self.jobs.delete(job, events=[event_of(job, EventKind.DELETED, at=await self.jobs.now())])
         await self.store.delete(job.id)
-
-    # --- backends ----------------------------------------------------------------------------------------
-
-    @property
-    def backend_names(self) -> tuple[str, ...]:
-        """The backends there are."""
-        return tuple(self._generators)
-
-    async def capabilities(self, backend: str) -> Capabilities:
-        """What a backend can do now. Raises UnknownBackend, BackendNotConfigured, Unavailable."""
-        if backend in self.unconfigured:
-            raise BackendNotConfigured(backend, self.unconfigured[backend])
-        generator = self._generators.get(backend)
-        if generator is None:
-            raise UnknownBackend(backend, self.backend_names)
-        return await generator.capabilities()
-
-    async def backends(self) -> Sequence[BackendView]:
-        """Every backend: what it can do, whether it answers now, how busy it is."""
-        return await asyncio.gather(*map(self.backend, self._generators))
-
-    async def backend(self, name: str) -> BackendView:
-        """One backend there is, in the same way. Raises KeyError for another name."""
-        generator = self._generators[name]
-        capabilities, answers = None, True
-        try:
-            message = await generator.probe()
-        except (GenerationError, Unavailable) as error:
-            message, answers = str(error), False
-        try:
-            capabilities = await generator.capabilities()
-        except ImagingError as error:
-            message = message if not answers else str(error)
-        gate, queue = await asyncio.gather(self.gate.state(name), self.jobs.state(name))
-        return BackendView(
-            name=name, capabilities=capabilities, answers=answers, message=message, gate=gate, queue=queue
-        )

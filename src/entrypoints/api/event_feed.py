@@ -3,8 +3,8 @@
 import asyncio
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Iterable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from functools import partial
 
 from entrypoints.api.closing import Closing
@@ -15,6 +15,7 @@ from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailab
 from imaging_core.events import JobEvent
 from imaging_core.faults import log_fault
 from imaging_core.service import ImagingService, JobView
+from imaging_core.watching import subscribed
 
 log = logging.getLogger("imaging.api")
 
@@ -139,7 +140,7 @@ class EventFeed:
 
     async def _from_log(self, after: str, until: str) -> list[JobEvent] | None:
         events: list[JobEvent] = []
-        async with _subscribed(self._service, after) as stream:
+        async with subscribed(self._service.events, after=after) as stream:
             async for event in stream:
                 events.append(event)
                 if event.cursor == until:
@@ -172,7 +173,7 @@ class EventFeed:
     async def _follow(self) -> None:
         while True:
             try:
-                async with _subscribed(self._service, self._position) as stream:
+                async with subscribed(self._service.events, after=self._position) as stream:
                     async for event in stream:
                         await self._tell(event)
             except UnknownCursor:
@@ -247,15 +248,3 @@ def _frame(event: JobEvent, view: JobView | None) -> Frame | None:
 
 def _cancel(task: asyncio.Task[None]) -> None:
     task.cancel()
-
-
-@asynccontextmanager
-async def _subscribed(service: ImagingService, after: str) -> AsyncIterator[AsyncIterator[JobEvent]]:
-    """The log from after that place, and its subscription closed in the end, if there is something to close."""
-    stream = service.events.subscribe(after=after)
-    try:
-        yield stream
-    finally:
-        close = getattr(stream, "aclose", None)
-        if close is not None:
-            await close()

@@ -12,8 +12,10 @@ import attrs
 
 from imaging_core.errors import ImagingError
 from imaging_core.jobs import JobStatus
-from imaging_core.service import WATCH_EVERY_S, ImagingService, JobView
+from imaging_core.service import ImagingService, JobView
 
+#: How often the running jobs are looked at, in s.
+_LOOK_EVERY_S = 0.25
 #: Looks at the running jobs per look at the queue: a place in it need not be quite as fresh.
 _QUEUE_EVERY = 4
 #: Places in the queue looked up at once; the others wait for their turn.
@@ -71,7 +73,7 @@ class OpenJobs:
         """Look, until cancelled."""
         turn = 0
         while True:
-            await asyncio.sleep(WATCH_EVERY_S)
+            await asyncio.sleep(_LOOK_EVERY_S)
             turn += 1
             await self.look(queued=turn % _QUEUE_EVERY == 0)
 

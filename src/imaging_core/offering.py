@@ -1,0 +1,48 @@
+"""The use cases that tell of backends; imports stdlib and this package."""
+
+import asyncio
+from collections.abc import Sequence
+
+from imaging_core.capabilities import Capabilities
+from imaging_core.errors import BackendNotConfigured, GenerationError, ImagingError, Unavailable, UnknownBackend
+from imaging_core.service_parts import ServiceParts
+from imaging_core.views import BackendView
+
+
+class Offering(ServiceParts):
+    """Which backends there are, what they can do and how busy they are."""
+
+    @property
+    def backend_names(self) -> tuple[str, ...]:
+        """The backends there are."""
+        return tuple(self._generators)
+
+    async def capabilities(self, backend: str) -> Capabilities:
+        """What a backend can do now. Raises UnknownBackend, BackendNotConfigured, Unavailable."""
+        if backend in self.unconfigured:
+            raise BackendNotConfigured(backend, self.unconfigured[backend])
+        generator = self._generators.get(backend)
+        if generator is None:
+            raise UnknownBackend(backend, self.backend_names)
+        return await generator.capabilities()
+
+    async def backends(self) -> Sequence[BackendView]:
+        """Every backend: what it can do, whether it answers now, how busy it is."""
+        return await asyncio.gather(*map(self.backend, self._generators))
+
+    async def backend(self, name: str) -> BackendView:
+        """One backend there is, in the same way. Raises KeyError for another name."""
+        generator = self._generators[name]
+        capabilities, answers = None, True
+        try:
+            message = await generator.probe()
+        except (GenerationError, Unavailable) as error:
+            message, answers = str(error), False
+        try:
+            capabilities = await generator.capabilities()
+        except ImagingError as error:
+            message = message if not answers else str(error)
+        gate, queue = await asyncio.gather(self.gate.state(name), self.jobs.state(name))
+        return BackendView(
+            name=name, capabilities=capabilities, answers=answers, message=message, gate=gate, queue=queue
+        )
