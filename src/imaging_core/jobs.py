@@ -163,10 +163,6 @@ class Job:
     created_at: datetime = _aware_time()
     #: Raised by the repository at each write but heartbeats; 0 before the first.
     version: int = 0
-    #: The first schema whose readers know everything that it asks for, so that older workers take what they can.
-    schema: int = attrs.field(
-        default=attrs.Factory(lambda job: 1 if job.request.operation is Operation.GENERATE else 2, takes_self=True)
-    )
     #: The caller's key id; None while keys are off.
     owner: str | None = None
     status: JobStatus = JobStatus.QUEUED
@@ -195,6 +191,13 @@ class Job:
     retry_of: str | None = None
     #: Who is to be told of its end.
     webhook: Webhook | None = None
+    #: The first schema whose readers know everything that it asks for, so that older workers take what they can: one that
+    #: knows no webhooks would end the job without a word.
+    schema: int = attrs.field(
+        default=attrs.Factory(
+            lambda job: 1 if job.request.operation is Operation.GENERATE and job.webhook is None else 2, takes_self=True
+        )
+    )
     #: Whether it was marked as a favourite; changed by the repository's `mark` alone.
     favourite: bool = False
     #: Fields written by a newer version, kept as they were.
