@@ -41,7 +41,7 @@ class Blocking:
         """
         try:
             return await self._end_of(request, job)
-        except (ClientDisconnect, asyncio.CancelledError):
+        except ClientDisconnect:
             if cancels:
                 await self._cancel(job)
             raise

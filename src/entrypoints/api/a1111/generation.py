@@ -14,13 +14,14 @@ from entrypoints.api.a1111.calls import Calls
 from entrypoints.api.a1111.choices import Choices
 from entrypoints.api.a1111.fields import B, ExtraSingleImage, Generation, Img2Img, Txt2Img, read_fields
 from entrypoints.api.a1111.models import Model, Models
+from entrypoints.api.a1111.reading import sent_picture
 from entrypoints.api.a1111.refusals import failed, job_header, stopping, tell
 from entrypoints.api.blocking import Blocking, Stopping
 from entrypoints.api.callers import caller_of
 from entrypoints.api.encoding import json_answer
 from entrypoints.api.forms import Form
 from entrypoints.api.problems import problem_of
-from entrypoints.api.uploads import Inputs, Uploads, decoded
+from entrypoints.api.uploads import Inputs, Uploads
 from imaging_core.errors import FieldProblem, ImagingError, InvalidRequest
 from imaging_core.images import ImageRequest, Operation
 from imaging_core.jobs import Job, JobStatus
@@ -222,4 +223,4 @@ async def _picture(text: str, field: str) -> bytes:
     if text[:5].lower() in ("http:", "https"):
         message = "must be the picture in base64: this service fetches nothing from other addresses."
         raise InvalidRequest([FieldProblem(field=field, message=message)])
-    return await asyncio.to_thread(decoded, text, field)
+    return await asyncio.to_thread(sent_picture, text, field)
