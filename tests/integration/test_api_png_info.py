@@ -3,10 +3,12 @@
 import base64
 import io
 import json
+import socket
 import struct
 import time
 import zlib
 from collections.abc import Iterator
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -190,6 +192,18 @@ def test_a_picture_that_comes_too_slowly_is_refused(client: httpx.Client) -> Non
     answer = client.post("/png-info", content=slow(), headers={"Content-Type": "image/png"})
 
     assert answer.status_code == 408
+
+
+def test_senders_that_do_not_go_on_keep_nobody_from_being_told() -> None:
+    head = b"POST /png-info HTTP/1.1\r\nHost: x\r\nContent-Type: image/png\r\nContent-Length: 1000\r\n\r\nhalf"
+    with RunningApi(upload_deadline_s=30.0).serving() as slow, ExitStack() as stack, slow.client() as other:
+        wires = [stack.enter_context(closing(socket.socket())) for _ in range(12)]
+        for wire in wires:
+            wire.connect(("127.0.0.1", slow.port))
+            wire.sendall(head)
+        # Their requests came before, on a loop that takes them in turn.
+        for _ in range(3):
+            assert other.post("/png-info", content=png(8, 8), headers={"Content-Type": "image/png"}).status_code == 200
 
 
 def test_no_pixel_is_decoded(client: httpx.Client) -> None:

@@ -54,7 +54,9 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
         middleware=[
             Middleware(Edge, figures=config.figures.http, access_lines=config.access_lines),
             *cross_origin(config.access),
-            Middleware(Gatekeeper, access=config.access, tellers={BELOW: tell, **dict.fromkeys(a1111.BELOW, a1111.tell)}),
+            Middleware(
+                Gatekeeper, access=config.access, tellers={BELOW: tell, **dict.fromkeys(a1111.BELOW, a1111.tell)}
+            ),
         ],
         # Nothing leaves the process unless the service's own settings say so.
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
@@ -67,9 +69,9 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     JobsDoor(service, config, accepting, waiting).add_to(app)
     EventsDoor(service, config, feed, closing).add_to(app)
     PicturesDoor(service, config).add_to(app)
-    PngInfoDoor(config).add_to(app)
-    SubmitDoor(service, config, accepting).add_to(app)
     uploads = Uploads(service, config)
+    PngInfoDoor(config, uploads).add_to(app)
+    SubmitDoor(service, config, accepting).add_to(app)
     EditsDoor(service, config, accepting, uploads).add_to(app)
     BatchDoor(service, config).add_to(app)
     WebhooksDoor(service).add_to(app)

@@ -13,11 +13,12 @@ from entrypoints.api.openapi import BODY_PROBLEMS, Spec, problems
 from entrypoints.api.problems import invalid
 from entrypoints.api.sent_picture import read_sent_picture
 from entrypoints.api.shapes import Shape, example
+from entrypoints.api.uploads import Uploads
 from imaging_core.errors import FieldProblem
 from imaging_core.formats import header_of
 from imaging_core.provenance import provenance_of
 
-#: Pictures that are read at the same time: each may take its size in memory several times over.
+#: Pictures that are taken apart at the same time.
 _AT_ONCE = 8
 
 _TEXT = {"type": "string"}
@@ -82,8 +83,9 @@ _BODY: Spec = {
 class PngInfoDoor:
     """Reads pictures back; nothing is decoded and nothing is kept."""
 
-    def __init__(self, config: ApiConfig) -> None:
+    def __init__(self, config: ApiConfig, uploads: Uploads) -> None:
         self._config = config
+        self._uploads = uploads
         self._slots = asyncio.Semaphore(_AT_ONCE)
 
     def add_to(self, app: FastAPI) -> None:
@@ -100,11 +102,16 @@ class PngInfoDoor:
 
     async def png_info(self, request: Request) -> Response:
         """Prompt and settings from a PNG, JPEG or WebP of this service, of AUTOMATIC1111's WebUI, Forge and others."""
-        async with self._slots:
+        with self._uploads.room() as share:
             data = await read_sent_picture(
-                request, max_bytes=self._config.max_picture_bytes, deadline_s=self._config.upload_deadline_s
+                request,
+                max_bytes=self._config.max_picture_bytes,
+                deadline_s=self._config.upload_deadline_s,
+                arrived=share.take_copies,
             )
-            return json_answer(await asyncio.to_thread(_info, data))
+            # Not while it comes in: a few slow senders would keep everybody else from being told.
+            async with self._slots:
+                return json_answer(await asyncio.to_thread(_info, data))
 
 
 def _info(data: bytes) -> dict[str, object]:

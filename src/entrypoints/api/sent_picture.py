@@ -7,6 +7,7 @@ import asyncio
 import base64
 import binascii
 import re
+from collections.abc import Callable
 
 from starlette.requests import Request
 
@@ -23,8 +24,10 @@ _NAME = re.compile(rb'content-disposition:[^\r\n]*?[; ]name="?image"?(?:;|\s*(?:
 _TYPES = "image/png, image/jpeg, image/webp, application/octet-stream, multipart/form-data, application/json"
 
 
-async def read_sent_picture(request: Request, *, max_bytes: int, deadline_s: float) -> bytes:
-    """The bytes of the picture, `max_bytes` at most.
+async def read_sent_picture(
+    request: Request, *, max_bytes: int, deadline_s: float, arrived: Callable[[int], None] | None = None
+) -> bytes:
+    """The bytes of the picture, `max_bytes` at most. `arrived` is told of the body's bytes as they come, and may refuse them.
 
     Raises Problem (400, 408, 413, 415, 422), and ClientDisconnect when the client went away.
     """
@@ -33,12 +36,12 @@ async def read_sent_picture(request: Request, *, max_bytes: int, deadline_s: flo
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Problem("unsupported-media-type", 415, "Send the body without Content-Encoding.")
     if media_type.startswith("image/") or media_type == "application/octet-stream":
-        return await read_body(request, limit=max_bytes, deadline_s=deadline_s)
+        return await read_body(request, limit=max_bytes, deadline_s=deadline_s, arrived=arrived)
     if media_type == "application/json":
-        body = await read_body(request, limit=max_bytes * 4 // 3 + _WRAPPING, deadline_s=deadline_s)
+        body = await read_body(request, limit=max_bytes * 4 // 3 + _WRAPPING, deadline_s=deadline_s, arrived=arrived)
         data = await asyncio.to_thread(_in_json, body)
     elif media_type == "multipart/form-data":
-        body = await read_body(request, limit=max_bytes + _WRAPPING, deadline_s=deadline_s)
+        body = await read_body(request, limit=max_bytes + _WRAPPING, deadline_s=deadline_s, arrived=arrived)
         data = _in_form(body, rest)
     else:
         detail = "Send the picture as the body with its own media type, as the part 'image' of a form, or in JSON."

@@ -84,7 +84,7 @@ class Uploads:
             request,
             limit=self._config.max_picture_bytes,
             deadline_s=self._config.upload_deadline_s,
-            arrived=lambda size: share.take(size * _COPIES),
+            arrived=share.take_copies,
         )
         if kind == FORM:
             return await asyncio.to_thread(parse_form, body, content_type)
@@ -143,6 +143,10 @@ class Share:
         """Raises Problem (503) when there is no room for so many more."""
         self._uploads.take(size)
         self.taken += size
+
+    def take_copies(self, size: int) -> None:
+        """The same for so many bytes of a body, which are copied on their way."""
+        self.take(size * _COPIES)
 
 
 def decoded(value: object, field: str) -> bytes:
