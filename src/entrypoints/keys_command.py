@@ -64,7 +64,10 @@ async def list_keys(settings: Settings, *, as_json: bool) -> int:
         limits = {"queued": key.max_queued, "a minute": key.requests_per_minute, "credits a day": key.credits_per_day}
         told = ", ".join(f"{value:g} {what}" for what, value in limits.items() if value is not None)
         state = f"revoked {key.revoked_at[:19]}" if key.revoked_at else f"since {key.created_at[:19]}"
-        _print(f"{key.id:<16}  {','.join(key.scopes):<18}  {state:<27}  {key.name}{f' ({told})' if told else ''}")
+        used = f"used {key.last_used_at[:16]}" if key.last_used_at else ""
+        _print(
+            f"{key.id:<16}  {','.join(key.scopes):<18}  {state:<27}  {used:<21}  {key.name}{f' ({told})' if told else ''}"
+        )
     if not found:
         _print("There are no keys. `imaging keys create NAME` makes the first, and from then on everybody needs one.")
     return 0
@@ -110,7 +113,7 @@ async def _keys(settings: Settings) -> AsyncIterator[_Keys]:
             finally:
                 await database.close()
             return
-    with ImagingClient(api_url(settings), api_key=key_of(settings)) as client:
+    with ImagingClient(api_url(settings), api_key=key_of(settings), retry_for_s=0) as client:
         yield _Asked(client)
 
 
@@ -185,5 +188,6 @@ def _info(key: ApiKey) -> KeyInfo:
         scopes=tuple(sorted(key.scopes)),
         created_at=time_to_text(key.created_at) or "",
         revoked_at=time_to_text(key.revoked_at),
+        last_used_at=time_to_text(key.last_used_at),
         **attrs.asdict(key.limits),
     )

@@ -23,7 +23,7 @@ def api() -> Iterator[RunningApi]:
 
 @pytest.fixture
 def client(api: RunningApi) -> Iterator[ImagingClient]:
-    with ImagingClient(api.url, timeout_s=10) as client:
+    with ImagingClient(api.url, timeout_s=10, retry_for_s=0) as client:
         yield client
 
 
@@ -147,23 +147,29 @@ def test_a_backend_that_is_away_says_when_to_ask_again(client: ImagingClient, ap
 
 
 def test_no_service_is_told_with_what_to_do() -> None:
-    with ImagingClient("http://user:secret@127.0.0.1:9") as client, pytest.raises(ServiceUnreachable) as caught:
+    with (
+        ImagingClient("http://user:secret@127.0.0.1:9", retry_for_s=0) as client,
+        pytest.raises(ServiceUnreachable) as caught,
+    ):
         client.backends()
     assert not caught.value.sent
     assert "imaging up" in str(caught.value)
     assert "secret" not in str(caught.value)
-    with ImagingClient("http://127.0.0.1:9") as client:
+    with ImagingClient("http://127.0.0.1:9", retry_for_s=0) as client:
         assert not client.alive()
 
 
 def test_an_address_without_a_scheme_is_told() -> None:
-    with ImagingClient("localhost:8000") as client, pytest.raises(ServiceUnreachable, match="must begin with http"):
+    with (
+        ImagingClient("localhost:8000", retry_for_s=0) as client,
+        pytest.raises(ServiceUnreachable, match="must begin with http"),
+    ):
         client.backends()
 
 
 def test_a_service_that_hangs_up_or_hangs_is_unreachable_and_may_have_been_asked() -> None:
     for timeout_s, hang, reason in ((5.0, False, "broke"), (0.2, True, "too long")):
-        with _mute_server(hang=hang) as url, ImagingClient(url, timeout_s=timeout_s) as client:
+        with _mute_server(hang=hang) as url, ImagingClient(url, timeout_s=timeout_s, retry_for_s=0) as client:
             with pytest.raises(ServiceUnreachable, match=reason) as caught:
                 client.backends()
             assert caught.value.sent
@@ -191,7 +197,7 @@ def _mute_server(*, hang: bool) -> Iterator[str]:
 
 def _answering(status: int, body: bytes, kind: str = "text/html") -> ImagingClient:
     answer = httpx.MockTransport(lambda _: httpx.Response(status, content=body, headers={"content-type": kind}))
-    return ImagingClient("http://service", transport=answer)
+    return ImagingClient("http://service", transport=answer, retry_for_s=0)
 
 
 @pytest.mark.parametrize(

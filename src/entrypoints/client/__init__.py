@@ -1,5 +1,6 @@
 """The service over HTTP, typed: for the GUI, the command line and other programs; imports httpx and the core's values."""
 
+from entrypoints.client.asynchronous import AsyncImagingClient
 from entrypoints.client.errors import (
     ApiError,
     ClientError,
@@ -9,35 +10,43 @@ from entrypoints.client.errors import (
     without_credentials,
 )
 from entrypoints.client.reading import TITLES
-from entrypoints.client.sync import DEFAULT_URL, ImagingClient
+from entrypoints.client.sync import ImagingClient
 from entrypoints.client.values import (
     BackendInfo,
     Backends,
+    Estimate,
     Failure,
     JobInfo,
     JobsPage,
+    Obstacle,
     Parked,
     Picture,
     PictureInfo,
+    Seen,
     Submitted,
 )
+from entrypoints.client.wire import DEFAULT_URL
 
 __all__ = [
     "DEFAULT_URL",
     "TITLES",
     "ApiError",
+    "AsyncImagingClient",
     "BackendInfo",
     "Backends",
     "ClientError",
+    "Estimate",
     "Failure",
     "ImagingClient",
     "JobInfo",
     "JobsPage",
     "NotTheService",
+    "Obstacle",
     "Parked",
     "Picture",
     "PictureInfo",
     "Problem",
+    "Seen",
     "ServiceUnreachable",
     "Submitted",
     "without_credentials",

@@ -71,10 +71,12 @@ class NotTheService(ApiError):
 class ServiceUnreachable(ClientError):
     """No answer came; whether the request arrived is unknown unless `sent` is False."""
 
-    def __init__(self, url: str, reason: str, *, sent: bool) -> None:
+    def __init__(self, url: str, reason: str, *, sent: bool, lasting: bool = False) -> None:
+        """`lasting` is for an address where nobody will ever answer."""
         self.url = without_credentials(url)
         self.reason = reason
         self.sent = sent
+        self.lasting = lasting
         super().__init__(
             f"The imaging service at {self.url} does not answer ({reason}). "
             "Start it with `imaging up`, or set IMAGING_API_URL to where it runs."

@@ -19,6 +19,8 @@ class KeyInfo:
     scopes: tuple[str, ...]
     created_at: str
     revoked_at: str | None
+    #: To the minute; None if it never let anybody in, and for those that a setting gives.
+    last_used_at: str | None = None
     max_queued: int | None
     requests_per_minute: int | None
     credits_per_day: float | None

@@ -14,9 +14,11 @@ from entrypoints.client.errors import ApiError, NotTheService, Problem
 from entrypoints.client.values import (
     BackendInfo,
     Backends,
+    Estimate,
     Failure,
     JobInfo,
     JobsPage,
+    Obstacle,
     Parked,
     Picture,
     PictureInfo,
@@ -119,6 +121,17 @@ def picture(answer: Answer) -> Picture:
 def submitted(body: Json) -> Submitted:
     """The answer to a submit."""
     return Submitted(image_id=body["image_id"], status=JobStatus(body["status"]), backend=body["backend"])
+
+
+def all_submitted(body: Json) -> tuple[Submitted, ...]:
+    """The answer to a batch."""
+    return tuple(map(submitted, body["jobs"]))
+
+
+def estimate(body: Json) -> Estimate:
+    """What would come of a submit."""
+    told = {**body, "obstacles": tuple(_known(Obstacle, one) for one in body["obstacles"])}
+    return _known(Estimate, {**told, "request": image_request(body["request"])})
 
 
 def job(body: Json) -> JobInfo:

@@ -1,27 +1,45 @@
-"""Sends the calls over httpx, blocking; imports httpx. An async client would differ in this file alone."""
+"""Sends the calls over httpx, blocking; imports httpx and this package. The client in `asynchronous` is the same with `await`."""
 
+import logging
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import TracebackType
 from typing import Self, TypeVar
-from urllib.parse import urlsplit
 
 import httpx
 
 from entrypoints.client import calls, key_calls
-from entrypoints.client.calls import Call
-from entrypoints.client.errors import ApiError, ServiceUnreachable
+from entrypoints.client.calls import Call, listed
+from entrypoints.client.errors import ApiError, ClientError, ServiceUnreachable
+from entrypoints.client.patience import Patience
 from entrypoints.client.reading import Answer
-from entrypoints.client.values import Backends, JobInfo, JobsPage, Picture, Submitted
+from entrypoints.client.rounds import Rounds
+from entrypoints.client.values import (
+    Backends,
+    Estimate,
+    JobInfo,
+    JobsPage,
+    Picture,
+    Seen,
+    Submitted,
+)
+from entrypoints.client.watching import SILENCE_S, Watching
+from entrypoints.client.wire import (
+    DEFAULT_URL,
+    answer,
+    arguments,
+    is_stream,
+    lowered,
+    patience,
+    settings,
+    unreachable,
+)
 from imaging_core.images import OptionValue
 from imaging_core.jobs import JobStatus
 
 T = TypeVar("T")
 
-DEFAULT_URL = "http://127.0.0.1:8000"
-
-#: Answers of a gateway that found nobody behind it.
-_GATEWAY_ERRORS = frozenset({502, 504})
+log = logging.getLogger("imaging.client")
 
 
 class ImagingClient:
@@ -36,21 +54,18 @@ class ImagingClient:
         *,
         api_key: str | None = None,
         timeout_s: float = 30.0,
+        retry_for_s: float = 30.0,
         transport: httpx.BaseTransport | None = None,
     ) -> None:
         """`api_key` is sent with every request, if there is one.
 
-        `timeout_s` bounds each wait for the next bytes; connecting is given 3 s at most.
+        `timeout_s` bounds each wait for the next bytes; connecting is given 3 s at most. A call that was turned away with
+        a time to come back, or did not get through, is made again for up to `retry_for_s`; 0 for one try.
         """
         self.url = url.rstrip("/")
-        # The service is ours: a proxy meant for the outside world has no business between us.
-        self._http = httpx.Client(
-            base_url=self.url,
-            headers={"authorization": f"Bearer {api_key}"} if api_key else {},
-            timeout=httpx.Timeout(timeout_s, connect=min(3.0, timeout_s)),
-            trust_env=False,
-            transport=transport,
-        )
+        self._timeout_s = timeout_s
+        self._retry_for_s = retry_for_s
+        self._http = httpx.Client(**settings(self.url, api_key, timeout_s), transport=transport)
 
     def __enter__(self) -> Self:
         return self
@@ -62,9 +77,7 @@ class ImagingClient:
         """Close the connections."""
         self._http.close()
 
-    def backends(self) -> Backends:
-        """Every backend: what it can do, whether it answers now, how busy it is."""
-        return self._send(calls.backends())
+    # --- submitting --------------------------------------------------------------------------------------
 
     def submit(
         self,
@@ -72,29 +85,105 @@ class ImagingClient:
         *,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        webhook: str | None = None,
+        webhook_events: Collection[str] | None = None,
         **settings: OptionValue | None,
     ) -> Submitted:
-        """Queue a job and come back at once. A repeat under the same idempotency key gives the same job."""
-        return self._send(calls.submit(prompt, backend, settings, idempotency_key))
+        """Queue a job and come back at once. A repeat under the same idempotency key gives the same job.
+
+        Without a key one is made, so that a lost answer is no lost job. `webhook` is told of the job's end, or of
+        those of `webhook_events`: finished, failed, filtered, cancelled.
+        """
+        told = {**settings, "webhook": webhook, "webhook_events": listed(webhook_events)}
+        return self._send(calls.submit(prompt, backend, told, idempotency_key))
+
+    def submit_all(
+        self,
+        requests: Iterable[Mapping[str, OptionValue | None]],
+        *,
+        backend: str | None = None,
+        idempotency_key: str | None = None,
+        webhook: str | None = None,
+        webhook_events: Collection[str] | None = None,
+        **shared: OptionValue | None,
+    ) -> tuple[Submitted, ...]:
+        """Queue a job for each of up to 100 requests, all of them or none; what is `shared` counts for each."""
+        told = {**shared, "backend": backend, "webhook": webhook, "webhook_events": listed(webhook_events)}
+        return self._send(calls.submit_all(requests, told, idempotency_key))
+
+    def edit(
+        self,
+        prompt: str,
+        picture: str | bytes,
+        *,
+        mask: bytes | None = None,
+        backend: str | None = None,
+        idempotency_key: str | None = None,
+        **settings: OptionValue | None,
+    ) -> Submitted:
+        """Queue a job that paints a picture anew: a file's bytes, or that of a finished job by its id.
+
+        With a mask as large as the picture only what is white in it changes.
+        """
+        told = {**settings, "backend": backend}
+        return self._send(calls.edit(prompt, picture, told, mask=mask, idempotency_key=idempotency_key))
+
+    def upscale(
+        self,
+        picture: str | bytes,
+        *,
+        backend: str | None = None,
+        idempotency_key: str | None = None,
+        **settings: OptionValue | None,
+    ) -> Submitted:
+        """Queue a job that makes a picture larger: a file's bytes, or that of a finished job by its id."""
+        told = {**settings, "backend": backend}
+        return self._send(calls.upscale(picture, told, idempotency_key=idempotency_key))
+
+    def estimate(self, prompt: str, *, backend: str | None = None, **settings: OptionValue | None) -> Estimate:
+        """What a submit would cost, where it would go, and whether it could run now. Queues nothing."""
+        return self._send(calls.estimate(prompt, {**settings, "backend": backend}))
+
+    # --- looking -----------------------------------------------------------------------------------------
+
+    def backends(self) -> Backends:
+        """Every backend: what it can do, whether it answers now, how busy it is."""
+        return self._send(calls.backends())
 
     def status(self, image_id: str) -> JobInfo:
         """How far a job is."""
         return self._send(calls.status(image_id))
 
-    def wait(self, image_id: str, *, timeout_s: float | None = None, poll_s: float = 0.25) -> JobInfo:
-        """The job once it has ended, however it ended. Raises TimeoutError when it has not within `timeout_s`."""
-        deadline = None if timeout_s is None else time.monotonic() + timeout_s
-        while True:
-            seen = self.status(image_id)
-            if seen.status.terminal:
-                return seen
-            if deadline is not None and time.monotonic() + poll_s > deadline:
-                raise TimeoutError(f"Job {image_id} is still {seen.status} after {timeout_s} s.")
-            time.sleep(poll_s)
-
     def job(self, image_id: str) -> JobInfo:
         """Everything about a job, what it asked for included."""
         return self._send(calls.job(image_id))
+
+    def wait(self, image_id: str, *, timeout_s: float | None = None, poll_s: float = 0.25) -> JobInfo:
+        """The job once it has ended, however it ended. Raises TimeoutError when it has not within `timeout_s`.
+
+        The service holds each question until there is something to tell; where it does not, it is asked again after
+        `poll_s`, then ever more seldom.
+        """
+        rounds = Rounds(image_id, timeout_s, poll_s)
+        while True:
+            asked_s = rounds.ask_s()
+            seen = self._send(calls.status(image_id, asked_s))
+            if seen.status.terminal:
+                return seen
+            time.sleep(rounds.pause_s(seen, asked_s))
+
+    def watch(self, image_id: str) -> Iterator[Seen]:
+        """The job now and whenever something about it changes, until it has ended; goes on after breaks where it was.
+
+        Where the service, or a proxy before it, has no event stream, the job is looked at again and again.
+        """
+        watching = Watching(image_id)
+        while not watching.ended:
+            time.sleep(watching.pause_s)
+            if watching.asks:
+                yield from watching.asked(self.status(image_id))
+                continue
+            yield from self._streamed(watching)
 
     def jobs(
         self,
@@ -107,6 +196,20 @@ class ImagingClient:
         """A page of jobs, newest first; of one status or several, all when empty."""
         statuses = (status,) if isinstance(status, JobStatus) else status
         return self._send(calls.jobs(cursor, statuses, backend, limit))
+
+    def every_job(
+        self, *, status: JobStatus | Collection[JobStatus] = (), backend: str | None = None
+    ) -> Iterator[JobInfo]:
+        """The jobs of all pages, each page being asked for when it is reached."""
+        cursor: str | None = None
+        while True:
+            page = self.jobs(cursor=cursor, status=status, backend=backend)
+            yield from page.jobs
+            cursor = page.next_cursor
+            if cursor is None:
+                return
+
+    # --- pictures ----------------------------------------------------------------------------------------
 
     def image(self, image_id: str, index: int = 0) -> Picture:
         """A finished job's picture; ApiError with status 409 and the reason when there is none."""
@@ -125,6 +228,8 @@ class ImagingClient:
                 return None
             raise
 
+    # --- changing ----------------------------------------------------------------------------------------
+
     def cancel(self, image_id: str) -> JobInfo:
         """Cancel a job; a started one stops within moments."""
         return self._send(calls.cancel(image_id))
@@ -136,6 +241,16 @@ class ImagingClient:
     def delete(self, image_id: str) -> None:
         """Forget an ended job and its pictures."""
         self._send(calls.delete(image_id))
+
+    def alive(self) -> bool:
+        """Whether the service's process answers."""
+        try:
+            self._once(calls.alive())
+        except (ApiError, ServiceUnreachable):
+            return False
+        return True
+
+    # --- keys and lists ----------------------------------------------------------------------------------
 
     def create_key(
         self, name: str, *, scopes: Collection[str] | None = None, **limits: float | None
@@ -163,45 +278,40 @@ class ImagingClient:
         """The WebUI's schedulers."""
         return self._send(calls.local_list("schedulers", "schedulers"))
 
-    def alive(self) -> bool:
-        """Whether the service's process answers."""
-        try:
-            self._send(calls.alive())
-        except (ApiError, ServiceUnreachable):
-            return False
-        return True
+    # --- sending -----------------------------------------------------------------------------------------
 
     def _send(self, call: Call[T]) -> T:
-        try:
-            response = self._http.request(
-                call.method,
-                call.path,
-                params=call.params,
-                json=call.json,
-                headers=dict(call.headers),
-            )
-        except httpx.TransportError as error:
-            raise self._unreachable(error) from error
-        except httpx.DecodingError as error:
-            raise ServiceUnreachable(self.url, "its answer was garbled", sent=True) from error
-        answer = Answer(
-            status=response.status_code,
-            headers={name.lower(): value for name, value in response.headers.items()},
-            content=response.content,
-        )
-        if answer.status in _GATEWAY_ERRORS and answer.media_type != "application/problem+json":
-            raise ServiceUnreachable(self.url, f"a gateway answered {answer.status}", sent=True)
-        return call.result(answer)
+        tries = Patience(call, self._retry_for_s)
+        while True:
+            try:
+                return self._once(call)
+            except ClientError as error:
+                wait_s = tries.wait_s(error)
+                if wait_s is None:
+                    raise
+            time.sleep(wait_s)
 
-    def _unreachable(self, error: httpx.TransportError) -> ServiceUnreachable:
-        host = urlsplit(self.url).hostname
-        match error:
-            case httpx.ConnectTimeout():
-                return ServiceUnreachable(self.url, "connecting took too long", sent=False)
-            case httpx.ConnectError():
-                return ServiceUnreachable(self.url, f"no connection to {host}", sent=False)
-            case httpx.TimeoutException():
-                return ServiceUnreachable(self.url, "it took too long", sent=True)
-            case httpx.UnsupportedProtocol():
-                return ServiceUnreachable(self.url, "the address must begin with http:// or https://", sent=False)
-        return ServiceUnreachable(self.url, "the connection broke", sent=True)
+    def _once(self, call: Call[T]) -> T:
+        try:
+            response = self._http.request(**arguments(call, self._timeout_s))
+        except httpx.RequestError as error:
+            raise unreachable(self.url, error) from error
+        return call.result(answer(response, self.url))
+
+    def _streamed(self, watching: Watching) -> Iterator[Seen]:
+        """What one connection tells; nothing more after a break, which the watch knows what to do about."""
+        tries = patience(SILENCE_S)
+        try:
+            with self._http.stream("GET", watching.path, headers=dict(watching.headers), timeout=tries) as response:
+                headers = lowered(response)
+                if not is_stream(headers):
+                    response.read()
+                content = b"" if is_stream(headers) else response.content
+                if watching.opened(Answer(status=response.status_code, headers=headers, content=content)):
+                    for data in response.iter_bytes():
+                        yield from watching.read(data)
+                        if watching.ended:
+                            return
+        except httpx.RequestError as error:
+            log.debug("A stream of events broke: %s", unreachable(self.url, error).reason)
+        watching.broke()

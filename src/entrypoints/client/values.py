@@ -104,6 +104,49 @@ class JobInfo:
 
 
 @attrs.frozen(kw_only=True)
+class Seen:
+    """One thing that a watch has seen."""
+
+    #: What happened: snapshot, started, progress, finished and so on; status where the service has no stream.
+    kind: str
+    #: The job as it stands.
+    job: JobInfo
+
+
+@attrs.frozen(kw_only=True)
+class Obstacle:
+    """One thing that speaks against a request now."""
+
+    code: str
+    message: str
+    #: Whether it would be refused; otherwise it waits.
+    refuses: bool
+
+
+@attrs.frozen(kw_only=True)
+class Estimate:
+    """What would come of a submit."""
+
+    backend: str
+    #: List price of the whole, in provider credits; `paid` is whether those cost money.
+    credits: float
+    paid: bool
+    #: Backend calls, and pictures.
+    calls: int
+    count: int
+    #: Whether it would be taken now, and whether the backend would begin it as soon as it is its turn.
+    accepted: bool
+    startable: bool
+    #: 1 for the job that would be next.
+    queue_position: int
+    #: Seconds to its end, None where nobody can tell.
+    eta_s: float | None
+    obstacles: tuple[Obstacle, ...]
+    #: The request with the backend's defaults.
+    request: ImageRequest
+
+
+@attrs.frozen(kw_only=True)
 class JobsPage:
     """Part of a listing, newest first."""
 

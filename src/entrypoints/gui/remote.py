@@ -22,7 +22,7 @@ def address() -> str:
 
 @st.cache_resource(show_spinner=False)
 def _client(url: str) -> ImagingClient:
-    return ImagingClient(url, api_key=os.environ.get("IMAGING_API_KEY"), timeout_s=PATIENCE_S)
+    return ImagingClient(url, api_key=os.environ.get("IMAGING_API_KEY"), timeout_s=PATIENCE_S, retry_for_s=0)
 
 
 def client() -> ImagingClient:
