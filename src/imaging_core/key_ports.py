@@ -22,6 +22,8 @@ class KeyRepository(Protocol):
     5. `secret` gives the service's secret of that name, the same to everybody for ever: the first one offered.
     6. `note` stores an audit entry, `notes` gives the newest first; the same entry twice is one. At least the newest
        `KEPT_NOTES` are kept.
+    7. `touch` notes when a key was used, and `get` and `list` tell the latest such moment; for an unknown id it does nothing
+       that anybody sees.
     """
 
     async def add(self, key: ApiKey) -> None:
@@ -38,6 +40,10 @@ class KeyRepository(Protocol):
 
     async def revoke(self, key_id: str, *, at: datetime) -> ApiKey:
         """The key, revoked."""
+        ...
+
+    async def touch(self, key_id: str, *, at: datetime) -> None:
+        """Note that the key was used."""
         ...
 
     async def secret(self, name: str, offered: bytes) -> bytes:

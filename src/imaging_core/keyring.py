@@ -6,12 +6,13 @@ import secrets
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Collection, Mapping, Sequence
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Final
 
 import attrs
 
-from imaging_core.errors import FieldProblem, InvalidRequest
+from imaging_core.errors import FieldProblem, InvalidRequest, Unavailable
 from imaging_core.key_ports import KeyRepository
 from imaging_core.keys import (
     KEY_ID,
@@ -33,6 +34,8 @@ log = logging.getLogger("imaging.audit")
 FRESH_S: Final = 3.0
 #: Keys remembered in a process.
 _MOST_REMEMBERED: Final = 4096
+#: How often at most a process writes down that a key is in use, in s.
+TOUCH_S: Final = 60.0
 #: Shortest key that may be given by a setting.
 MIN_GIVEN: Final = 24
 
@@ -70,6 +73,7 @@ class Keyring:
         self._fresh_s = fresh_s
         self._now, self._monotonic = now, monotonic
         self._seen: OrderedDict[str, _Seen] = OrderedDict()
+        self._touched: OrderedDict[str, float] = OrderedDict()
         self._locked = bool(self._given)
         self._asked_at: float | None = None
 
@@ -98,7 +102,10 @@ class Keyring:
         if match is None:
             return None
         found = await self._find(match[1])
-        return found if found is not None and found.opens(token) else None
+        if found is None or not found.opens(token):
+            return None
+        await self._touch(found.id)
+        return found
 
     def knows(self, token: str) -> bool:
         """Whether this process has seen that key be good; asks nobody."""
@@ -175,6 +182,18 @@ class Keyring:
         """Put something on record: a log line first, so that it is told even where it cannot be stored."""
         log.info("%s", action, extra={"subject": subject, "actor": by or "-"})
         await self.keys.note(AuditEntry(at=self._now(), action=action, subject=subject, actor=by))
+
+    async def _touch(self, key_id: str) -> None:
+        now = self._monotonic()
+        if now - self._touched.get(key_id, -TOUCH_S) < TOUCH_S:
+            return
+        self._touched[key_id] = now
+        self._touched.move_to_end(key_id)
+        if len(self._touched) > _MOST_REMEMBERED:
+            self._touched.popitem(last=False)
+        # Nobody is kept out because that could not be written down.
+        with suppress(Unavailable):
+            await self.keys.touch(key_id, at=self._now())
 
     async def _find(self, key_id: str) -> ApiKey | None:
         now = self._monotonic()

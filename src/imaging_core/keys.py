@@ -68,6 +68,8 @@ class ApiKey:
     #: When it stopped being good; None while it is.
     revoked_at: datetime | None = None
     limits: KeyLimits = KeyLimits()
+    #: About when it last let somebody in, None if it never did; no part of what the key is.
+    last_used_at: datetime | None = attrs.field(default=None, eq=False)
 
     def opens(self, token: str) -> bool:
         """Whether that is this key, and the key is good; takes as long for a wrong secret as for a right one."""
@@ -105,7 +107,7 @@ def digest_of(token: str) -> bytes:
 
 
 def key_to_record(key: ApiKey) -> dict[str, Any]:
-    """Everything about a key but its revocation, JSON-ready."""
+    """Everything about a key but its revocation and its use, JSON-ready."""
     return {
         "id": key.id,
         "name": key.name,
@@ -116,7 +118,9 @@ def key_to_record(key: ApiKey) -> dict[str, Any]:
     }
 
 
-def key_from_record(record: Mapping[str, Any], revoked_at: datetime | None) -> ApiKey:
+def key_from_record(
+    record: Mapping[str, Any], revoked_at: datetime | None, last_used_at: datetime | None = None
+) -> ApiKey:
     """The key a record stands for. Scopes and limits that a newer version wrote are left out."""
     known = {attribute.name for attribute in attrs.fields(KeyLimits)}
     created_at = time_from_text(record["created_at"])
@@ -128,6 +132,7 @@ def key_from_record(record: Mapping[str, Any], revoked_at: datetime | None) -> A
         scopes=frozenset(Scope(scope) for scope in record["scopes"] if scope in set(Scope)),
         created_at=created_at,
         revoked_at=revoked_at,
+        last_used_at=last_used_at,
         limits=KeyLimits(**{name: value for name, value in record["limits"].items() if name in known}),
     )
 

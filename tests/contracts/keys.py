@@ -59,6 +59,24 @@ class KeyRepositoryContract:
 
         assert await keys.list() == [attrs.evolve(key, revoked_at=NOON)]
 
+    async def test_7_the_latest_use_of_a_key_is_told_and_nothing_else_changes(self, keys: KeyRepository) -> None:
+        key, idle = a_key(), a_key(minutes=1)
+        await keys.add(key)
+        await keys.add(idle)
+        later = NOON + timedelta(minutes=5, microseconds=7)
+        for at in (NOON, later, NOON):
+            await keys.touch(key.id, at=at)
+        stranger = new_key_id()
+        await keys.touch(stranger, at=NOON)
+        await keys.revoke(key.id, at=NOON)
+        keys = await self.reopened(keys)
+
+        found = await keys.get(key.id)
+        assert found == attrs.evolve(key, revoked_at=NOON)
+        assert found.last_used_at == later
+        assert [one.last_used_at for one in await keys.list()] == [later, None]
+        assert await keys.get(stranger) is None
+
     async def test_2_an_unknown_id_gives_nothing(self, keys: KeyRepository) -> None:
         await keys.add(a_key())
 

@@ -246,6 +246,7 @@ def test_an_admin_makes_lists_and_revokes_keys_and_it_is_on_record(api: LockedAp
         revoked = admin.delete(f"/keys/{told['id']}")
         assert revoked.status_code == 200
         assert revoked.json()["revoked_at"]
+        assert (told["last_used_at"], revoked.json()["last_used_at"][-1]) == (None, "Z")
         # In the very process that revoked it, at once.
         assert client.get("/jobs").status_code == 401
     assert admin.delete(f"/keys/{told['id']}").json() == revoked.json()

@@ -7,7 +7,7 @@ import pytest
 from entrypoints.api.credentials import Credentials
 from entrypoints.client.key_calls import KeyInfo
 from imaging_core.errors import Unavailable
-from imaging_core.keyring import FRESH_S, Keyring
+from imaging_core.keyring import FRESH_S, TOUCH_S, Keyring
 from imaging_core.keys import TOKEN, ApiKey, KeyLimits, Scope, digest_of, new_key_id, new_key_token
 from imaging_core.memory import MemoryKeyRepository
 
@@ -79,6 +79,26 @@ async def test_a_revocation_works_at_once_here_and_elsewhere_when_the_memory_is_
     assert await setting.there.verify(made.token) is None
     assert not setting.there.knows(made.token)
     assert FRESH_S < 5
+
+
+async def test_a_use_is_written_down_at_most_once_a_minute_and_keeps_nobody_out(
+    setting: Setting, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = await setting.here.create("boss")
+    assert made.key.last_used_at is None
+    touches: list[datetime] = []
+
+    async def refuse(key_id: str, *, at: datetime) -> None:
+        assert key_id == made.key.id
+        touches.append(at)
+        raise Unavailable("The store is away.")
+
+    monkeypatch.setattr(setting.keys, "touch", refuse)
+    for _ in range(3):
+        assert await setting.here.verify(made.token) == made.key
+        setting.time += TOUCH_S / 2
+    assert await setting.here.verify(new_key_token(made.key.id)) is None
+    assert len(touches) == 2
 
 
 async def test_unknown_keys_are_not_remembered_and_malformed_ones_not_looked_up(setting: Setting) -> None:

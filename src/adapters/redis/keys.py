@@ -2,6 +2,7 @@
 
     keys              hash: id -> JSON record of a key
     keys:revoked      hash: id -> when, in µs; written once
+    keys:used         sorted set by when, in µs: id
     secret:<name>     a secret of the service's own, in hex
     audit             sorted set by time of JSON entries, each with an id of its own
 
@@ -11,6 +12,7 @@ Every command bears being sent twice, as one whose answer was lost is.
 import json
 from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
 from adapters.redis.clock import from_micros, to_micros
 from adapters.redis.link import RedisLink
@@ -32,6 +34,7 @@ class RedisKeyRepository:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
         self._keys, self._revoked = link.key("keys"), link.key("keys", "revoked")
+        self._used = link.key("keys", "used")
         self._audit = link.key("audit")
 
     async def add(self, key: ApiKey) -> None:
@@ -40,15 +43,18 @@ class RedisKeyRepository:
 
     async def get(self, key_id: str) -> ApiKey | None:
         """The key of that id."""
-        record, revoked = await self._link.transaction(("HGET", self._keys, key_id), ("HGET", self._revoked, key_id))
-        return None if record is None else _key(record, revoked)
+        record, revoked, used = await self._link.transaction(
+            ("HGET", self._keys, key_id), ("HGET", self._revoked, key_id), ("ZSCORE", self._used, key_id)
+        )
+        return None if record is None else _key(record, revoked, used)
 
     async def list(self) -> Sequence[ApiKey]:
         """Every key, oldest first."""
-        records, revoked = await self._link.transaction(("HVALS", self._keys), ("HGETALL", self._revoked))
-        ends = revoked if isinstance(revoked, dict) else dict(zip(revoked[::2], revoked[1::2], strict=True))
-        keys = [_key(record, None) for record in records]
-        found = [_ended(key, ends.get(key.id.encode())) for key in keys]
+        records, revoked, used = await self._link.transaction(
+            ("HGETALL", self._keys), ("HGETALL", self._revoked), ("ZRANGE", self._used, 0, -1, "WITHSCORES")
+        )
+        ends, uses = _pairs(revoked), _pairs(used)
+        found = [_key(record, ends.get(name), uses.get(name)) for name, record in _pairs(records).items()]
         return sorted(found, key=lambda key: (key.created_at, key.id))
 
     async def revoke(self, key_id: str, *, at: datetime) -> ApiKey:
@@ -61,6 +67,11 @@ class RedisKeyRepository:
         if key is None:
             raise KeyNotFound
         return key
+
+    async def touch(self, key_id: str, *, at: datetime) -> None:
+        """Note that the key was used."""
+        if await self._link.command("HEXISTS", self._keys, key_id):
+            await self._link.command("ZADD", self._used, "GT", to_micros(at), key_id)
 
     async def secret(self, name: str, offered: bytes) -> bytes:
         """The service's secret of that name; what is offered, if there is none yet."""
@@ -83,9 +94,15 @@ class RedisKeyRepository:
         return sorted(entries, key=lambda entry: (entry.at, entry.id), reverse=True)
 
 
-def _key(record: bytes, revoked: bytes | None) -> ApiKey:
-    return key_from_record(json.loads(record), None if revoked is None else from_micros(int(revoked)))
+def _key(record: bytes, revoked: bytes | None, used: bytes | float | None) -> ApiKey:
+    moments = (None if moment is None else from_micros(int(float(moment))) for moment in (revoked, used))
+    return key_from_record(json.loads(record), *moments)
 
 
-def _ended(key: ApiKey, revoked: bytes | None) -> ApiKey:
-    return key if revoked is None else key_from_record(key_to_record(key), from_micros(int(revoked)))
+def _pairs(answer: Any) -> dict[bytes, Any]:
+    """What a hash or a sorted set holds, in whichever shape the protocol gives it."""
+    if isinstance(answer, dict):
+        return answer
+    if answer and isinstance(answer[0], list | tuple):
+        return dict(answer)
+    return dict(zip(answer[::2], answer[1::2], strict=True))

@@ -19,7 +19,7 @@ from imaging_core.keys import (
     key_to_record,
 )
 
-_KEY = "SELECT record, revoked_at FROM api_keys"
+_KEY = "SELECT record, revoked_at, last_used_at FROM api_keys"
 
 
 class SqliteKeyRepository:
@@ -64,6 +64,15 @@ class SqliteKeyRepository:
 
         return await self._database.write(work)
 
+    async def touch(self, key_id: str, *, at: datetime) -> None:
+        """Note that the key was used."""
+        statement = "UPDATE api_keys SET last_used_at = max(coalesce(last_used_at, 0), ?) WHERE id = ?"
+
+        def work(transaction: Transaction) -> None:
+            transaction.connection.execute(statement, (to_micros(at), key_id))
+
+        await self._database.write(work)
+
     async def secret(self, name: str, offered: bytes) -> bytes:
         """The service's secret of that name; what is offered, if there is none yet."""
 
@@ -103,6 +112,7 @@ def _find(connection: sqlite3.Connection, key_id: str) -> ApiKey | None:
     return None if row is None else _key(row)
 
 
-def _key(row: tuple[str, int | None]) -> ApiKey:
-    record, revoked_at = row
-    return key_from_record(json.loads(record), None if revoked_at is None else from_micros(revoked_at))
+def _key(row: tuple[str, int | None, int | None]) -> ApiKey:
+    record, *moments = row
+    revoked_at, last_used_at = (None if moment is None else from_micros(moment) for moment in moments)
+    return key_from_record(json.loads(record), revoked_at, last_used_at)

@@ -117,8 +117,20 @@ ALTER TABLE jobs ADD COLUMN favourite INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX jobs_favourite ON jobs (favourite, seq, owner, backend, status) WHERE favourite = 1;
 """
 
+#: When a key was last used.
+_KEY_USES = "ALTER TABLE api_keys ADD COLUMN last_used_at INTEGER;"
+
 #: SQL scripts, each one step from one version to the next.
-MIGRATIONS: Sequence[str] = (_JOBS + _EVENTS, _EXPIRY, _DELIVERIES, KEY_TABLES, _TURNS, _DELETED_OWNERS, _FAVOURITES)
+MIGRATIONS: Sequence[str] = (
+    _JOBS + _EVENTS,
+    _EXPIRY,
+    _DELIVERIES,
+    KEY_TABLES,
+    _TURNS,
+    _DELETED_OWNERS,
+    _FAVOURITES,
+    _KEY_USES,
+)
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:

@@ -33,6 +33,7 @@ _KEY = {
     "scopes": ["read", "submit"],
     "created_at": "2026-11-22T17:10:00.123Z",
     "revoked_at": None,
+    "last_used_at": "2026-11-22T18:02:00.456Z",
     "max_queued": None,
     "requests_per_minute": None,
     "credits_per_day": 100.0,
@@ -49,6 +50,7 @@ class Key(Shape):
     scopes: list[str]
     created_at: str
     revoked_at: str | None
+    last_used_at: str | None
     max_queued: int | None
     requests_per_minute: int | None
     credits_per_day: float | None

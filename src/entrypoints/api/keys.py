@@ -117,5 +117,6 @@ def _shown(key: ApiKey) -> dict[str, Any]:
         "scopes": sorted(key.scopes),
         "created_at": time_text(key.created_at),
         "revoked_at": time_text(key.revoked_at),
+        "last_used_at": time_text(key.last_used_at),
         **attrs.asdict(key.limits),
     }

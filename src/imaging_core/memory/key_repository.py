@@ -39,6 +39,12 @@ class MemoryKeyRepository:
             key = self._keys[key_id] = attrs.evolve(key, revoked_at=at)
         return key
 
+    async def touch(self, key_id: str, *, at: datetime) -> None:
+        """Note that the key was used."""
+        key = self._keys.get(key_id)
+        if key is not None and (key.last_used_at is None or key.last_used_at < at):
+            self._keys[key_id] = attrs.evolve(key, last_used_at=at)
+
     async def secret(self, name: str, offered: bytes) -> bytes:
         """The service's secret of that name; what is offered, if there is none yet."""
         return self._secrets.setdefault(name, offered)
