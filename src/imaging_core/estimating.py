@@ -2,18 +2,24 @@
 
 import attrs
 
+from imaging_core.batches import Terms
 from imaging_core.errors import ImagingError, StorageFull
 from imaging_core.images import ImageRequest, plan_calls
-from imaging_core.ports import QueueLimits
+from imaging_core.jobs import JobStatus
+from imaging_core.ports import JobQuery
 from imaging_core.service import BackendView, ImagingService
+from imaging_core.spending import CreditLimitReached
 from imaging_core.submitting import with_seed
+
+#: Waiting jobs of an owner that are counted at once.
+_AT_ONCE = 200
 
 
 @attrs.frozen(kw_only=True)
 class Obstacle:
     """One thing that speaks against a request now."""
 
-    #: backend_unreachable, backend_closed, queue_full, storage_full or unavailable.
+    #: backend_unreachable, backend_closed, queue_full, credit_limit, storage_full or unavailable.
     code: str
     #: A sentence for a person.
     message: str
@@ -50,8 +56,10 @@ class Estimate:
         return not self.obstacles
 
 
-async def estimate(service: ImagingService, request: ImageRequest, *, backend: str) -> Estimate:
-    """What would come of a request; nothing is stored, and no call is made that costs.
+async def estimate(
+    service: ImagingService, request: ImageRequest, *, backend: str, owner: str | None = None
+) -> Estimate:
+    """What would come of a request of that owner's; nothing is stored, and no call is made that costs.
 
     Raises UnknownBackend, BackendNotConfigured, InvalidRequest, and Unavailable when the request cannot be checked.
     """
@@ -60,9 +68,15 @@ async def estimate(service: ImagingService, request: ImageRequest, *, backend: s
     # A submit refuses seeds that leave no room for the further pictures.
     with_seed(fitted)
     view = await service.backend(backend)
-    obstacles = [*_of_backend(view), *_of_queue(view, service.queue_limits)]
+    price = capabilities.price(fitted)
+    obstacles = _of_backend(view)
     try:
+        obstacles += await _of_queue(service, view, owner)
+        if service.allowances is not None:
+            await service.allowances.check_credits(owner, price, now=await service.jobs.now())
         await service.check_room()
+    except CreditLimitReached as error:
+        obstacles.append(Obstacle(code="credit_limit", message=str(error), refuses=True))
     except ImagingError as error:
         code = "storage_full" if isinstance(error, StorageFull) else "unavailable"
         obstacles.append(Obstacle(code=code, message=str(error), refuses=True))
@@ -70,7 +84,7 @@ async def estimate(service: ImagingService, request: ImageRequest, *, backend: s
         backend=backend,
         request=fitted,
         calls=len(plan_calls(fitted)),
-        credits=capabilities.price(fitted),
+        credits=price,
         paid=capabilities.paid,
         queue_position=view.queue.claimable + 1,
         eta_s=_eta_s(view),
@@ -89,12 +103,33 @@ def _of_backend(view: BackendView) -> list[Obstacle]:
     return []
 
 
-def _of_queue(view: BackendView, limits: QueueLimits | None) -> list[Obstacle]:
-    most = limits.max_queued if limits else None
-    if most is None or view.queue.claimable < most:
+async def _of_queue(service: ImagingService, view: BackendView, owner: str | None) -> list[Obstacle]:
+    limits = Terms(owner=owner).share(service.queue_limits)
+    if service.allowances is not None:
+        limits = await service.allowances.share(owner, limits)
+    if limits is None:
         return []
-    message = f"{view.queue.claimable} jobs wait for backend {view.name!r}, and at most {most} may."
-    return [Obstacle(code="queue_full", message=message, refuses=True)]
+    obstacles, waiting = [], view.queue.claimable
+    if limits.max_queued is not None and waiting >= limits.max_queued:
+        message = f"{waiting} jobs wait for backend {view.name!r}, and at most {limits.max_queued} may."
+        obstacles.append(Obstacle(code="queue_full", message=message, refuses=True))
+    mine = limits.max_queued_per_owner
+    if owner is not None and mine is not None and await _waits(service, view.name, owner, most=mine):
+        message = f"{mine} of your jobs wait for backend {view.name!r}, and no more may."
+        obstacles.append(Obstacle(code="queue_full", message=message, refuses=True))
+    return obstacles
+
+
+async def _waits(service: ImagingService, backend: str, owner: str, *, most: int) -> bool:
+    """Whether so many of the owner's jobs wait already."""
+    queued, found, cursor = frozenset({JobStatus.QUEUED}), 0, None
+    while found < most:
+        limit = min(_AT_ONCE, most - found)
+        page = await service.list(JobQuery(statuses=queued, backend=backend, owner=owner, limit=limit, cursor=cursor))
+        found, cursor = found + len(page.jobs), page.cursor
+        if cursor is None:
+            break
+    return found >= most
 
 
 def _eta_s(view: BackendView) -> float | None:

@@ -108,7 +108,7 @@ class ImagingService(Looking, Offering):
         promise, share = terms.promise(fingerprint_all(items, terms)), terms.share(limits or self.queue_limits)
         try:
             requests = await fit_all(items, self.capabilities)
-            check_share(items, share)
+            check_share(items, share if self.allowances is None else await self.allowances.share(owner, share))
             await self._check_admission(terms)
         except ImagingError as error:
             return await accepted_before(self.jobs, promise, error)

@@ -12,7 +12,7 @@ from imaging_core.ports import (
     JobRepository,
     QueueLimits,
 )
-from imaging_core.spending import JobAdder
+from imaging_core.spending import Allowances, JobAdder
 from imaging_core.submitting import Rings
 from imaging_core.webhook_desk import WebhookDesk
 
@@ -35,11 +35,12 @@ class ServiceParts:
         admit: Callable[[], Awaitable[None]] | None = None,
         webhooks: WebhookDesk | None = None,
         adding: JobAdder | None = None,
+        allowances: Allowances | None = None,
     ) -> None:
         """`unconfigured` names backends that could be there, each with a sentence that says which setting is missing.
 
         `admit` is asked before each new job and raises what speaks against taking one. Without `webhooks` no job may have one.
-        `adding` stores new jobs in `jobs` and may refuse some.
+        `adding` stores new jobs in `jobs` and may refuse some; `allowances` tells beforehand what it would refuse.
         """
         self.jobs = jobs
         self.events = events
@@ -50,6 +51,7 @@ class ServiceParts:
         self.queue_limits = queue_limits
         self._admit = admit
         self._adding = adding or jobs
+        self.allowances = allowances
         self.webhooks = webhooks
         self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
         self._rings = Rings(queue)

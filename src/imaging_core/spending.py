@@ -7,7 +7,7 @@ crashes in between, the record tells: a job that was never stored gives back all
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from typing import Protocol
 
 import attrs
@@ -72,6 +72,18 @@ class JobAdder(Protocol):
         limits: QueueLimits | None = None,
     ) -> tuple[Job, ...]:
         """Store new jobs, all or none."""
+        ...
+
+
+class Allowances(Protocol):
+    """What a caller may still do, as far as that can be told before a job is added."""
+
+    async def share(self, owner: str | None, limits: QueueLimits | None) -> QueueLimits | None:
+        """The limits that hold for an owner's jobs where `limits` hold for everybody. Raises Unavailable."""
+        ...
+
+    async def check_credits(self, owner: str | None, price: float, *, now: datetime) -> None:
+        """Raises CreditLimitReached for a price beyond what is left of the day, in credits, and Unavailable."""
         ...
 
 
@@ -219,12 +231,40 @@ class Budget:
             who = await refused()
         if who is None:
             return True
+        raise await self._refusal(who, job.owner, own, price=price, day=day)
+
+    async def share(self, owner: str | None, limits: QueueLimits | None) -> QueueLimits | None:
+        """The limits with the owner's own share of the queue. Raises Unavailable."""
+        return _narrowed(limits, await self._limits_of(owner))
+
+    async def check_credits(self, owner: str | None, price: float, *, now: datetime) -> None:
+        """Raises CreditLimitReached where a job of that price would, though nothing is set aside; Unavailable."""
+        if price <= 0:
+            return
+        own, day = await self._limits_of(owner), now.astimezone(UTC).date()
+        who = await self._over(owner, own, price=price, day=day)
+        if who is not None:
+            await self._settling.hurry()
+            who = await self._over(owner, own, price=price, day=day)
+        if who is not None:
+            raise await self._refusal(who, owner, own, price=price, day=day)
+
+    async def _over(self, owner: str | None, own: KeyLimits, *, price: float, day: date) -> str | None:
+        """Whose limit the price would break, in the words of the book."""
+        if own.credits_per_day is not None and await self._book.spent(day, owner=owner) + price > own.credits_per_day:
+            return "owner"
+        total = self._credits_per_day
+        return "total" if total is not None and await self._book.spent(day) + price > total else None
+
+    async def _refusal(
+        self, who: str, owner: str | None, own: KeyLimits, *, price: float, day: date
+    ) -> CreditLimitReached:
         mine = who == "owner"
         limit = own.credits_per_day if mine else self._credits_per_day
-        raise CreditLimitReached(
+        return CreditLimitReached(
             limit="key" if mine else "service",
             credits_per_day=limit or 0.0,
-            spent=await self._book.spent(day, owner=job.owner if mine else None),
+            spent=await self._book.spent(day, owner=owner if mine else None),
             price=price,
             resets_at=datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1),
         )

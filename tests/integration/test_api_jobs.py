@@ -247,6 +247,29 @@ def test_a_deleted_job_is_gone_for_good(client: httpx.Client, api: RunningApi) -
     _problem(client.delete(f"/jobs/{image_id}"), 410, "deleted")
 
 
+def test_a_known_idempotency_key_is_answered_while_its_backend_is_away(client: httpx.Client, api: RunningApi) -> None:
+    # Only the backend knows these fields, and it cannot be asked.
+    body, known = {"prompt": "x", "mood": ["calm"], "seed": 4}, {"Idempotency-Key": "away-1"}
+    batch, known_batch = {"shared": body, "requests": [{}, {"seed": 5}]}, {"Idempotency-Key": "away-2"}
+    first = client.post("/images", json=body, headers=known)
+    first_batch = client.post("/images/batch", json=batch, headers=known_batch)
+    api.cloud.there = False
+    try:
+        again = client.post("/images", json=body, headers=known)
+        assert (again.status_code, again.json()["image_id"]) == (202, first.json()["image_id"])
+        again_batch = client.post("/images/batch", json=batch, headers=known_batch)
+        ids = [[job["image_id"] for job in answer.json()["jobs"]] for answer in (first_batch, again_batch)]
+        assert ids[0] == ids[1]
+
+        _problem(client.post("/images", json={**body, "seed": 5}, headers=known), 422, "idempotency-mismatch")
+        for new in ({"Idempotency-Key": "away-3"}, {}):
+            _problem(client.post("/images", json=body, headers=new), 503, "unavailable")
+            _problem(client.post("/images", json={**body, "no_such": 1}, headers=new), 503, "unavailable")
+        _problem(client.post("/estimate", json=body), 503, "unavailable")
+    finally:
+        api.cloud.there = True
+
+
 def test_one_idempotency_key_is_one_job(client: httpx.Client, api: RunningApi) -> None:
     body = {"prompt": "a lighthouse", "seed": 5}
 

@@ -200,3 +200,36 @@ async def test_a_repeated_submit_gets_its_first_job_and_costs_nothing_more_even_
     setting.limits = KeyLimits(credits_per_day=100.0)
     assert (await setting.budget.add(setting.job(), idempotency=promise)).id == first.id
     assert await setting.spent() == PRICE
+
+
+async def test_who_asks_beforehand_is_told_what_a_submit_would_be_told_and_nothing_is_set_aside() -> None:
+    setting = Setting(mine=7.0, total=10.0)
+    await setting.budget.check_credits("alice", 7.0, now=setting.now)
+    first = await setting.budget.add(setting.job())
+    await setting.budget.add(setting.job())
+
+    with pytest.raises(CreditLimitReached) as refused:
+        await setting.budget.check_credits("alice", 3.0, now=setting.now)
+    assert (refused.value.limit, await setting.spent()) == ("key", 6.0)
+    with pytest.raises(CreditLimitReached) as refused:
+        await setting.budget.check_credits("bob", 4.5, now=setting.now)
+    assert refused.value.limit == "service"
+    await setting.budget.check_credits("bob", 4.0, now=setting.now)
+    await setting.budget.check_credits("alice", 0.0, now=setting.now)
+
+    # What has ended in the meantime and cost nothing counts no more.
+    setting.now += timedelta(seconds=5)
+    await setting.settling.hurry()
+    await setting.ended(first)
+    await setting.settling.settle()
+    await setting.budget.check_credits("alice", 4.0, now=setting.now)
+
+
+async def test_a_keys_own_share_of_the_queue_counts_instead_of_the_general_one() -> None:
+    setting = Setting(max_queued=3)
+    general = QueueLimits(max_queued=50, max_queued_per_owner=10)
+
+    assert await setting.budget.share("alice", general) == QueueLimits(max_queued=50, max_queued_per_owner=3)
+    assert await setting.budget.share("alice", None) == QueueLimits(max_queued_per_owner=3)
+    assert await setting.budget.share("bob", general) == general
+    assert await setting.budget.share(None, None) is None

@@ -118,7 +118,7 @@ class BatchDoor:
             plain = await request_of(self._service, fields, backend)
             asked = await question.about(plain, self._service, sees=caller.sees)
             try:
-                found = await estimate(self._service, asked, backend=backend)
+                found = await estimate(self._service, asked, backend=backend, owner=caller.owner)
             except InvalidRequest as error:
                 raise fields.as_sent(error) from None
         return json_answer(

@@ -42,7 +42,7 @@ class BatchAccepted(Shape):
 class Obstacle(Shape):
     """One thing that speaks against it now."""
 
-    code: Literal["backend_unreachable", "backend_closed", "queue_full", "storage_full", "unavailable"]
+    code: Literal["backend_unreachable", "backend_closed", "queue_full", "credit_limit", "storage_full", "unavailable"]
     message: str
     refuses: bool
 

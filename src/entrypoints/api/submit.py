@@ -1,6 +1,6 @@
 """POST /images and POST /local/images: reads, checks and passes on; imports FastAPI, the service and this package."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from fastapi import FastAPI
@@ -15,8 +15,8 @@ from entrypoints.api.job_shapes import Accepted, Status
 from entrypoints.api.openapi import BODY_PROBLEMS, body, problems
 from entrypoints.api.priorities import priority_of
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission, Submission
-from entrypoints.api.submitted_fields import SubmittedFields
-from imaging_core.errors import BackendNotConfigured, InvalidRequest, UnknownBackend
+from entrypoints.api.submitted_fields import ALIASES, SubmittedFields
+from imaging_core.errors import BackendNotConfigured, ImagingError, InvalidRequest, UnknownBackend
 from imaging_core.images import ImageRequest
 from imaging_core.jobs import Job
 from imaging_core.parameters import ParameterKind
@@ -86,11 +86,24 @@ class SubmitDoor:
 
 
 async def request_of(service: ImagingService, fields: SubmittedFields, backend: str) -> ImageRequest:
-    """The request that a body stands for. Raises InvalidRequest, and what asking the backend raises."""
-    # Only a field that no model knows needs a look at what the backend lists.
-    settings = (await service.capabilities(backend)).parameters if fields.further else ()
+    """The request that a body stands for. Raises InvalidRequest.
+
+    A backend that cannot be asked is no matter here: a submit says so itself, unless its Idempotency-Key stands for a job.
+    """
+    return fields.request(await _settings(service, fields, backend))
+
+
+async def _settings(service: ImagingService, fields: SubmittedFields, backend: str) -> Iterable[str]:
+    if not fields.further:
+        # Only a field that no model knows needs a look at what the backend lists.
+        return ()
+    try:
+        listed = (await service.capabilities(backend)).parameters
+    except ImagingError:
+        # What was taken before had no field that is unknown, and anything new is refused for the backend's sake.
+        return (ALIASES.get(name, name) for name in fields.further)
     # Pictures have a way of their own.
-    return fields.request(parameter.name for parameter in settings if parameter.kind is not ParameterKind.IMAGE)
+    return (parameter.name for parameter in listed if parameter.kind is not ParameterKind.IMAGE)
 
 
 @contextmanager

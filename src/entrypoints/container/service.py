@@ -149,6 +149,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         admit=quota.provided.check,
         webhooks=webhooks,
         adding=budget,
+        allowances=budget,
     )
     deliverer = providers.Singleton(
         Deliverer,
