@@ -2,12 +2,14 @@
 
 import base64
 import io
+import json
 import re
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import attrs
 import httpx
 import openai
 import pytest
@@ -16,54 +18,16 @@ from openai.types import image_edit_params, image_generate_params
 from PIL import Image, ImageDraw
 
 from contracts.picture_work import difference, file_of, four_colours
-from fakes.sdwebui import launch as launch_webui
-from fakes.sdwebui.launcher import FakeWebUI
-from fakes.stability import launch as launch_stability
-from fakes.stability.launcher import StabilityProcess
-from imaging_process import Imaging
+from openai_setting import House, a_house
 
 DOCS = Path(__file__).parents[2] / "docs" / "clients.md"
 PICTURE = four_colours(256, 192)
 
 
-@attrs.frozen(kw_only=True)
-class House:
-    """The service, embedded, in a process of its own, and the engines behind it."""
-
-    imaging: Imaging
-    stability: StabilityProcess
-    webui: FakeWebUI
-
-    def sent_to_stability(self, prompt: str) -> dict[str, Any]:
-        """The form of the one call with that prompt."""
-        [call] = [call for call in self.stability.calls() if call["fields"].get("prompt") == prompt]
-        return {"path": call["path"], **call["fields"]}
-
-    def sent_to_webui(self, prompt: str) -> list[dict[str, Any]]:
-        """The JSON of the calls with that prompt."""
-        return [call.body for call in self.webui.log() if call.body["prompt"] == prompt]
-
-    def job(self, image_id: str) -> dict[str, Any]:
-        """The job, as the service's own API tells it."""
-        found: dict[str, Any] = httpx.get(f"{self.imaging.url}/jobs/{image_id}").raise_for_status().json()
-        return found
-
-
 @pytest.fixture(scope="module")
 def house(tmp_path_factory: pytest.TempPathFactory) -> Iterator[House]:
-    folder = tmp_path_factory.mktemp("house")
-    with launch_stability(log=folder / "stability.jsonl") as stability, launch_webui() as webui:
-        settings = {
-            "IMAGING_STABILITY_API_KEY": "sk-test",
-            "IMAGING_STABILITY_BASE_URL": stability.url,
-            "IMAGING_SDWEBUI_URLS": webui.url,
-            "IMAGING_DEMO": "1",
-            "IMAGING_DEMO_STEP_S": "0",
-            "IMAGING_OPENAI_ALIASES": "gpt-image-1=demo, house-style = stability/sd3.5-large",
-        }
-        with Imaging("up", "--no-gui", folder=folder, **settings) as imaging:
-            imaging.started("is up")
-            yield House(imaging=imaging, stability=stability, webui=webui)
+    with a_house(tmp_path_factory.mktemp("house")) as house:
+        yield house
 
 
 @pytest.fixture(scope="module")
@@ -81,6 +45,8 @@ def test_models_are_listed_and_found(client: OpenAI, house: House) -> None:
     models = {model.id: model for model in client.models.list()}
 
     assert {"stability/core", "stability/ultra", "stability/sd3.5-large", "demo", "house-style"} <= models.keys()
+    assert {"stability", "local"} <= models.keys()
+    assert "demo/procedural" not in models
     local = [model for model in models if model.startswith("local/")]
     assert local
     assert {"gpt-image-1", "gpt-image-1.5", "gpt-image-1-mini", "dall-e-2", "dall-e-3"} <= models.keys()
@@ -214,6 +180,55 @@ def test_an_edit_begins_with_the_first_picture_and_keeps_what_the_mask_keeps(cli
     assert request["mask"]["width"] == 256
 
 
+def test_every_field_of_an_edit_reaches_stability(client: OpenAI, house: House) -> None:
+    client.images.edit(
+        model="stability/sd3.5-large",
+        image=file_of(PICTURE),
+        prompt="a fjord, redrawn",
+        output_format="jpeg",
+        extra_body={"strength": 0.4, "seed": 78, "negative_prompt": "boats", "cfg_scale": 6},
+    )
+    sent = house.sent_to_stability("a fjord, redrawn")
+    expected = {"mode": "image-to-image", "model": "sd3.5-large", "strength": "0.4", "seed": "78",
+                "negative_prompt": "boats", "cfg_scale": "6", "output_format": "jpeg"}  # fmt: skip
+    assert {name: sent.get(name) for name in expected} == expected
+    assert sent["image"]["type"] == "image/png"
+
+    holes = PICTURE.convert("RGBA")
+    holes.paste((0, 0, 0, 0), (128, 0, 256, 192))
+    client.images.edit(model="stability", image=file_of(PICTURE), mask=file_of(holes), prompt="a fjord, in part")
+    sent = house.sent_to_stability("a fjord, in part")
+    assert sent["path"].endswith("/edit/inpaint")
+    assert sent["mask"]["bytes"] > 0
+
+
+def test_every_field_of_an_edit_reaches_the_webui(client: OpenAI, house: House) -> None:
+    holes = PICTURE.convert("RGBA")
+    holes.paste((0, 0, 0, 0), (128, 0, 256, 192))
+    images = client.images.edit(
+        model="local",
+        image=[file_of(PICTURE)],
+        mask=file_of(holes),
+        prompt="a mill, redrawn",
+        n=2,
+        size="130x103",
+        extra_body={"strength": 0.4, "seed": 9, "steps": 6, "sampler_name": "Euler", "negative_prompt": "wheels"},
+    )
+
+    calls = house.sent_to_webui("a mill, redrawn")
+    assert [call["seed"] for call in calls] == [9, 10]
+    expected = {"denoising_strength": 0.4, "steps": 6, "sampler_name": "Euler", "negative_prompt": "wheels",
+                "width": 128, "height": 104}  # fmt: skip
+    assert {name: calls[0][name] for name in expected} == expected
+    brought = opened(calls[0]["init_images"][0]).convert("RGB")
+    assert difference(brought, PICTURE) == 0
+    # White is painted anew there.
+    mask = opened(calls[0]["mask"]).convert("L")
+    assert (mask.getpixel((10, 10)), mask.getpixel((200, 10))) == (0, 255)
+    assert images.data
+    assert opened(images.data[1].b64_json).size == (128, 104)
+
+
 def test_streams_tell_the_pictures_and_end(client: OpenAI, house: House) -> None:
     with client.images.generate(prompt="a dune", model="demo", n=2, size="128x128", stream=True) as stream:
         image_id = stream.response.headers["x-job-id"]
@@ -327,3 +342,30 @@ def test_the_page_about_clients_tells_of_every_field_of_the_client() -> None:
     for kind in (image_generate_params.ImageGenerateParamsBase, image_edit_params.ImageEditParamsBase):
         for name in (*kind.__annotations__, "stream"):
             assert re.search(rf"^\|[^|]*`{name}`", page, re.MULTILINE), name
+
+
+def test_the_examples_on_the_page_about_clients_work(house: House, tmp_path: Path) -> None:
+    page = DOCS.read_text().partition("## OpenAI images")[2].partition("\n## ")[0]
+    here = house.imaging.url
+    holes = PICTURE.convert("RGBA")
+    holes.paste((0, 0, 0, 0), (128, 0, 256, 192))
+    (tmp_path / "lighthouse.png").write_bytes(file_of(PICTURE))
+    (tmp_path / "mask.png").write_bytes(file_of(holes))
+
+    def outputs(language: str, *command: str) -> list[str]:
+        told = []
+        for block in re.findall(rf"```{language}\n(.*?)```", page, re.DOTALL):
+            script = block.replace("http://localhost:8000", here)
+            done = subprocess.run([*command, script], cwd=tmp_path, capture_output=True, text=True, check=False)
+            assert done.returncode == 0, done.stderr
+            told.append(done.stdout)
+        return told
+
+    [python] = outputs("python", sys.executable, "-c")
+    assert python.startswith("1024x768 ")
+    curls, _ = outputs("sh", "bash", "-euc")
+    told = json.JSONDecoder()
+    generated, end = told.raw_decode(curls)
+    edited, _ = told.raw_decode(curls[end:])
+    assert httpx.get(generated["data"][0]["url"]).status_code == 200
+    assert opened(edited["data"][0]["b64_json"]).size == PICTURE.size

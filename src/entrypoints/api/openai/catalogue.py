@@ -122,7 +122,8 @@ def _ids(backend: str, able: Capabilities) -> list[str]:
     choices = dict.fromkeys(choice for parameter in _checkpoints(able) for choice in parameter.choices)
     if backend in _NAMELESS or not choices:
         return [backend]
-    return [f"{backend}/{choice}" for choice in choices]
+    # Alone it means whichever of them suits the call.
+    return [backend, *(f"{backend}/{choice}" for choice in choices)]
 
 
 def _answer(model: str, owner: str) -> dict[str, Any]:
