@@ -17,7 +17,7 @@ from imaging_core.service import ImagingService, JobView
 #: Task names that are remembered after their end.
 _MOST_TASKS = 2_000
 #: Longest task name that is remembered, in characters: clients make up some twenty, and a body may hold millions.
-_LONGEST_TASK = 200
+LONGEST_TASK = 200
 _OPEN = frozenset({JobStatus.QUEUED, JobStatus.STARTED})
 #: Open jobs looked at to find the one that runs.
 _MOST_OPEN = 50
@@ -43,7 +43,7 @@ class Calls:
     def holding(self, job: Job, *, task: str | None) -> Iterator[None]:
         """Within it, the call is open; `task` is the name its client gave it."""
         self._open[job.id] = Call(job_id=job.id, owner=job.owner)
-        if task and len(task) <= _LONGEST_TASK:
+        if task and len(task) <= LONGEST_TASK:
             self._tasks[job.owner, task] = job.id
             self._tasks.move_to_end((job.owner, task))
             if len(self._tasks) > _MOST_TASKS:
