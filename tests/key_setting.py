@@ -17,11 +17,12 @@ class LockedApi(RunningApi):
     """A served API with a keyring; open until the first key is made."""
 
     def __init__(self, **access: Any) -> None:
-        config = access.pop("config", {})
+        """`config` goes to the API, `more` are further backends, `given` and `fresh_s` go to the keyring, the rest is for `Access`."""
+        config, more = access.pop("config", {}), access.pop("more", ())
         self.keys = MemoryKeyRepository()
         self.keyring = Keyring(self.keys, given=access.pop("given", ()), fresh_s=access.pop("fresh_s", 3.0))
         self.access = Access(keyring=self.keyring, **access)
-        super().__init__(access=self.access, **config)
+        super().__init__(*more, access=self.access, **config)
 
     @contextmanager
     def serving(self) -> Iterator["LockedApi"]:

@@ -8,9 +8,11 @@ import pytest
 import streamlit as st
 from streamlit.testing.v1 import AppTest
 
+from adapters.demo import DemoGenerator
 from api_setting import RunningApi, ended, status_of, submit, until
 from entrypoints.gui import remote
 from imaging_core.jobs import JobStatus
+from key_setting import LockedApi
 
 APP = Path(__file__).parents[2] / "src" / "entrypoints" / "gui" / "app.py"
 
@@ -326,3 +328,24 @@ def test_the_backends_page_tells_what_answers(api: RunningApi) -> None:
     assert "Stability AI" in told
     assert "IMAGING_SPARE_URL" in told
     assert "does not answer" in told
+
+
+def test_behind_a_lock_it_sends_its_key_and_offers_nothing_that_needs_a_picture(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with LockedApi(config={"images_backend": "demo"}, more=(DemoGenerator(step_s=0),)).serving() as api:
+        key = api.make_admin()
+        monkeypatch.setenv("IMAGING_API_KEY", key)
+        for visit in _visits(api.url, monkeypatch):
+            page = visit()
+            fields = {str(widget.key) for widget in (*page.slider, *page.number_input, *page.selectbox)}
+            assert any(name.startswith("demo") for name in fields), fields
+            assert not [
+                name for name in fields if name.rpartition(".")[2] in ("strength", "scale", "init_image", "mask")
+            ]
+            generate(page, "a lake")
+            with api.asked(key) as client:
+                (job,) = client.get("/jobs").json()["jobs"]
+                assert ended(client, job["image_id"])["status"] == "finished"
+            assert "a lake" in text_of(anew(page))
+            assert key not in text_of(page)
