@@ -4,6 +4,7 @@ import base64
 import io
 import json
 import re
+import subprocess
 import threading
 from collections.abc import Iterator
 from pathlib import Path
@@ -281,6 +282,30 @@ def test_a_mask_and_its_settings_reach_the_webui(house: House, api: Client) -> N
     assert Image.open(io.BytesIO(base64.b64decode(sent["mask"]))).size == (128, 64)
 
 
+def test_a_size_to_reach_is_a_scale_of_the_second_pass(house: House, api: Client) -> None:
+    api.txt2img(prompt="grown", steps=1, width=64, height=64, enable_hr=True, hr_resize_x=128, hr_resize_y=96)
+
+    [sent] = house.sent("grown")
+    assert (sent["enable_hr"], sent["hr_scale"]) == (True, 2.0)
+
+
+def test_the_larger_half_of_a_blur_is_used(house: House) -> None:
+    pictures = [webuiapi.webuiapi.raw_b64_img(picture) for picture in (PICTURE, right_half(128, 64))]
+    body = {"prompt": "blurred", "init_images": pictures[:1], "mask": pictures[1], "mask_blur_x": 3, "mask_blur_y": 11}
+    answer = httpx.post(f"{house.imaging.url}/sdapi/v1/img2img", json={**body, "steps": 1}, timeout=30)
+
+    assert answer.status_code == 200, answer.text
+    [sent] = house.sent("blurred")
+    # Without a size it is as large as the picture.
+    assert (sent["mask_blur"], sent["width"], sent["height"]) == (11, 128, 64)
+
+
+def test_extras_reach_a_size(api: Client) -> None:
+    made = api.extra_single_image(PICTURE, resize_mode=1, upscaling_resize_w=256, upscaling_resize_h=192)
+
+    assert made.image.size == (384, 192)
+
+
 def test_extras_enlarge_on_the_webui(house: House, api: Client) -> None:
     made = api.extra_single_image(PICTURE, upscaler_1=webuiapi.Upscaler.Lanczos, upscaling_resize=1.5)
 
@@ -504,3 +529,23 @@ def test_every_field_of_extras_is_used_or_documented() -> None:
     used = {"image", "resize_mode", "upscaling_resize", "upscaling_resize_w", "upscaling_resize_h", "upscaler_1"}
 
     assert ExtraSingleImage.model_fields.keys() - used == _ignored() & ExtraSingleImage.model_fields.keys()
+
+
+def test_the_documentations_examples_run(house: House) -> None:
+    section = DOCS.read_text(encoding="utf-8").split("## AUTOMATIC1111", 1)[1].split("\n## ", 1)[0]
+    port = str(house.imaging.port)
+    [python] = re.findall(r"```python\n(.*?)```", section, re.DOTALL)
+    [shell] = re.findall(r"```sh\n(.*?)```", section, re.DOTALL)
+
+    names: dict[str, Any] = {}
+    exec(python.replace("8000", port), names)  # noqa: S102  # our own documentation
+    names["api"].session.close()
+    curled = subprocess.run(
+        ["bash", "-euc", shell.replace("8000", port).replace("curl ", "curl -sS --fail-with-body ")],
+        capture_output=True,
+        check=True,
+        timeout=60,
+    )
+
+    assert names["larger"].size == (1024, 1024)
+    assert len(json.loads(curled.stdout)["images"]) == 1

@@ -10,16 +10,13 @@ from typing import Any
 
 import attrs
 
-from entrypoints.api.a1111.fields import Generation, Img2Img
+from entrypoints.api.a1111.fields import Generation
 from entrypoints.api.a1111.models import Model
 from entrypoints.api.encoding import encode
 from imaging_core.images import ImageRequest, Operation
 from imaging_core.infotext_names import infotext_of
 from imaging_core.jobs import Job
 from imaging_core.marking import read_marks
-
-#: Echoed only on demand: the client has them, and they are large.
-_PICTURES = ("init_images", "mask")
 
 
 @attrs.frozen(kw_only=True)
@@ -50,7 +47,7 @@ def answer(made: Made) -> bytes:
     return encode(
         {
             "images": [base64_of(picture) for picture in made.pictures] if made.body.send_images else [],
-            "parameters": _parameters(made.body),
+            "parameters": made.body.model_dump(),
             "info": json.dumps(_info(made)),
         }
     )
@@ -59,13 +56,6 @@ def answer(made: Made) -> bytes:
 def base64_of(data: bytes) -> str:
     """Without a `data:` in front, as the WebUI has it."""
     return base64.b64encode(data).decode("ascii")
-
-
-def _parameters(body: Generation) -> dict[str, Any]:
-    told = body.model_dump()
-    if isinstance(body, Img2Img) and not body.include_init_images:
-        told |= dict.fromkeys(_PICTURES)
-    return told
 
 
 def _info(made: Made) -> dict[str, Any]:

@@ -20,6 +20,9 @@ def _whole(value: object) -> object:
 
 
 Whole = Annotated[int, BeforeValidator(_whole)]
+#: Of a thing that is on some list. What a call sends is kept while it waits, so nothing may be endless.
+Name = Annotated[str, Field(max_length=500)]
+Words = Annotated[str, Field(max_length=10_000)]
 
 
 class Body(BaseModel):
@@ -50,8 +53,8 @@ class Generation(Body):
     subseed_strength: float = 0
     seed_resize_from_h: Whole = -1
     seed_resize_from_w: Whole = -1
-    sampler_name: str | None = None
-    scheduler: str | None = None
+    sampler_name: Name | None = None
+    scheduler: Name | None = None
     batch_size: Whole = Field(default=1, ge=1)
     n_iter: Whole = Field(default=1, ge=1)
     steps: Whole = 50
@@ -71,14 +74,14 @@ class Generation(Body):
     s_noise: float | None = None
     override_settings: dict[str, Any] | None = None
     override_settings_restore_afterwards: bool = True
-    refiner_checkpoint: str | None = None
+    refiner_checkpoint: Name | None = None
     refiner_switch_at: float | None = None
     disable_extra_networks: bool = False
     firstpass_image: str | None = None
     comments: dict[str, Any] | None = None
     force_task_id: str | None = None
-    sampler_index: str = "Euler"
-    script_name: str | None = None
+    sampler_index: Name = "Euler"
+    script_name: Name | None = None
     script_args: list[Any] = Field(default_factory=list)
     send_images: bool = True
     save_images: bool = False
@@ -93,15 +96,15 @@ class Txt2Img(Generation):
     firstphase_width: Whole = 0
     firstphase_height: Whole = 0
     hr_scale: float = 2.0
-    hr_upscaler: str | None = None
+    hr_upscaler: Name | None = None
     hr_second_pass_steps: Whole = 0
     hr_resize_x: Whole = 0
     hr_resize_y: Whole = 0
-    hr_checkpoint_name: str | None = None
-    hr_sampler_name: str | None = None
-    hr_scheduler: str | None = None
-    hr_prompt: str = ""
-    hr_negative_prompt: str = ""
+    hr_checkpoint_name: Name | None = None
+    hr_sampler_name: Name | None = None
+    hr_scheduler: Name | None = None
+    hr_prompt: Words = ""
+    hr_negative_prompt: Words = ""
 
 
 class Img2Img(Generation):
@@ -138,8 +141,8 @@ class ExtraSingleImage(Body):
     upscaling_resize_w: Whole = Field(default=512, ge=1)
     upscaling_resize_h: Whole = Field(default=512, ge=1)
     upscaling_crop: bool = True
-    upscaler_1: str = "None"
-    upscaler_2: str = "None"
+    upscaler_1: Name = "None"
+    upscaler_2: Name = "None"
     extras_upscaler_2_visibility: float = 0
     upscale_first: bool = False
 

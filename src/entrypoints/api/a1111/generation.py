@@ -10,10 +10,11 @@ from starlette.responses import Response
 
 from entrypoints.api.a1111.answers import Made, answer, base64_of
 from entrypoints.api.a1111.asking import NONE, Asking, as_sent
-from entrypoints.api.a1111.calls import Calls
+from entrypoints.api.a1111.calls import LONGEST_TASK, Calls
 from entrypoints.api.a1111.choices import Choices
 from entrypoints.api.a1111.fields import B, ExtraSingleImage, Generation, Img2Img, Txt2Img, read_fields
 from entrypoints.api.a1111.models import Model, Models
+from entrypoints.api.a1111.options import HONOURED
 from entrypoints.api.a1111.reading import sent_picture
 from entrypoints.api.a1111.refusals import failed, job_header, stopping, tell
 from entrypoints.api.blocking import Blocking, Stopping
@@ -71,7 +72,7 @@ class Generations:
         asking = Asking(await self._models.able(backend), Operation.GENERATE, model)
         submit = _Submit(request=asking.generation(body, settings), backend=backend)
         job = await self._queue(request, submit)
-        return await self._generated(request, body, model, job)
+        return await self._generated(request, _repeated(body), model, job)
 
     async def img2img(self, request: Request) -> Response:
         """Draw over a picture, where the mask is white if there is one."""
@@ -85,10 +86,8 @@ class Generations:
             inputs = await self._inputs(body)
             asked = Asking(able, Operation.EDIT, model).generation(body, settings)
             job = await self._queue(request, _Submit(request=asked, backend=backend, inputs=inputs))
-        # The answer repeats the request, but nobody needs its pictures any more.
-        told = body if body.include_init_images else body.model_copy(update={"init_images": None, "mask": None})
-        del body, inputs
-        return await self._generated(request, told, model, job)
+        del inputs
+        return await self._generated(request, _repeated(body), model, job)
 
     async def extra_single_image(self, request: Request) -> Response:
         """Make a picture larger."""
@@ -115,8 +114,8 @@ class Generations:
         text = (
             f"Postprocess upscale by: {options.get('scale', body.upscaling_resize)}, Postprocess upscaler: {upscaler}"
         )
-        told = {"html_info": f"<p>{escape(text)}</p>", "image": base64_of(picture)}
-        return json_answer(told, headers=job_header(job))
+        image = await asyncio.to_thread(base64_of, picture)
+        return json_answer({"html_info": f"<p>{escape(text)}</p>", "image": image}, headers=job_header(job))
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -211,9 +210,27 @@ def _about(job: Job, error: ImagingError) -> Response:
     return response
 
 
+def _repeated(body: Generation) -> Generation:
+    """What the answer will repeat of a call: it is kept until then, so without what is large and was not used."""
+    settings = body.override_settings
+    told: dict[str, object] = {
+        **dict.fromkeys(("comments", "firstpass_image", "infotext")),
+        "alwayson_scripts": {},
+        "script_args": [],
+        "override_settings": settings and {name: settings[name] for name in HONOURED if name in settings},
+    }
+    if len(body.force_task_id or "") > LONGEST_TASK:
+        told["force_task_id"] = None
+    if isinstance(body, Img2Img):
+        told["latent_mask"] = None
+        if not body.include_init_images:
+            told |= {"init_images": None, "mask": None}
+    return body.model_copy(update=told)
+
+
 def _check_script(body: Generation) -> None:
     if body.script_name and body.script_name.casefold() != NONE.casefold():
-        message = f"Script '{body.script_name[:80]}' not found: this service runs no scripts."
+        message = "Script not found: this service runs no scripts."
         raise InvalidRequest([FieldProblem(field="script_name", message=message)])
 
 

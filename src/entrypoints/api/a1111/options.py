@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entrypoints.api.a1111.choices import Choices
-from entrypoints.api.a1111.fields import Body, read_fields
+from entrypoints.api.a1111.fields import Body, Name, read_fields
 from entrypoints.api.a1111.models import Models
 from entrypoints.api.bodies import parsed, read_body
 from entrypoints.api.config import ApiConfig
@@ -63,10 +63,10 @@ _SHOWN: Mapping[str, object] = {
 class Posted(Body):
     """What of the options is used; all others are taken and left as they are."""
 
-    sd_model_checkpoint: str | None = None
-    sd_vae: str | None = None
+    sd_model_checkpoint: Name | None = None
+    sd_vae: Name | None = None
     CLIP_stop_at_last_layers: float | None = None
-    samples_format: str | None = None
+    samples_format: Name | None = None
 
 
 class Options:
@@ -81,9 +81,20 @@ class Options:
         """What holds for the caller."""
         chosen = dict(self._choices.of(request))
         spelling = chosen.pop("sd_model_checkpoint", None)
-        model = await self._models.default() if spelling is None else await self._models.find(str(spelling))
-        current = {"sd_model_checkpoint": model.title, "sd_checkpoint_hash": model.short_hash or ""}
+        title, short_hash = await self._current(spelling)
+        current = {"sd_model_checkpoint": title, "sd_checkpoint_hash": short_hash or ""}
         return json_answer({**_SHOWN, **chosen, **current})
+
+    async def _current(self, spelling: object) -> tuple[str, str | None]:
+        if spelling is None:
+            model = await self._models.default()
+            return model.title, model.short_hash
+        try:
+            model = await self._models.find(str(spelling))
+        except InvalidRequest:
+            # It was there when it was chosen. A call says that it is gone; who reads this would choose another one.
+            return str(spelling), None
+        return model.title, model.short_hash
 
     async def post(self, request: Request) -> Response:
         """Set some or all: the whole object may come back as it was given. A model that is not there is refused."""
