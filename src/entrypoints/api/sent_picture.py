@@ -4,23 +4,18 @@ Only bytes are taken out of their wrapping here; nothing of the picture is looke
 """
 
 import asyncio
-import base64
-import binascii
-import re
 from collections.abc import Callable
 
 from starlette.requests import Request
 
 from entrypoints.api.bodies import parsed, read_body
+from entrypoints.api.forms import parse_form
 from entrypoints.api.problems import Problem, invalid
+from entrypoints.api.uploads import decoded
 from imaging_core.errors import FieldProblem
 
 #: What a form or JSON adds to the picture, in bytes.
 _WRAPPING = 64 << 10
-#: How many parts of a form are looked at, and the longest head of a part, in bytes.
-_MOST_PARTS, _LONGEST_HEAD = 32, 4096
-_BOUNDARY = re.compile(r'boundary=(?:"([^"]{1,70})"|([^";, ]{1,70}))', re.ASCII | re.IGNORECASE)
-_NAME = re.compile(rb'content-disposition:[^\r\n]*?[; ]name="?image"?(?:;|\s*(?:\r\n|$))', re.IGNORECASE)
 _TYPES = "image/png, image/jpeg, image/webp, application/octet-stream, multipart/form-data, application/json"
 
 
@@ -29,10 +24,10 @@ async def read_sent_picture(
 ) -> bytes:
     """The bytes of the picture, `max_bytes` at most. `arrived` is told of the body's bytes as they come, and may refuse them.
 
-    Raises Problem (400, 408, 413, 415, 422), and ClientDisconnect when the client went away.
+    Raises Problem (400, 408, 413, 415, 422), InvalidRequest, and ClientDisconnect when the client went away.
     """
-    media_type, _, rest = request.headers.get("content-type", "").partition(";")
-    media_type = media_type.strip().lower()
+    content_type = request.headers.get("content-type", "")
+    media_type = content_type.partition(";")[0].strip().lower()
     if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
         raise Problem("unsupported-media-type", 415, "Send the body without Content-Encoding.")
     if media_type.startswith("image/") or media_type == "application/octet-stream":
@@ -42,7 +37,7 @@ async def read_sent_picture(
         data = await asyncio.to_thread(_in_json, body)
     elif media_type == "multipart/form-data":
         body = await read_body(request, limit=max_bytes + _WRAPPING, deadline_s=deadline_s, arrived=arrived)
-        data = _in_form(body, rest)
+        data = await asyncio.to_thread(_in_form, body, content_type)
     else:
         detail = "Send the picture as the body with its own media type, as the part 'image' of a form, or in JSON."
         raise Problem("unsupported-media-type", 415, detail, headers={"accept-post": _TYPES})
@@ -53,27 +48,16 @@ async def read_sent_picture(
 
 def _in_json(body: bytes) -> bytes:
     value = parsed(body)
-    text = value.get("image") if isinstance(value, dict) else None
-    if not isinstance(text, str):
-        raise _wrong("is required: the picture in base64, with or without data:image/...;base64, before it.")
-    encoded = text.partition(";base64,")[2] if text[:11].lower() == "data:image/" else text
-    try:
-        return base64.b64decode(encoded, validate=True)
-    except (binascii.Error, ValueError):
-        raise _wrong("must be base64.") from None
+    if not isinstance(value, dict) or value.get("image") is None:
+        raise _wrong("is required: the picture in base64, or a data: URL.")
+    return decoded(value["image"], "image")
 
 
-def _in_form(body: bytes, parameters: str) -> bytes:
-    match = _BOUNDARY.search(parameters)
-    if match is None:
-        raise Problem("bad-request", 400, "The form's Content-Type names no boundary.")
-    line = b"\r\n--" + (match[1] or match[2]).encode()
-    # Before the first part there may be anything, and after the last one too.
-    for part in (b"\r\n" + body).split(line, _MOST_PARTS)[1:-1]:
-        head, found, data = part.partition(b"\r\n\r\n")
-        if found and len(head) <= _LONGEST_HEAD and _NAME.search(head):
-            return data
-    raise _wrong("is required, as the part 'image' of the form.")
+def _in_form(body: bytes, content_type: str) -> bytes:
+    part = next(parse_form(body, content_type).named("image"), None)
+    if part is None:
+        raise _wrong("is required, as the part 'image' of the form.")
+    return part.data
 
 
 def _wrong(message: str) -> Problem:
