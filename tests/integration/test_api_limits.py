@@ -132,8 +132,15 @@ def test_a_signed_link_opens_its_picture_and_nothing_else(api: LockedApi) -> Non
         assert stranger.head(link).status_code == 200
         assert stranger.get(link, headers={"range": "bytes=0-3"}).status_code == 206
 
+        small = stranger.get(api.access.signer.sign(mine, thumbnail=True) + "&size=64")
+        assert small.status_code == 200
+        assert small.content == client.get(f"/image/{mine}/thumbnail?size=64").content
+
         query = link.partition("?")[2]
         for changed in (
+            f"/image/{other}/thumbnail?{query}",
+            f"/image/{mine}/thumbnail/?{query}",
+            f"/image/{mine}/thumbnail?{query}&index=1",
             link.replace(mine, other),
             link.replace("index=0", "index=1"),
             link.replace("index=0&", ""),

@@ -1,7 +1,8 @@
 """Links to pictures that need no key: signed, for one picture, and good for a while; imports stdlib.
 
 A browser's <img> and a client of OpenAI's API fetch an address and send no header of ours. The signature covers the job, the
-picture's index and the end, so that nothing in a link can be changed, and no other path knows links at all.
+picture's index and the end, so that none of these can be changed. It opens that picture, whole or small and in any format, and
+no other path knows links at all.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ MAX_TTL_S = 7 * 86_400
 #: The name of the secret that signs, among the service's own.
 SECRET = "picture-links"  # noqa: S105  # a name
 
-_PATH = re.compile(r"/image/([0-9a-f]{32})", re.ASCII)
+_PATH = re.compile(r"/image/([0-9a-f]{32})(?:/thumbnail)?", re.ASCII)
 _NUMBER = re.compile(r"[0-9]{1,12}", re.ASCII)
 _SIGNED = ("index", "expires", "signature")
 
@@ -34,10 +35,14 @@ class PictureSigner:
         """One whose links no other process knows."""
         return cls(secrets.token_bytes(32))
 
-    def sign(self, job_id: str, index: int = 0, ttl_s: float = 3600.0) -> str:
-        """The path and query of a link to a picture that is good for `ttl_s` s, `MAX_TTL_S` at most; without any root path."""
+    def sign(self, job_id: str, index: int = 0, ttl_s: float = 3600.0, *, thumbnail: bool = False) -> str:
+        """The path and query of a link to a picture, or to its thumbnail, without any root path.
+
+        It is good for `ttl_s` s, `MAX_TTL_S` at most. One signature is good for both: they show the same picture.
+        """
         expires = int(self._clock() + min(ttl_s, MAX_TTL_S))
-        return f"/image/{job_id}?index={index}&expires={expires}&signature={self._signature(job_id, index, expires)}"
+        path = f"/image/{job_id}/thumbnail" if thumbnail else f"/image/{job_id}"
+        return f"{path}?index={index}&expires={expires}&signature={self._signature(job_id, index, expires)}"
 
     def knows(self, path: str, query: Sequence[tuple[str, str]]) -> bool:
         """Whether that is a link of ours that is still good; whatever else the query says is not looked at."""
