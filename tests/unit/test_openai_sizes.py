@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.api.openai.sizes import nearest_shape, on_grid, size_options
+from entrypoints.api.picture_sizes import nearest_shape, on_grid, size_options
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import InvalidRequest
 from imaging_core.images import Operation

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 
 from entrypoints.api.a1111.fields import ExtraSingleImage, Generation, Img2Img, Txt2Img
 from entrypoints.api.a1111.models import Model
-from entrypoints.api.openai.sizes import nearest_shape
+from entrypoints.api.picture_sizes import nearest_shape
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.images import FieldValue, ImageRequest, Operation, OptionValue

@@ -5,7 +5,7 @@ from typing import Any
 
 from entrypoints.api.openai.catalogue import Target
 from entrypoints.api.openai.fields import ImageFields
-from entrypoints.api.openai.sizes import size_options
+from entrypoints.api.picture_sizes import size_options
 from imaging_core.capabilities import Capabilities
 from imaging_core.formats import PNG
 from imaging_core.images import ImageRequest, Operation
