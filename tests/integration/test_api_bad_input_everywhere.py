@@ -41,6 +41,19 @@ BAD_VALUES: dict[str, object] = {
 
 Spec = dict[str, Any]
 
+#: What A1111's clients send, by path: the description does not name it.
+A1111 = {
+    "txt2img": ["prompt", "negative_prompt", "seed", "steps", "cfg_scale", "width", "height", "sampler_name", "scheduler",
+                "batch_size", "n_iter", "styles", "enable_hr", "override_settings", "force_task_id", "alwayson_scripts"],
+    "img2img": ["prompt", "init_images", "mask", "denoising_strength", "inpainting_fill", "resize_mode", "include_init_images"],
+    "extra-single-image": ["image", "upscaling_resize", "upscaler_1", "resize_mode"],
+    "png-info": ["image"],
+    "options": ["sd_model_checkpoint", "samples_format"],
+    "interrupt": [],
+    "skip": [],
+    "refresh-checkpoints": [],
+}  # fmt: skip
+
 
 @attrs.frozen(kw_only=True)
 class Endpoint:
@@ -79,6 +92,10 @@ class Everything:
             for path, methods in self.document["paths"].items()
             for method, described in methods.items()
         ]
+        self.endpoints += [
+            Endpoint(method="POST", path=f"/sdapi/v1/{name}", described=_taking(fields))
+            for name, fields in A1111.items()
+        ]
 
     def taking(self, media_type: str) -> list[Endpoint]:
         """Those that take such a body."""
@@ -87,6 +104,10 @@ class Everything:
     def about(self, name: str) -> list[Endpoint]:
         """Those with such an id in their path, streams of ended jobs included."""
         return [endpoint for endpoint in self.endpoints if f"{{{name}}}" in endpoint.path]
+
+
+def _taking(fields: list[str]) -> Spec:
+    return {"requestBody": {"content": {JSON: {"schema": {"properties": {field: {} for field in fields}}}}}}
 
 
 @pytest.fixture(scope="module")
