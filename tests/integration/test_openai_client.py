@@ -287,6 +287,15 @@ def test_what_a_content_filter_says_is_told_in_openais_words(client: OpenAI, hou
         assert job["status"] == "failed"
 
 
+def test_a_stream_that_comes_to_nothing_raises(client: OpenAI) -> None:
+    with (
+        client.images.generate(prompt="x [moderated] 4", model="stability/core", stream=True) as stream,
+        pytest.raises(openai.APIError) as told,
+    ):
+        list(stream)
+    assert told.value.code == "moderation_blocked"
+
+
 def test_a_failed_job_is_not_made_again_by_the_clients_own_retries(house: House) -> None:
     prompt = "never twice [bad-request]"
     with (

@@ -485,3 +485,10 @@ def test_a_fault_is_told_in_the_envelope_and_without_its_text(
     [told] = told_in(answer.text.splitlines())
     assert told.data["error"]["code"] == "internal_error"
     assert "geheim" not in answer.text
+    monkeypatch.undo()
+
+    monkeypatch.setattr(api.service.store, "open", broken)
+    answer = generate(client)
+    assert error(answer, 500)["code"] == "internal_error"
+    assert job_of(client, answer)["status"] == "finished"
+    assert answer.headers["x-should-retry"] == "false"

@@ -104,9 +104,9 @@ class OpenAiDoor:
                 responses=CALL,
                 openapi_extra={**spec, "parameters": IDEMPOTENCY},
             )
-        models: dict[int | str, Spec] = {200: {"model": OpenAiModels}, **errors(401, 403, 429)}
+        models: dict[int | str, Spec] = {200: {"model": OpenAiModels}, **errors(401, 403, 421, 429)}
         app.router.add_api_route("/v1/models", self.models, summary="Every model", tags=["openai"], responses=models)
-        model: dict[int | str, Spec] = {200: {"model": OpenAiModel}, **errors(401, 403, 404, 429, 503)}
+        model: dict[int | str, Spec] = {200: {"model": OpenAiModel}, **errors(401, 403, 404, 421, 429, 503)}
         app.router.add_api_route(
             "/v1/models/{model:path}", self.model, summary="One model", tags=["openai"], responses=model
         )
@@ -211,13 +211,17 @@ class OpenAiDoor:
             # Its pictures are paid for, so that they are kept for a caller whose connection was cut.
             job = await self._blocking.end_of(call.request, job, cancels=False)
             if job.status is not JobStatus.FINISHED or not job.images:
-                raise failed(job, model=call.fields.model)
-            told = await self._pictures.answer(call.request, job, wanted)
+                return failed(job, model=call.fields.model).response()
+            return _good(await self._pictures.answer(call.request, job, wanted), {"x-job-id": job.id})
         except Stopping:
             raise stopping(job.id) from None
         except ImagingError as error:
             raise refusal_of(error, call.fields.SENT).of_job(job.id) from None
-        return _good(told, {"x-job-id": job.id})
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, nobody should make a second job of it
+            log_fault(log, "A request failed.", error, {"route": "/v1", "job_id": job.id})
+            raise fault().of_job(job.id) from None
 
     async def _told(self, answer: Callable[[], Awaitable[Response]]) -> Response:
         """The answer, or why there is none, in OpenAI's envelope."""

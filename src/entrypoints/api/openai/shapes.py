@@ -105,8 +105,10 @@ _MEANINGS = {
     404: "There is no such model.",
     408: "The body did not come in time.",
     409: "The job was cancelled.",
+    410: "The job was deleted.",
     413: "The body is too large.",
     415: "The body is of the wrong type.",
+    421: "The service is not known under that name.",
     429: "Too many jobs are waiting, too many requests came, or the credits are used up.",
     500: "The backend or the service has a fault.",
     503: "A part of the service does not answer or is being stopped.",
@@ -129,6 +131,7 @@ CALL: dict[int | str, Spec] = {
     200: {
         "model": OpenAiImages,
         "description": "The pictures; with `stream`, events. `X-Job-Id` names the job.",
+        "headers": {"X-Job-Id": {"description": "The job's id.", "schema": {"type": "string"}}},
         "content": {"text/event-stream": {"schema": {"type": "string"}, "example": _STREAM}},
     },
     **errors(*_MEANINGS),
