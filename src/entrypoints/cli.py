@@ -93,7 +93,9 @@ def health(part: Annotated[str, typer.Argument(help="api, worker or gui")]) -> N
 def generate(  # noqa: PLR0917  # every option is one the command line names
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     backend: Annotated[str | None, typer.Option(help="stability, local or demo.")] = None,
-    negative_prompt: Annotated[str, typer.Option(help="What to avoid.")] = "",
+    negative_prompt: Annotated[
+        str | None, typer.Option("--negative", "--negative-prompt", help="What to avoid.")
+    ] = None,
     model: Annotated[str | None, typer.Option(help="Checkpoint or Stability model.")] = None,
     sampler: Annotated[str | None, typer.Option()] = None,
     scheduler: Annotated[str | None, typer.Option()] = None,
@@ -102,28 +104,40 @@ def generate(  # noqa: PLR0917  # every option is one the command line names
     width: Annotated[int | None, typer.Option(help="px")] = None,
     height: Annotated[int | None, typer.Option(help="px")] = None,
     seed: Annotated[int | None, typer.Option()] = None,
+    image: Annotated[Path | None, typer.Option(help="A picture to begin with.")] = None,
+    mask: Annotated[Path | None, typer.Option(help="As large as the picture; what is white is painted anew.")] = None,
+    strength: Annotated[float | None, typer.Option(help="How much of the picture may change, 0 to 1.")] = None,
     count: Annotated[int, typer.Option("-n", "--count", help="How many pictures.")] = 1,
     out: Annotated[Path, typer.Option("-o", "--out", help="Folder for the pictures.")] = Path(),
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object instead of sentences.")] = False,
 ) -> None:
-    """Make pictures: on the running service if there is one, else right here."""
-    from entrypoints.generate import run_generate  # noqa: PLC0415
-    from imaging_core.images import ImageRequest  # noqa: PLC0415
+    """Make pictures: on the running service if there is one, else right here. Ctrl-C cancels the job.
 
-    request = ImageRequest(
+    Exit status: 0 with all pictures, 1 without some, 130 when the job was cancelled.
+    """
+    from entrypoints.generate import Order, run_generate  # noqa: PLC0415
+
+    order = Order(
         prompt=prompt,
-        negative_prompt=negative_prompt,
-        checkpoint=model,
-        sampler=sampler,
-        scheduler=scheduler,
-        steps=steps,
-        cfg_scale=cfg_scale,
-        width=width,
-        height=height,
-        seed=seed,
+        backend=backend,
+        settings={
+            "negative_prompt": negative_prompt,
+            "checkpoint": model,
+            "sampler": sampler,
+            "scheduler": scheduler,
+            "steps": steps,
+            "cfg_scale": cfg_scale,
+            "width": width,
+            "height": height,
+            "seed": seed,
+            "strength": strength,
+        },
+        image=image,
+        mask=mask,
+        out=out,
         count=count,
     )
-    _run(lambda settings: run_generate(settings, request, backend=backend, out=out, as_json=as_json), embedded=True)
+    _run(lambda settings: run_generate(settings, order, as_json=as_json), embedded=True)
 
 
 @app.command()
