@@ -91,3 +91,18 @@ def test_below_a_path_of_the_proxys_everything_works_and_locations_lead_back() -
         reader = httpx.post(f"{url}/keys", json={"name": "r", "scopes": ["read"]}, headers=headers).json()["key"]
         refused = httpx.get(f"{url}/keys", headers={"x-api-key": reader})
         assert refused.status_code == 403
+
+
+def test_the_address_of_a_picture_is_the_one_the_proxy_is_asked_under() -> None:
+    with served(root_path="/imaging", trusted=("127.0.0.0/8",)) as url:
+        headers = {"authorization": f"Bearer {KEY}", "host": "studio.example", "x-forwarded-proto": "https"}
+        body = {"prompt": "x", "response_format": "url"}
+        answer = httpx.post(f"{url}/v1/images/generations", json=body, headers=headers)
+        assert answer.status_code == 200, answer.text
+        address = answer.json()["data"][0]["url"]
+        assert address.startswith("https://studio.example/imaging/image/")
+        # The proxy takes its path off.
+        shown = httpx.get(address.replace("https://studio.example/imaging", url))
+        assert (shown.status_code, shown.headers["content-type"]) == (200, "image/png")
+        refused = httpx.get(f"{url}/v1/models")
+        assert (refused.status_code, refused.json()["error"]["code"]) == (401, "invalid_api_key")
