@@ -64,7 +64,7 @@ async def estimate(
     Raises UnknownBackend, BackendNotConfigured, InvalidRequest, and Unavailable when the request cannot be checked.
     """
     capabilities = await service.capabilities(backend)
-    fitted = capabilities.fit(request)
+    fitted = await service.fitted(request, backend)
     # A submit refuses seeds that leave no room for the further pictures.
     with_seed(fitted)
     view = await service.backend(backend)

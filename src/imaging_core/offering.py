@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import BackendNotConfigured, GenerationError, ImagingError, Unavailable, UnknownBackend
+from imaging_core.images import ImageRequest
+from imaging_core.inputs import refusal
 from imaging_core.service_parts import ServiceParts
 from imaging_core.views import BackendView
 
@@ -25,6 +27,16 @@ class Offering(ServiceParts):
         if generator is None:
             raise UnknownBackend(backend, self.backend_names)
         return await generator.capabilities()
+
+    async def fitted(self, request: ImageRequest, backend: str) -> ImageRequest:
+        """The request as its backend would make it, a seed only where it has one.
+
+        Raises what `capabilities` raises, and InvalidRequest, which for an operation tells the backends that do it.
+        """
+        capabilities = await self.capabilities(backend)
+        if request.operation not in capabilities.operations:
+            raise await refusal(backend, request.operation, self._generators)
+        return capabilities.fit(request)
 
     async def backends(self) -> Sequence[BackendView]:
         """Every backend: what it can do, whether it answers now, how busy it is."""

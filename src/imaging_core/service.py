@@ -6,7 +6,7 @@ from imaging_core.batches import Terms, accepted_before, check_share, fingerprin
 from imaging_core.errors import ImagingError, JobConflict, JobDeleted, StaleJob
 from imaging_core.events import EventKind, event_of
 from imaging_core.images import ImageRequest
-from imaging_core.inputs import add_with, refusal, with_inputs
+from imaging_core.inputs import add_with, with_inputs
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.looking import Looking
 from imaging_core.offering import Offering
@@ -64,7 +64,7 @@ class ImagingService(Looking, Offering):
         request, inputs = await with_inputs(self.store, request, {"init_image": init_image, "mask": mask})
         promise = terms.promise(terms.fingerprint(request, backend))
         try:
-            fitted = await self._fitted(request, backend)
+            fitted = with_seed(await self.fitted(request, backend))
             await self._check_admission(terms)
         except ImagingError as error:
             return (await accepted_before(self.jobs, promise, error))[0]
@@ -119,12 +119,6 @@ class ImagingService(Looking, Offering):
         stored = await self._adding.add_all(jobs, events=events, idempotency=promise, limits=share)
         self._ring_for(jobs, stored)
         return stored
-
-    async def _fitted(self, request: ImageRequest, backend: str) -> ImageRequest:
-        capabilities = await self.capabilities(backend)
-        if request.operation not in capabilities.operations:
-            raise await refusal(backend, request.operation, self._generators)
-        return with_seed(capabilities.fit(request))
 
     async def _check_admission(self, terms: Terms) -> None:
         await check_webhook(self.webhooks, terms.webhook)

@@ -58,3 +58,9 @@ def test_a_wrong_field_is_named(client: httpx.Client, body: dict[str, Any], fiel
     answer = client.post("/estimate", json={"backend": "demo", **body})
     assert answer.status_code == 422, answer.text
     assert field in [error["field"] for error in answer.json()["errors"]]
+
+
+def test_a_backend_that_cannot_says_which_can(client: httpx.Client) -> None:
+    answer = client.post("/estimate", json={"prompt": "x", "backend": "stability", "operation": "edit"})
+    (error,) = answer.json()["errors"]
+    assert error == {"field": "backend", "message": "Backend 'stability' cannot edit pictures. These can: demo."}
