@@ -17,7 +17,8 @@
 --   events              the stream of what happened; `events:first` is its very first entry, trimmed or not
 --   progress:<id>       how far a started job has come
 --   delivery:<id>       hash: the message to a job's webhook about its end
---   deliveries          pending ones, <id>@<host> by the moment they are due or their sender is taken for dead
+--   deliveries:<host>   pending ones by the moment they are due or their sender is taken for dead
+--   deliveries          hosts by the first such moment of theirs, so that a host of many costs no more than one of few
 --   webhook-secrets:<owner>  hash: what an owner's messages are signed with
 --   seq                 the number of the last submit
 --
@@ -183,6 +184,22 @@ local function age(job)
   end
 end
 
+local function schedule(id, host, due)
+  -- Has a message sent at that moment, or not at all if it is ''.
+  local own, hosts = P .. 'deliveries:' .. host, P .. 'deliveries'
+  if due == '' then
+    redis.call('ZREM', own, id)
+  else
+    redis.call('ZADD', own, due, id)
+  end
+  local first = redis.call('ZRANGE', own, 0, 0, 'WITHSCORES')
+  if first[1] then
+    redis.call('ZADD', hosts, first[2], host)
+  else
+    redis.call('ZREM', hosts, host)
+  end
+end
+
 local function owe(job, now)
   -- The message that an end causes; `hook` is <event>@<host> of an end that the job's webhook wants.
   if not job.hook or open(job.status) then
@@ -193,13 +210,13 @@ local function owe(job, now)
     'HSET', P .. 'delivery:' .. job.id, 'job_id', job.id, 'event', event, 'host', host, 'created', us(now),
     'state', 'pending', 'due', us(now), 'tries', 0, 'attempts', '[]'
   )
-  redis.call('ZADD', P .. 'deliveries', us(now), job.id .. '@' .. host)
+  schedule(job.id, host, us(now))
 end
 
 local function forget_delivery(id)
   local host = redis.call('HGET', P .. 'delivery:' .. id, 'host')
   if host then
-    redis.call('ZREM', P .. 'deliveries', id .. '@' .. host)
+    schedule(id, host, '')
     redis.call('DEL', P .. 'delivery:' .. id)
   end
 end

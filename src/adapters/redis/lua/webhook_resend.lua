@@ -8,6 +8,6 @@ end
 if not (stored[2] and stored[3] and tonumber(stored[3]) > now) then
   redis.call('HDEL', key, 'token', 'settled')
   redis.call('HSET', key, 'state', 'pending', 'tries', 0, 'due', us(now))
-  redis.call('ZADD', P .. 'deliveries', us(now), ARGV[1] .. '@' .. stored[1])
+  schedule(ARGV[1], stored[1], us(now))
 end
 return {us(now), redis.call('HGETALL', key)}

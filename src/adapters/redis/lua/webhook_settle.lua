@@ -5,13 +5,11 @@ if stored[1] ~= ARGV[2] then
   -- The same, sent again after a lost answer.
   return stored[2] == ARGV[2] and {us(now), redis.call('HGETALL', key)} or {us(now)}
 end
-local name = ARGV[1] .. '@' .. stored[3]
 redis.call('HDEL', key, 'token', 'due')
-redis.call('ZREM', P .. 'deliveries', name)
 redis.call('HSET', key, 'settled', ARGV[2], 'state', ARGV[3], 'attempts', ARGV[5])
-if ARGV[4] ~= '' then
-  local due = us(now + tonumber(ARGV[4]))
+local due = ARGV[4] == '' and '' or us(now + tonumber(ARGV[4]))
+if due ~= '' then
   redis.call('HSET', key, 'due', due)
-  redis.call('ZADD', P .. 'deliveries', due, name)
 end
+schedule(ARGV[1], stored[3], due)
 return {us(now), redis.call('HGETALL', key)}
