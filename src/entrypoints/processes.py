@@ -179,6 +179,7 @@ async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
         max_picture_bytes=settings.max_picture_mb << 20,
         picture_cache_bytes=settings.picture_cache_mb << 20,
         images_backend=settings.images_backend,
+        public_url=settings.public_url and settings.public_url.rstrip("/"),
         openai_aliases=settings.openai_aliases,
         a1111=settings.a1111_api,
         readiness={"jobs": _jobs_check(service), "storage": service.check_room},

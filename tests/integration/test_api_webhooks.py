@@ -8,16 +8,20 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import httpx
+import jsonschema
 import pytest
 from standardwebhooks import Webhook as Verifier
 
 from adapters.webhooks import Allowed, HttpWebhookSender
 from adapters.webhooks.addresses import Address
 from api_setting import ended, submit, until
+from contracts.samples import NOON, a_job
 from entrypoints.api.webhook_payload import webhook_payload
 from imaging_core.deliverer import Deliverer, DeliveryLimits
-from imaging_core.deliveries import Schedule
+from imaging_core.deliveries import Delivery, Schedule
+from imaging_core.images import ImageRef
 from imaging_core.webhook_desk import WebhookDesk
+from imaging_core.webhooks import WebhookEvent
 from key_setting import LockedApi
 from webhook_receiver import Received, Receiver, hang, receiving
 
@@ -338,3 +342,30 @@ def test_nothing_secret_is_logged(alice: httpx.Client, receiver: Receiver, caplo
 
     said = [f"{record.getMessage()} {vars(record)}" for record in caplog.records if record.name.startswith("imaging")]
     assert not [line for line in said if HIDDEN in line or "whsec_" in line]
+
+
+def test_the_description_tells_of_the_messages(api: LockedApi, alice: httpx.Client, receiver: Receiver) -> None:
+    submit(alice, prompt="a hill", webhook=receiver.url)
+    (got,) = messages(receiver)
+    spec = alice.get("/openapi.json").json()
+    post = spec["webhooks"]["jobEnded"]["post"]
+
+    schema = {**post["requestBody"]["content"]["application/json"]["schema"], "components": spec["components"]}
+    jsonschema.Draft202012Validator(schema).validate(json.loads(got.body))
+    assert {parameter["name"] for parameter in post["parameters"]} <= {name.lower() for name in got.headers}
+
+
+def test_the_pictures_addresses_are_whole_where_the_services_own_is_known() -> None:
+    job = a_job().claimed(worker="w", token="t", now=NOON, lease_s=60)
+    picture = ImageRef(index=0, key="k", media_type="image/png", size=9, sha256="0" * 64, width=1, height=1, seed=3)
+    job = job.succeeded([picture], now=NOON)
+    delivery = Delivery(id="msg_1", job_id=job.id, event=WebhookEvent.FINISHED, host="example.org", created_at=NOON)
+
+    def url(**where: str) -> str:
+        told: str = json.loads(webhook_payload(job, delivery, **where))["data"]["images"][0]["url"]
+        return told
+
+    assert url() == f"/image/{job.id}?index=0"
+    assert url(public_url="https://pictures.example.org/imaging") == (
+        f"https://pictures.example.org/imaging/image/{job.id}?index=0"
+    )

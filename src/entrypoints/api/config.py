@@ -30,6 +30,8 @@ class ApiConfig:
     images_backend: str = "stability"
     #: Where POST /local/images goes, and whose lists /local/models and its siblings show.
     local_backend: str = "local"
+    #: Where others find the API, without a slash at the end; None for where a request found it.
+    public_url: str | None = None
     #: Further model ids of OpenAI's API, each with the one it means.
     openai_aliases: Mapping[str, str] = attrs.field(factory=dict)
     #: Whether there is AUTOMATIC1111's API.

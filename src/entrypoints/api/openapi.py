@@ -15,6 +15,7 @@ from entrypoints.api.openai.fields import OpenAiEdit, OpenAiGeneration
 from entrypoints.api.problems import TITLES
 from entrypoints.api.shapes import Problem, Shape
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission
+from entrypoints.api.webhook_docs import describe_webhooks
 
 Spec = dict[str, Any]
 
@@ -111,4 +112,5 @@ def _spec(app: FastAPI) -> Spec:
             if "HTTPValidationError" in str(answers.get("422")):
                 del answers["422"]
     describe_keys(spec)
+    describe_webhooks(spec)
     return spec

@@ -8,11 +8,15 @@ from imaging_core.jobs import Job
 from imaging_core.service import JobView
 
 
-def webhook_payload(job: Job, delivery: Delivery) -> bytes:
-    """The same bytes for every attempt, since an ended job does not change."""
+def webhook_payload(job: Job, delivery: Delivery, *, public_url: str = "") -> bytes:
+    """The same bytes for every attempt, since an ended job does not change.
+
+    With a `public_url`, which has no slash at its end, the pictures' addresses are whole.
+    """
     status = job_answers.status(JobView(job=job))
     # All that may change after the end.
     del status["favourite"]
+    status["images"] = [{**image, "url": f"{public_url}{image['url']}"} for image in status["images"]]
     message = {
         "type": f"job.{delivery.event}",
         "timestamp": job_answers.time_text(job.finished_at or delivery.created_at),

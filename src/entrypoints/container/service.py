@@ -2,6 +2,7 @@
 
 import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping
+from functools import partial
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -64,10 +65,10 @@ def _webhook_sender(settings: Settings) -> WebhookSender:
     )
 
 
-def _webhook_payload() -> Callable[[Job, Delivery], bytes]:
+def _webhook_payload(settings: Settings) -> Callable[[Job, Delivery], bytes]:
     from entrypoints.api.webhook_payload import webhook_payload  # noqa: PLC0415  # not for workers
 
-    return webhook_payload
+    return partial(webhook_payload, public_url=(settings.public_url or "").rstrip("/"))
 
 
 def _pictures(settings: Settings) -> Path:
@@ -156,7 +157,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         jobs=ports.jobs,
         outbox=ports.outbox,
         sender=webhook_sender,
-        payload=providers.Callable(_webhook_payload),
+        payload=providers.Callable(_webhook_payload, settings),
         schedule=settings.provided.webhook_schedule,
         limits=settings.provided.webhook_limits,
     )

@@ -15,12 +15,13 @@ class DoorSettings(BaseModel):
     port: int = Field(default=8000, ge=0, le=65535, description="Port of the API.")
     gui_port: int = Field(default=8501, ge=0, le=65535, description="Port of the GUI.")
     api_url: str | None = Field(default=None, description="Where the GUI and the CLI find the API.")
+    public_url: str | None = Field(default=None, description="Where others find the API, for links that leave it.")
     allow_open: bool = Field(default=False, description="Permit listening beyond loopback without a key.")
     log_level: Literal["debug", "info", "warning", "error"] = Field(default="info", description="Least level logged.")
     log_format: Literal["text", "json"] = Field(default="text", description="Log lines for people, or for programs.")
     access_log: bool = Field(default=False, description="A log line for each request, with its route, not its path.")
 
-    @field_validator("api_url")
+    @field_validator("api_url", "public_url")
     @classmethod
     def _api_http(cls, value: str | None) -> str | None:
         if value is not None:

@@ -142,7 +142,7 @@ class Pictures:
         return await _encoded(made)
 
     def _url(self, request: Request, job: Job, ref: ImageRef, wanted: Wanted) -> str:
-        address = str(request.base_url).rstrip("/")
+        address = self._config.public_url or str(request.base_url).rstrip("/")
         link = self._config.access.signer.sign(job.id, ref.index, _URL_TTL_S)
         if wanted.remade(ref.media_type):
             # The signature is for the picture, whatever shape it is asked for in.
