@@ -25,7 +25,8 @@ class Made:
 
     job: Job
     body: Generation
-    model: Model | None
+    #: The one that was chosen; another one may have made an edit.
+    model: Model
     pictures: Sequence[bytes] = attrs.field(repr=False)
     #: Names the program that made them.
     version: str
@@ -42,7 +43,7 @@ class Made:
         return [ref.seed for ref in self.job.images] or [first + k for k in range(self.request.count)]
 
 
-def answer(made: Made) -> bytes:
+def generation_answer(made: Made) -> bytes:
     """The body of an answer. Takes CPU time."""
     return encode(
         {
@@ -83,7 +84,7 @@ def _info(made: Made) -> dict[str, Any]:
         "restore_faces": bool(body.restore_faces),
         "face_restoration_model": None,
         "sd_model_name": request.checkpoint or made.job.backend,
-        "sd_model_hash": made.model.short_hash if made.model is not None else None,
+        "sd_model_hash": made.model.short_hash if made.model.checkpoint == request.checkpoint else None,
         "sd_vae_name": vae if isinstance(vae, str) and vae not in ("Automatic", "None") else None,
         "sd_vae_hash": None,
         "seed_resize_from_w": body.seed_resize_from_w,

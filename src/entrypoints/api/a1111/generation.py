@@ -1,14 +1,15 @@
 """txt2img, img2img and extra-single-image: blocking calls over ordinary jobs; imports Starlette, the service and this package."""
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Awaitable, Callable, Mapping
 from html import escape
 
 import attrs
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 
-from entrypoints.api.a1111.answers import Made, answer, base64_of
+from entrypoints.api.a1111.answers import Made, base64_of, generation_answer
 from entrypoints.api.a1111.asking import NONE, Asking, as_sent
 from entrypoints.api.a1111.calls import LONGEST_TASK, Calls
 from entrypoints.api.a1111.choices import Choices
@@ -16,7 +17,7 @@ from entrypoints.api.a1111.fields import B, ExtraSingleImage, Generation, Img2Im
 from entrypoints.api.a1111.models import Model, Models
 from entrypoints.api.a1111.options import HONOURED
 from entrypoints.api.a1111.reading import sent_picture
-from entrypoints.api.a1111.refusals import failed, job_header, stopping, tell
+from entrypoints.api.a1111.refusals import failed, fault, stopping, tell
 from entrypoints.api.blocking import Blocking, Stopping
 from entrypoints.api.callers import caller_of
 from entrypoints.api.encoding import json_answer
@@ -24,11 +25,12 @@ from entrypoints.api.forms import Form
 from entrypoints.api.problems import problem_of
 from entrypoints.api.uploads import Inputs, Uploads
 from imaging_core.errors import FieldProblem, ImagingError, InvalidRequest
+from imaging_core.faults import log_fault
 from imaging_core.images import ImageRequest, Operation
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.service import ImagingService
 
-_JSON = "application/json"
+log = logging.getLogger("imaging.api")
 
 
 @attrs.frozen(kw_only=True)
@@ -71,8 +73,9 @@ class Generations:
         backend = model.backend if model is not None else self._models.home
         asking = Asking(await self._models.able(backend), Operation.GENERATE, model)
         submit = _Submit(request=asking.generation(body, settings), backend=backend)
+        named = model or await self._models.default()
         job = await self._queue(request, submit)
-        return await self._generated(request, _repeated(body), model, job)
+        return await self._generated(request, _repeated(body), named, job)
 
     async def img2img(self, request: Request) -> Response:
         """Draw over a picture, where the mask is white if there is one."""
@@ -84,10 +87,11 @@ class Generations:
             backend = model.backend if model is not None else self._models.home
             able = await self._models.able(backend)
             inputs = await self._inputs(body)
+            named = model or await self._models.default()
             asked = Asking(able, Operation.EDIT, model).generation(body, settings)
             job = await self._queue(request, _Submit(request=asked, backend=backend, inputs=inputs))
         del inputs
-        return await self._generated(request, _repeated(body), model, job)
+        return await self._generated(request, _repeated(body), named, job)
 
     async def extra_single_image(self, request: Request) -> Response:
         """Make a picture larger."""
@@ -99,23 +103,18 @@ class Generations:
             asked = asking.enlargement(body, (inputs.width, inputs.height))
             job = await self._queue(request, _Submit(request=asked, backend=backend, inputs=inputs))
         del inputs
-        try:
-            with self._calls.holding(job, task=None):
-                job = await self._blocking.end_of(request, job)
-            if job.status is not JobStatus.FINISHED or not job.images:
-                return failed(job)
-            picture = await self._blocking.picture(job.images[0])
-        except Stopping:
-            return stopping(job)
-        except ImagingError as error:
-            return _about(job, error)
-        options = job.request.options
-        upscaler = options.get("upscaler", body.upscaler_1 if body.upscaler_1 != NONE else job.backend)
-        text = (
-            f"Postprocess upscale by: {options.get('scale', body.upscaling_resize)}, Postprocess upscaler: {upscaler}"
-        )
-        image = await asyncio.to_thread(base64_of, picture)
-        return json_answer({"html_info": f"<p>{escape(text)}</p>", "image": image}, headers=job_header(job))
+
+        async def answer(ended: Job) -> Response:
+            if ended.status is not JobStatus.FINISHED or not ended.images:
+                return failed(ended)
+            options = ended.request.options
+            upscaler = options.get("upscaler", body.upscaler_1 if body.upscaler_1 != NONE else ended.backend)
+            scale = options.get("scale", body.upscaling_resize)
+            text = f"Postprocess upscale by: {scale}, Postprocess upscaler: {upscaler}"
+            image = await asyncio.to_thread(base64_of, await self._blocking.picture(ended.images[0]))
+            return json_answer({"html_info": f"<p>{escape(text)}</p>", "image": image})
+
+        return await self._ended(request, job, answer)
 
     # --- reading -----------------------------------------------------------------------------------------
 
@@ -177,37 +176,37 @@ class Generations:
         except InvalidRequest as error:
             raise as_sent(error) from None
 
-    async def _generated(self, request: Request, body: Generation, model: Model | None, job: Job) -> Response:
-        try:
-            with self._calls.holding(job, task=body.force_task_id):
-                job = await self._blocking.end_of(request, job)
-            if job.status is JobStatus.FAILED or (job.status is JobStatus.FINISHED and not job.images):
-                return failed(job)
+    async def _generated(self, request: Request, body: Generation, model: Model, job: Job) -> Response:
+        async def answer(ended: Job) -> Response:
+            if ended.status is JobStatus.FAILED or (ended.status is JobStatus.FINISHED and not ended.images):
+                return failed(ended)
             # An interrupted call is answered like any other, with what there is: here, nothing.
-            pictures = [await self._blocking.picture(ref) for ref in job.images]
-            made = Made(
-                job=job, body=body, model=await self._named(job, model), pictures=pictures, version=self._version
-            )
-            told = await asyncio.to_thread(answer, made)
-        except Stopping:
-            return stopping(job)
-        except ImagingError as error:
-            return _about(job, error)
-        return Response(told, 200, {"cache-control": "no-store", **job_header(job)}, _JSON)
+            pictures = [await self._blocking.picture(ref) for ref in ended.images]
+            made = Made(job=ended, body=body, model=model, pictures=pictures, version=self._version)
+            told = await asyncio.to_thread(generation_answer, made)
+            return Response(told, 200, {"cache-control": "no-store"}, "application/json")
 
-    async def _named(self, job: Job, model: Model | None) -> Model | None:
-        """The model that made it, for its hash; None where nobody can tell."""
+        return await self._ended(request, job, answer, task=body.force_task_id)
+
+    async def _ended(
+        self, request: Request, job: Job, answer: Callable[[Job], Awaitable[Response]], *, task: str | None = None
+    ) -> Response:
+        """What the end of a job is answered with; every answer names the job."""
         try:
-            known = model or await self._models.default()
-        except ImagingError:
-            return None
-        return known if (known.backend, known.checkpoint) == (job.backend, job.request.checkpoint) else None
-
-
-def _about(job: Job, error: ImagingError) -> Response:
-    response = tell(problem_of(error))
-    response.headers.update(job_header(job))
-    return response
+            with self._calls.holding(job, task=task):
+                ended = await self._blocking.end_of(request, job)
+            response = await answer(ended)
+        except Stopping:
+            response = stopping(job)
+        except ImagingError as error:
+            response = tell(problem_of(error))
+        except ClientDisconnect:
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, the job is told of
+            log_fault(log, "A request failed.", error, {"route": "/sdapi/v1", "job_id": job.id})
+            response = fault()
+        response.headers["x-job-id"] = job.id
+        return response
 
 
 def _repeated(body: Generation) -> Generation:

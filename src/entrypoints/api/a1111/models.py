@@ -1,8 +1,9 @@
-"""Which models there are for A1111's clients and where each leads; imports the service and the core's values.
+"""Which models there are for A1111's clients and where each leads; imports stdlib, the service and the core's values.
 
 Models of the backend that plain names lead to have the names that backend gives them; all others are called `backend/model`.
 """
 
+import asyncio
 import re
 from collections.abc import Iterable
 
@@ -72,32 +73,38 @@ class Models:
 
     async def all(self) -> list[Model]:
         """Every model that can be asked for now, the home's first. Raises what the home's backend raises if nobody answers."""
+        backends = dict.fromkeys((self.home, *self._service.backend_names))
+        answers = await asyncio.gather(*map(self.able, backends), return_exceptions=True)
         found: list[Model] = []
         trouble: ImagingError | None = None
-        for backend in dict.fromkeys((self.home, *self._service.backend_names)):
-            try:
-                found += self._of(backend, await self.able(backend))
-            except ImagingError as error:
+        for backend, answer in zip(backends, answers, strict=True):
+            if isinstance(answer, Capabilities):
+                found += self._of(backend, answer)
+            elif isinstance(answer, ImagingError):
                 # Its list is its own; the others are there all the same.
-                trouble = trouble or error
+                trouble = trouble or answer
+            else:
+                raise answer
         if not found and trouble is not None:
             raise trouble
         return found
 
     async def find(self, spelling: str, field: str = "sd_model_checkpoint") -> Model:
-        """The model with that title, name, file name or hash. Raises InvalidRequest, and what the home's backend raises."""
-        if "/" not in spelling:
-            # Where the home cannot be asked, nobody knows whether the name is one of its.
-            await self.able(self.home)
+        """The model with that title, name, file name or hash. Raises InvalidRequest, and what its backend raises."""
+        prefix, slash, _ = spelling.partition("/")
+        # The backend it names, or else the home, before anybody else is asked, who may take long to say nothing.
+        first = prefix if slash and prefix in self._service.backend_names else self.home
+        near = self._of(first, await self.able(first))
+        if (model := _exact(near, spelling)) is not None:
+            return model
         models = await self.all()
-        wanted = spelling.casefold()
-        exact = (model for model in models if model.is_called(spelling))
         # Some clients write all names in lower case.
+        wanted = spelling.casefold()
         alike = (model for model in models if wanted in (model.title.casefold(), model.name.casefold()))
         bare = (model for model in models if model.checkpoint == spelling)
-        for candidates in (exact, bare, alike):
-            if (model := next(candidates, None)) is not None:
-                return model
+        model = _exact(models, spelling) or next(bare, None) or next(alike, None)
+        if model is not None:
+            return model
         names = [model.name for model in models]
         more = ", ..." if len(names) > _MOST_NAMES else ""
         message = f"there is no model of that name. There are: {', '.join(names[:_MOST_NAMES])}{more}."
@@ -108,6 +115,10 @@ class Models:
         if backend == self.home:
             return [_home_model(backend, choice, p) for p in drawing for choice in p.choices] or [_only(backend)]
         return [_foreign(backend, choice) for p in drawing for choice in p.choices] or [_only(backend)]
+
+
+def _exact(models: Iterable[Model], spelling: str) -> Model | None:
+    return next((model for model in models if model.is_called(spelling)), None)
 
 
 def _home_model(backend: str, checkpoint: str, parameter: Parameter) -> Model:

@@ -55,22 +55,22 @@ def failed(job: Job) -> Response:
     """Why a job that ended has no pictures."""
     failure = job.failure
     if failure is None:
-        return json_answer(shape(error="HTTPException", detail="The job was cancelled."), 409, job_header(job))
+        return json_answer(shape(error="HTTPException", detail="The job was cancelled."), 409)
     text = f"{failure.message} {ADVICE[failure.code]}"
     if failure.code in _OF_THE_CALLER:
-        return json_answer(shape(error="HTTPException", detail=text), 422, job_header(job))
-    return json_answer(shape(error=failure.code.value, errors=text), 500, job_header(job))
+        return json_answer(shape(error="HTTPException", detail=text), 422)
+    return json_answer(shape(error=failure.code.value, errors=text), 500)
 
 
 def stopping(job: Job) -> Response:
     """What is told to whom the service cannot answer to the end."""
     text = f"The service is being stopped. The job goes on with its next start: GET /jobs/{job.id} tells its end."
-    return json_answer(shape(error="HTTPException", detail=text), 503, job_header(job))
+    return json_answer(shape(error="HTTPException", detail=text), 503)
 
 
-def job_header(job: Job) -> dict[str, str]:
-    """The header that names the job, on every answer about one."""
-    return {"x-job-id": job.id}
+def fault() -> Response:
+    """What is told of a fault of the service."""
+    return json_answer(shape(error="InternalError", errors="This is a fault of the service. Its log says more."), 500)
 
 
 async def told(answer: Callable[[], Awaitable[Response]]) -> Response:
@@ -85,8 +85,7 @@ async def told(answer: Callable[[], Awaitable[Response]]) -> Response:
         raise
     except Exception:  # the layer that usually tells of faults speaks another language
         log.exception("A request failed.")
-        text = "This is a fault of the service. Its log says more."
-        return json_answer(shape(error="InternalError", errors=text), 500)
+        return fault()
 
 
 def _wrong(field: str, message: str) -> dict[str, object]:
