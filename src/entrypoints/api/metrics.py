@@ -47,16 +47,10 @@ class MetricsDoor:
 
     async def metrics(self, request: Request) -> Response:
         """Counters of this process, and gauges of the queue and the backends as they are now."""
-        standing = CollectorRegistry()
-        standing.register(_Found(await self._standing()))
+        found = CollectorRegistry()
+        found.register(_Found([*self._figures.registry.collect(), *await self._standing()]))
         encode, media_type = choose_encoder(request.headers.get("accept", ""))
-        if media_type.startswith("application/openmetrics-text"):
-            # It ends with a mark, so there is one registry to encode.
-            standing.register(_Found(list(self._figures.registry.collect())))
-            content = encode(standing)
-        else:
-            content = encode(self._figures.registry) + encode(standing)
-        return Response(content, headers={"cache-control": "no-store", "content-type": media_type})
+        return Response(encode(found), headers={"cache-control": "no-store", "content-type": media_type})
 
     async def _standing(self) -> list[Metric]:
         """How things stand; without the backends that nobody can tell of, for which `imaging_state_known` is 0."""
@@ -75,10 +69,12 @@ class MetricsDoor:
 
 
 class _Found(Collector):
-    """Families that were found out before."""
+    """Families that were found out before, without the moment when each of their series began, which nobody asks for."""
 
     def __init__(self, families: Iterable[Metric]) -> None:
         self._families = list(families)
+        for family in self._families:
+            family.samples = [sample for sample in family.samples if not sample.name.endswith("_created")]
 
     def collect(self) -> Iterable[Metric]:
         return self._families
