@@ -129,6 +129,17 @@ def test_open_metrics_is_given_to_whoever_asks_for_it(client: httpx.Client) -> N
     assert "imaging_jobs_waiting" in answer.text
 
 
+@pytest.mark.parametrize("kind", ["text/plain", "application/openmetrics-text"])
+@pytest.mark.parametrize(
+    "rest", ["; version=abc", ";version", "; version=1..2", "; version=1.0.0; escaping=<b>", ", *"]
+)
+def test_whatever_accept_says_is_answered(client: httpx.Client, kind: str, rest: str) -> None:
+    answer = client.get("/metrics", headers={"accept": kind + rest})
+
+    assert answer.status_code == 200
+    assert "<b>" not in answer.headers["content-type"]
+
+
 def test_only_an_admin_sees_the_figures_unless_they_are_open() -> None:
     with LockedApi().serving() as api:
         admin, reader = api.make_admin(), api.make_key(scopes=(Scope.READ,))

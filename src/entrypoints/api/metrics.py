@@ -20,9 +20,10 @@ from imaging_core.service import ImagingService
 #: Longest time to find out how things stand, in s: a scrape must not wait for a database that is away.
 _LOOK_S = 3.0
 
+_OPEN_METRICS = "application/openmetrics-text"
 _TEXT = {
     media_type: {"schema": {"type": "string"}, "example": 'imaging_jobs_waiting{backend="local"} 3.0\n'}
-    for media_type in ("text/plain", "application/openmetrics-text")
+    for media_type in ("text/plain", _OPEN_METRICS)
 }
 
 
@@ -49,7 +50,9 @@ class MetricsDoor:
         """Counters of this process, and gauges of the queue and the backends as they are now."""
         found = CollectorRegistry()
         found.register(_Found([*self._figures.registry.collect(), *await self._standing()]))
-        encode, media_type = choose_encoder(request.headers.get("accept", ""))
+        # The library stumbles over versions that are none; what it is given here is ours.
+        wanted = _OPEN_METRICS if _OPEN_METRICS in request.headers.get("accept", "").lower() else ""
+        encode, media_type = choose_encoder(wanted)
         return Response(encode(found), headers={"cache-control": "no-store", "content-type": media_type})
 
     async def _standing(self) -> list[Metric]:
