@@ -38,3 +38,10 @@ def test_a_reader_cannot_submit_however_the_path_is_spelt(api: LockedApi) -> Non
     with api.asked(api.make_key(scopes=[Scope.READ])) as client:
         for path in ("/images%0A", "/local/images%0A", "/images/batch%0A", "/webhooks/secret/rotate%0A"):
             assert client.post(path, json={"prompt": "x"}).status_code == 403
+
+
+def test_a_reader_does_not_learn_what_messages_are_signed_with(api: LockedApi) -> None:
+    with api.asked(api.make_key(scopes=[Scope.READ])) as client:
+        for path in ("/webhooks/secret", "/webhooks/secret%0A"):
+            answer = client.get(path)
+            assert (answer.status_code, answer.json()["scope"]) == (403, "submit")

@@ -90,7 +90,7 @@ async def test_a_take_over_without_adoption_is_caught(monkeypatch: pytest.Monkey
 
 
 async def test_an_intent_that_is_written_after_its_call_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
-    async def make_one(self: Attempt, planned: PlannedCall) -> bool:
+    async def make_one(self: Attempt, planned: PlannedCall) -> StoredCall | None:
         generated = await self._call(planned, "unwritten")
         await self._held.write(lambda job: job.intending(planned.index, "unwritten"))
         self._held.note_call("unwritten", CallState.ANSWERED)

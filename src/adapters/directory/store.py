@@ -96,7 +96,11 @@ class DirectoryImageStore:
         """Store the pictures that a job begins with, by name, and give their keys. Raises StorageFull, Unavailable."""
         if not JOB_ID.fullmatch(job_id):
             raise ValueError("not a job id")
-        return await self._blocking(self._put_inputs, job_id, inputs)
+        try:
+            return await self._blocking(self._put_inputs, job_id, inputs)
+        except Unavailable:
+            self._checked_until = -math.inf
+            raise
 
     async def open_input(self, picture: InputImage) -> bytes:
         """The bytes of a picture that a job begins with. Raises ImageNotAvailable."""

@@ -5,14 +5,18 @@ and only for jobs that somebody reads of.
 """
 
 import asyncio
+import logging
 from collections import defaultdict
 from collections.abc import Callable
 
 import attrs
 
 from imaging_core.errors import ImagingError
+from imaging_core.faults import log_fault
 from imaging_core.jobs import JobStatus
 from imaging_core.service import ImagingService, JobView
+
+log = logging.getLogger("imaging.api")
 
 #: How often the running jobs are looked at, in s.
 _LOOK_EVERY_S = 0.25
@@ -75,7 +79,10 @@ class OpenJobs:
         while True:
             await asyncio.sleep(_LOOK_EVERY_S)
             turn += 1
-            await self.look(queued=turn % _QUEUE_EVERY == 0)
+            try:
+                await self.look(queued=turn % _QUEUE_EVERY == 0)
+            except Exception as error:  # noqa: BLE001  # nobody awaits this task, and every stream's progress hangs on it
+                log_fault(log, "A look at the open jobs failed.", error, {})
 
     async def look(self, *, queued: bool) -> None:
         """One look at every running job and, if so told, at the next queued ones."""

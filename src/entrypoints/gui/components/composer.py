@@ -1,6 +1,7 @@
 """The form: what to draw, on which backend, with which settings; imports Streamlit, the client and the core's values."""
 
 import secrets
+from typing import Any
 
 import streamlit as st
 
@@ -158,12 +159,14 @@ def _generate(info: BackendInfo, capabilities: Capabilities) -> None:
 def submit(capabilities: Capabilities) -> None:
     """Queue what the form holds; says what is wrong, or that it is queued."""
     wanted = draft.read(capabilities, st.session_state)
+    # Named settings, some of which are arguments of their own.
+    settings: dict[str, Any] = dict(wanted.settings)
     try:
         remote.client().submit(
             wanted.request.prompt,
             backend=wanted.backend,
             idempotency_key=_key_for(wanted),
-            **wanted.settings,
+            **settings,
         )
     except ClientError as error:
         problems.note(wanted.backend, error)
