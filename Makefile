@@ -41,7 +41,7 @@ test: env  ## Run every test (installs Redis and Chromium from Debian packages w
 check: env  ## Lint, types, architecture
 	$(RUN) ruff check
 	$(RUN) ruff format --check
-	$(RUN) mypy src tests examples
+	$(RUN) mypy src tests examples benchmarks
 	$(RUN) lint-imports
 
 .PHONY: format
@@ -73,3 +73,11 @@ chaos: env  ## The same with the numbers of docs/guarantees.md, about 15 minutes
 	@for s in $(CHAOS_FULL); do $(CHAOS) $$s --seed $(SEED) --into $(CHAOS_LINES) || true; done
 	@$(CHAOS).table $(CHAOS_LINES)
 	@for s in $(CHAOS_FULL); do grep -q "\"scenario\": \"$$s\"" $(CHAOS_LINES) || { echo "$$s never ended"; exit 1; }; done
+
+# This service, embedded and on Redis, beside the straightforward design and the floors of its parts, in one run. Give it a
+# quiet machine. `make bench THEMES="latency submits"` measures only those.
+.PHONY: bench
+bench: env  ## Measure speed beside the straightforward design, about 20 minutes
+	@scripts/install-test-servers
+	@$(UV) sync --quiet --frozen --group bench
+	PYTHONPATH=src:tests:. $(RUN) python -m benchmarks $(THEMES) --json build/bench.json
