@@ -457,6 +457,18 @@ def test_who_is_still_waiting_at_a_stop_is_told_where_the_job_is() -> None:
                 assert answer.headers["x-should-retry"] == "false"
 
 
+def test_many_calls_at_once_are_all_answered(
+    client: httpx.Client, api: RunningApi, caplog: pytest.LogCaptureFixture
+) -> None:
+    with ThreadPoolExecutor(60) as pool:
+        answers = [*pool.map(lambda n: generate(client, prompt=f"one of many {n}"), range(180))]
+
+    assert {answer.status_code for answer in answers} == {200}
+    assert len({answer.headers["x-job-id"] for answer in answers}) == 180
+    # Nothing that they all hang on has failed meanwhile.
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_calls_under_one_key_are_one_job(client: httpx.Client) -> None:
     def call(prompt: str) -> httpx.Response:
         body = {"prompt": prompt, "model": "demo"}

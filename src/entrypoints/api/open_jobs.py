@@ -90,7 +90,8 @@ class OpenJobs:
         for job_id, known in tuple(self._known.items()):
             job = known.view.job
             if not self._wanted(job_id, job.owner):
-                del self._known[job_id]
+                # It may have ended while others were looked at.
+                self._known.pop(job_id, None)
                 continue
             if job.status is JobStatus.QUEUED:
                 if places == 0 or known.activity == self._activity[job.backend]:
