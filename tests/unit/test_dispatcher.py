@@ -249,7 +249,7 @@ async def test_an_exploding_generator_neither_stops_the_slot_nor_the_jobs_behind
     dispatcher.ring("alpha")
 
     assert await finished(world, behind) == 0
-    await asyncio.sleep(2 + 4)
+    await asyncio.sleep(2 + 4 + 0.1)
     done = await world.jobs.get(exploding.id)
     assert (done.status, done.attempt, len(generator.calls)) == (JobStatus.FAILED, 3, 4)
 

@@ -45,7 +45,7 @@ async def test_an_attempt_that_takes_too_long_is_failed(calls: int, charged: Cha
     assert (done.failure.code, done.failure.charged, done.failure.retryable) == (FailureCode.TIMEOUT, charged, True)
     assert done.failure.message == "The attempt took longer than 100 s."
     last = (await world.told())[-1]
-    assert (last.kind, last.data) == (EventKind.FAILED, {"code": "timeout"})
+    assert (last.kind, last.data["code"], last.data["ran_s"]) == (EventKind.FAILED, "timeout", "105.000")
     assert await world.sweeper.end_overdue() == 0
 
 
