@@ -1,17 +1,20 @@
 """The page's logic in Streamlit's own test runner, against the real API on a real port."""
 
+import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import streamlit as st
+from PIL import Image
 from streamlit.testing.v1 import AppTest
 
 from adapters.demo import DemoGenerator
 from api_setting import RunningApi, ended, status_of, submit, until
 from entrypoints.gui import remote
 from imaging_core.jobs import JobStatus
+from imaging_core.marking import Marks, with_marks
 from key_setting import LockedApi
 
 APP = Path(__file__).parents[2] / "src" / "entrypoints" / "gui" / "app.py"
@@ -349,3 +352,31 @@ def test_behind_a_lock_it_sends_its_key_and_offers_nothing_that_needs_a_picture(
                 assert ended(client, job["image_id"])["status"] == "finished"
             assert "a lake" in text_of(anew(page))
             assert key not in text_of(page)
+
+
+def test_a_picture_brings_its_settings_to_the_form(visit: Callable[..., AppTest], api: RunningApi) -> None:
+    text = "a lighthouse by night\nNegative prompt: fog\nSteps: 31, CFG scale: 5.5, Seed: 4711, Size: 512x512, Model: unknown"
+    page = visit(section="local")
+
+    page.file_uploader(key="read_back").upload("found.png", with_marks(_png(), Marks(parameters=text)), "image/png")
+    seen(page.run())
+
+    assert page.text_area(key="prompt").value == "a lighthouse by night"
+    assert page.text_area(key="negative_prompt").value == "fog"
+    assert (page.session_state["seed"], page.session_state["keep_seed"]) == (4711, True)
+    assert page.session_state["local.steps"] == 31
+    assert "settings are on the form, but for" in text_of(page)
+    page.file_uploader(key="read_back").upload("plain.png", _png(), "image/png")
+    seen(page.run())
+    assert "does not say how it was made" in text_of(page)
+    assert page.text_area(key="prompt").value == "a lighthouse by night"
+    page.file_uploader(key="read_back").upload("broken.png", b"\x89PNG\r\n\x1a\n", "image/png")
+    seen(page.run())
+    assert page.session_state["read_back_told"]
+    assert "does not say how it was made" not in text_of(page)
+
+
+def _png() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (64, 64)).save(file, "PNG")
+    return file.getvalue()

@@ -22,6 +22,7 @@ from entrypoints.client.values import (
     Parked,
     Picture,
     PictureInfo,
+    Provenance,
     Seen,
     Submitted,
 )
@@ -46,6 +47,7 @@ __all__ = [
     "Picture",
     "PictureInfo",
     "Problem",
+    "Provenance",
     "Seen",
     "ServiceUnreachable",
     "Submitted",

@@ -20,6 +20,7 @@ from entrypoints.client.values import (
     JobInfo,
     JobsPage,
     Picture,
+    Provenance,
     Seen,
     Submitted,
 )
@@ -232,6 +233,10 @@ class AsyncImagingClient:
             if error.status == 404:
                 return None
             raise
+
+    async def read_picture(self, data: bytes) -> Provenance:
+        """What a PNG, JPEG or WebP file says of how it was made, also one that others made. Keeps nothing."""
+        return await self._send(calls.read_picture(data))
 
     # --- changing ----------------------------------------------------------------------------------------
 

@@ -11,7 +11,7 @@ import attrs
 
 from entrypoints.client import reading
 from entrypoints.client.reading import Answer, from_json
-from entrypoints.client.values import Backends, Estimate, JobInfo, JobsPage, Picture, Submitted
+from entrypoints.client.values import Backends, Estimate, JobInfo, JobsPage, Picture, Provenance, Submitted
 from imaging_core.jobs import JobStatus
 
 T_co = TypeVar("T_co", covariant=True)
@@ -93,6 +93,12 @@ def upscale(
     """Ask for a picture to be made larger."""
     body = {**_picture(picture), **_given(settings)}
     return _queueing("/images/upscale", body, from_json(reading.submitted), idempotency_key)
+
+
+def read_picture(data: bytes) -> Call[Provenance]:
+    """Ask what a picture's file says of how it was made."""
+    body = {"image": base64.b64encode(data).decode("ascii")}
+    return Call(method="POST", path="/png-info", json=body, read=from_json(reading.provenance), repeatable=True)
 
 
 def listed(names: Collection[str] | None) -> tuple[str, ...] | None:

@@ -22,6 +22,7 @@ from entrypoints.client.values import (
     Parked,
     Picture,
     PictureInfo,
+    Provenance,
     Submitted,
 )
 from imaging_core.capabilities import Capabilities
@@ -132,6 +133,13 @@ def estimate(body: Json) -> Estimate:
     """What would come of a submit."""
     told = {**body, "obstacles": tuple(_known(Obstacle, one) for one in body["obstacles"])}
     return _known(Estimate, {**told, "request": image_request(body["request"])})
+
+
+def provenance(body: Json) -> Provenance:
+    """What a picture says of itself."""
+    settings = body["settings"]
+    told = None if settings is None else {name: _option(value) for name, value in settings.items()}
+    return _known(Provenance, {**body, "settings": told})
 
 
 def job(body: Json) -> JobInfo:

@@ -20,6 +20,7 @@ from entrypoints.client.values import (
     JobInfo,
     JobsPage,
     Picture,
+    Provenance,
     Seen,
     Submitted,
 )
@@ -227,6 +228,10 @@ class ImagingClient:
             if error.status == 404:
                 return None
             raise
+
+    def read_picture(self, data: bytes) -> Provenance:
+        """What a PNG, JPEG or WebP file says of how it was made, also one that others made. Keeps nothing."""
+        return self._send(calls.read_picture(data))
 
     # --- changing ----------------------------------------------------------------------------------------
 

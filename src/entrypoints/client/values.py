@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
+from typing import Any
 
 import attrs
 
 from imaging_core.capabilities import Capabilities
-from imaging_core.images import ImageRequest
+from imaging_core.images import ImageRequest, OptionValue
 from imaging_core.jobs import JobStatus
 
 
@@ -32,6 +33,22 @@ class PictureInfo:
     width: int
     height: int
     seed: int
+
+
+@attrs.frozen(kw_only=True)
+class Provenance:
+    """What a picture's file says of how it was made; anybody may have written it."""
+
+    #: The text that AUTOMATIC1111's WebUI and others write.
+    parameters: str | None
+    #: By this service's names, ready to be asked for again; None when the file does not say.
+    settings: Mapping[str, OptionValue] | None
+    #: What this service wrote.
+    record: Mapping[str, Any] | None
+    media_type: str
+    #: Size in px.
+    width: int
+    height: int
 
 
 @attrs.frozen(kw_only=True)

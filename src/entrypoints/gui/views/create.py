@@ -9,6 +9,7 @@ from entrypoints.gui import draft, remote
 from entrypoints.gui.components import outage
 from entrypoints.gui.components.composer import composer
 from entrypoints.gui.components.feed import feed, signature
+from entrypoints.gui.components.read_back import read_back
 from entrypoints.gui.words import place_of, section
 
 _KNOWN = "backends"
@@ -42,6 +43,7 @@ def _form(backends: Backends) -> None:
             _message(f"{section(info.name, info.title)} does not answer", info.message, configured=True)
         else:
             composer(info, info.capabilities)
+        read_back(backends, info.name if info else None)
 
 
 def _section(backends: Backends) -> BackendInfo | None:
