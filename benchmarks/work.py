@@ -6,7 +6,7 @@ from contextlib import ExitStack
 from typing import Any
 
 from benchmarks.figures import Figure, at_least, at_most, percentile
-from benchmarks.http_load import Answer, Connection, flood
+from benchmarks.http_load import Connection, flood
 from benchmarks.rigs import Baseline, Embedded, OnRedis, Rig, memory, stability
 
 #: Jobs one after the other in one run of the latency measurement.
@@ -162,12 +162,7 @@ def submits(runs: int) -> list[Figure]:
 
 
 async def _submits(rig: Rig, jobs: int) -> float:
-    async def one(connection: Connection, number: int) -> Answer:
-        answer = await connection.post("/images", {"prompt": f"a lighthouse, number {number}"})
-        assert answer.status == 202, answer.body
-        return answer
-
-    requests: list[Any] = [lambda connection, n=n: one(connection, n) for n in range(jobs)]
+    requests: list[Any] = [lambda connection, n=n: _submit(connection, n) for n in range(jobs)]
     begin = time.perf_counter()
     await flood(rig.url, requests, 20)
     return jobs / (time.perf_counter() - begin)

@@ -1,15 +1,18 @@
-"""The answer to whatever queued a job, and what its request says about that answer; imports Starlette and this package."""
+"""The answer to whatever queued a job, and what its request says about that answer; imports FastAPI and this package."""
 
 import logging
 import re
+from collections.abc import Awaitable, Callable
 
+from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
 from entrypoints.api import job_answers
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer
-from entrypoints.api.openapi import Spec, header
+from entrypoints.api.job_shapes import Accepted, Status
+from entrypoints.api.openapi import BODY_PROBLEMS, Spec, header, problems
 from entrypoints.api.waiting import Waiting
 from imaging_core.errors import FieldProblem, InvalidRequest, JobDeleted, JobNotFound, Unavailable
 from imaging_core.jobs import Job
@@ -26,6 +29,26 @@ IDEMPOTENCY: list[Spec] = header(
 PREFERENCE: list[Spec] = header(
     "Prefer", "`wait=N`: wait up to N s for the job's end, and answer 200 with its status.", examples=["wait=30"]
 )["parameters"]
+
+
+def add_submit(
+    app: FastAPI, path: str, endpoint: Callable[[Request], Awaitable[Response]], *, summary: str, request_body: Spec
+) -> None:
+    """Register an endpoint that reads a body and queues a job for it."""
+    app.router.add_api_route(
+        path,
+        endpoint,
+        methods=["POST"],
+        status_code=202,
+        summary=summary,
+        tags=["submit"],
+        responses={
+            200: {"model": Status, "description": "It has ended within the time of Prefer: wait."},
+            202: {"model": Accepted},
+            **problems(*BODY_PROBLEMS, 429, 503),
+        },
+        openapi_extra={**request_body, "parameters": [*IDEMPOTENCY, *PREFERENCE]},
+    )
 
 
 class Accepting:

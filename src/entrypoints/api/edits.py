@@ -9,7 +9,7 @@ from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, idempotency_key
+from entrypoints.api.accepting import Accepting, add_submit, idempotency_key
 from entrypoints.api.callers import Caller, caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.edit_submissions import (
@@ -21,8 +21,6 @@ from entrypoints.api.edit_submissions import (
 )
 from entrypoints.api.form_fields import typed
 from entrypoints.api.forms import Form
-from entrypoints.api.job_shapes import Accepted, Status
-from entrypoints.api.openapi import BODY_PROBLEMS, problems
 from entrypoints.api.priorities import priority_of
 from entrypoints.api.problems import field_problems
 from entrypoints.api.submit import request_of, unless_missing
@@ -51,20 +49,7 @@ class EditsDoor:
             ("/images/edits", self.edits, EditSubmission, "Paint a picture anew, whole or where a mask says"),
             ("/images/upscale", self.upscale, UpscaleSubmission, "Make a picture larger"),
         ):
-            app.router.add_api_route(
-                path,
-                endpoint,
-                methods=["POST"],
-                status_code=202,
-                summary=summary,
-                tags=["submit"],
-                responses={
-                    200: {"model": Status, "description": "It has ended within the time of Prefer: wait."},
-                    202: {"model": Accepted},
-                    **problems(*BODY_PROBLEMS, 429, 503),
-                },
-                openapi_extra={**form_body(model), "parameters": [*IDEMPOTENCY, *PREFERENCE]},
-            )
+            add_submit(app, path, endpoint, summary=summary, request_body=form_body(model))
 
     async def edits(self, request: Request) -> Response:
         """Queue an edit of a picture that is sent, or of an earlier one; the answer's Location says where to look."""

@@ -7,12 +7,11 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, idempotency_key
+from entrypoints.api.accepting import Accepting, add_submit, idempotency_key
 from entrypoints.api.bodies import read_json
 from entrypoints.api.callers import Caller, caller_of
 from entrypoints.api.config import ApiConfig
-from entrypoints.api.job_shapes import Accepted, Status
-from entrypoints.api.openapi import BODY_PROBLEMS, body, problems
+from entrypoints.api.openapi import body
 from entrypoints.api.priorities import priority_of
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission, Submission
 from entrypoints.api.submitted_fields import ALIASES, SubmittedFields
@@ -37,20 +36,7 @@ class SubmitDoor:
             ("/images", self.images, StabilitySubmission, "Make pictures on Stability AI, or on a backend named"),
             ("/local/images", self.local_images, LocalSubmission, "Make pictures on your own SD WebUI"),
         ):
-            app.router.add_api_route(
-                path,
-                endpoint,
-                methods=["POST"],
-                status_code=202,
-                summary=summary,
-                tags=["submit"],
-                responses={
-                    200: {"model": Status, "description": "It has ended within the time of Prefer: wait."},
-                    202: {"model": Accepted},
-                    **problems(*BODY_PROBLEMS, 429, 503),
-                },
-                openapi_extra={**body(model), "parameters": [*IDEMPOTENCY, *PREFERENCE]},
-            )
+            add_submit(app, path, endpoint, summary=summary, request_body=body(model))
 
     async def images(self, request: Request) -> Response:
         """Queue a job; the answer's Location says where to look. Goes to the default backend unless one is named."""
