@@ -35,6 +35,7 @@ __all__ = [
     "QueueState",
     "Report",
     "RetryAt",
+    "with_instances",
 ]
 
 
@@ -58,6 +59,8 @@ class Permit:
     backend: str
     #: Unique per permit.
     id: str
+    #: The one of the backend's instances that it is for, where it has any.
+    instance: str | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -79,6 +82,22 @@ class GateState:
     closed_for_s: float = 0.0
     #: pause, rate or circuit while closed.
     reason: str | None = None
+    #: The same of each instance that was asked about: one slot each, and a circuit of its own.
+    instances: "Mapping[str, GateState]" = attrs.field(factory=dict)
+
+
+def with_instances(state: GateState, instances: Mapping[str, GateState]) -> GateState:
+    """A backend's state with that of its instances: as many slots, and closed for as long as every one of them is."""
+    if not instances:
+        return state
+    first = min(instances.values(), key=lambda each: each.closed_for_s)
+    return GateState(
+        in_use=state.in_use,
+        slots=len(instances),
+        closed_for_s=first.closed_for_s,
+        reason=first.reason,
+        instances=instances,
+    )
 
 
 class BackendGate(Protocol):
@@ -92,10 +111,14 @@ class BackendGate(Protocol):
        closes it by succeeding. A call that never got through (`leave` with ok None) says nothing about the backend.
     6. Leaving twice, or after the permit was taken back, does no harm.
     7. Backends do not affect each other.
+    8. Asked for one of several instances, `enter` gives a permit for the first of them that nobody has a permit for and
+       whose own circuit lets it through, so that one permit is out for an instance at a time; it counts no slots.
+       What `leave` tells is learnt of that instance alone; pause and rate limit are the whole backend's. Refused, one is
+       told "slots" when any of them is only busy.
     """
 
-    async def enter(self, backend: str) -> Permit | RetryAt:
-        """Ask for the right to make a call."""
+    async def enter(self, backend: str, *, instances: Sequence[str] = ()) -> Permit | RetryAt:
+        """Ask for the right to make a call, on one of these instances if any are named."""
         ...
 
     async def again(self, permit: Permit) -> RetryAt | None:
@@ -114,8 +137,8 @@ class BackendGate(Protocol):
         """Let nobody in for that long."""
         ...
 
-    async def state(self, backend: str) -> GateState:
-        """What the gate lets through now."""
+    async def state(self, backend: str, *, instances: Sequence[str] = ()) -> GateState:
+        """What the gate lets through now; with instances, closed when each of them is."""
         ...
 
 

@@ -1,13 +1,13 @@
 """Holds all workers together to the limits of each backend, on Redis's clock; imports stdlib and the core."""
 
 import secrets
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from adapters.redis.layout import micros
 from adapters.redis.link import RedisLink
 from imaging_core.policies import GateLimits
-from imaging_core.ports import GateState, Permit, RetryAt
+from imaging_core.ports import GateState, Permit, RetryAt, with_instances
 
 #: Permits whose giving was never learnt of that are handed back with the next request.
 _MOST_DOUBTS: Final = 32
@@ -28,44 +28,48 @@ class RedisGate:
         self._default = default
         self._doubtful: dict[str, tuple[str, ...]] = {}
 
-    async def enter(self, backend: str) -> Permit | RetryAt:
-        """Ask for the right to make a call."""
+    async def enter(self, backend: str, *, instances: Sequence[str] = ()) -> Permit | RetryAt:
+        """Ask for the right to make a call, on one of these instances if any are named."""
         permit = secrets.token_hex(8)
         doubtful = self._doubtful.get(backend, ())
         try:
-            answer = await self._ask(backend, "enter", permit, *doubtful)
+            answer = await self._ask(backend, "enter", permit, len(instances), *instances, *doubtful)
         except BaseException:
             # It may have been given, and nobody has it: it must not hold a slot until its lease runs out.
             self._doubtful[backend] = (*self._doubtful.get(backend, ()), permit)[-_MOST_DOUBTS:]
             raise
         self._doubtful[backend] = tuple(name for name in self._doubtful.get(backend, ()) if name not in doubtful)
-        return _refusal(answer) or Permit(backend=backend, id=permit)
+        refusal = _refusal(answer)
+        if refusal is not None:
+            return refusal
+        return Permit(backend=backend, id=permit, instance=answer[1].decode() if instances else None)
 
     async def again(self, permit: Permit) -> RetryAt | None:
         """Ask for one more call under a permit; one that was taken back needs a free slot anew."""
-        return _refusal(await self._ask(permit.backend, "again", permit.id, secrets.token_hex(8)))
+        return _refusal(await self._about(permit, "again", secrets.token_hex(8)))
 
     async def beat(self, permit: Permit) -> None:
         """Hold the permit for another lease, unless it was taken back."""
-        await self._ask(permit.backend, "beat", permit.id)
+        await self._about(permit, "beat")
 
     async def leave(self, permit: Permit, *, ok: bool | None = None) -> None:
         """Give the permit back, and say what became of the call."""
-        await self._ask(permit.backend, "leave", permit.id, "" if ok is None else "yes" if ok else "no")
+        await self._about(permit, "leave", "" if ok is None else "yes" if ok else "no")
 
     async def pause(self, backend: str, *, seconds: float) -> None:
         """Let nobody in for that long."""
         await self._ask(backend, "pause", "", micros(seconds))
 
-    async def state(self, backend: str) -> GateState:
-        """What the gate lets through now."""
-        in_use, reason, wait = await self._ask(backend, "state", "")
-        return GateState(
-            in_use=in_use,
-            slots=self._limits_of(backend).slots,
-            closed_for_s=int(wait) / 1e6,
-            reason=reason.decode() or None,
+    async def state(self, backend: str, *, instances: Sequence[str] = ()) -> GateState:
+        """What the gate lets through now; with instances, closed when each of them is."""
+        own, *others = await self._ask(backend, "state", "", *instances)
+        return with_instances(
+            _state(own, self._limits_of(backend).slots),
+            {name: _state(answer, 1) for name, answer in zip(instances, others, strict=True)},
         )
+
+    async def _about(self, permit: Permit, operation: str, *more: str) -> Any:
+        return await self._ask(permit.backend, operation, permit.id, permit.instance or "", *more)
 
     def _limits_of(self, backend: str) -> GateLimits:
         return self._limits.get(backend, self._default)
@@ -91,3 +95,8 @@ def _refusal(answer: list[bytes]) -> RetryAt | None:
     if answer[0] == b"ok":
         return None
     return RetryAt(delay_s=int(answer[1]) / 1e6, reason=answer[0].decode())
+
+
+def _state(answer: Sequence[Any], slots: int) -> GateState:
+    in_use, reason, wait = answer
+    return GateState(in_use=in_use, slots=slots, closed_for_s=int(wait) / 1e6, reason=reason.decode() or None)
