@@ -20,9 +20,9 @@ def _warm_up() -> None:
     # The first visitor would otherwise wait for these imports.
     for name in (
         "numpy",
-        "entrypoints.gui.views.backends",
         "entrypoints.gui.views.create",
         "entrypoints.gui.views.gallery",
+        "entrypoints.gui.views.settings",
     ):
         importlib.import_module(name)
 

@@ -213,7 +213,9 @@ def _announce(settings: Settings, service: ImagingService, *, gui: bool, locked:
     if settings.redis_url is not None:
         announce("  A Redis is set, but `imaging up` does not use it; `imaging api`, `worker` and `gui` do.")
     if locked and gui and settings.api_key is None:
-        announce("  The page has no key to send: set IMAGING_API_KEY to one.")
+        announce(
+            "  The page sends no key: its visitors enter theirs on Settings, or set IMAGING_API_KEY to one for all."
+        )
     announce(f"  {_who_may(settings, locked=locked)} Ctrl-C ends it.\n")
 
 

@@ -73,7 +73,7 @@ def pages(visit: Visit, folder: Path, name: str) -> None:
     visit.page.get_by_role("button", name="Open finished: A tropical").click()
     visit.page.get_by_role("dialog").get_by_role("button", name="Download").wait_for()
     shoot(visit, folder / f"details-{name}.png")
-    visit.open("/backends")
+    visit.open("/settings")
     visit.page.get_by_text("answers").first.wait_for()
     shoot(visit, folder / f"backends-{name}.png")
 

@@ -12,7 +12,6 @@ from streamlit.testing.v1 import AppTest
 
 from adapters.demo import DemoGenerator
 from api_setting import RunningApi, ended, status_of, submit, until
-from entrypoints.gui import remote
 from imaging_core.jobs import JobStatus
 from imaging_core.marking import Marks, with_marks
 from key_setting import LockedApi
@@ -46,7 +45,6 @@ def _visits(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
         return seen(page.run())
 
     yield visit
-    remote.client().close()
     st.cache_resource.clear()
     st.cache_data.clear()
 
@@ -70,11 +68,11 @@ def gallery_page() -> None:
     gallery.page()
 
 
-def backends_page() -> None:
-    """The page of backends alone."""
-    from entrypoints.gui.views import backends
+def settings_page() -> None:
+    """The settings alone."""
+    from entrypoints.gui.views import settings
 
-    backends.page()
+    settings.page()
 
 
 def alone(script: Callable[[], None]) -> AppTest:
@@ -324,9 +322,9 @@ def test_the_gallery_shows_what_was_cancelled(api: RunningApi) -> None:
 
 
 @pytest.mark.usefixtures("visit")
-def test_the_backends_page_tells_what_answers(api: RunningApi) -> None:
+def test_the_settings_tell_what_answers(api: RunningApi) -> None:
     api.webui.there = False
-    page = alone(backends_page)
+    page = alone(settings_page)
     told = text_of(page)
     assert "Stability AI" in told
     assert "IMAGING_SPARE_URL" in told

@@ -7,8 +7,9 @@ from pathlib import Path
 
 import streamlit as st
 
-from entrypoints.gui.components import actions, drawer
-from entrypoints.gui.views import backends, create, gallery
+from entrypoints.gui import visitor
+from entrypoints.gui.components import actions, drawer, outage
+from entrypoints.gui.views import create, gallery, settings
 
 STATIC = Path(__file__).parent / "static"
 
@@ -21,17 +22,21 @@ def main() -> None:
     st.logo(mark, size="large")
     first = st.Page(create.page, title="Create", icon=":material/auto_awesome:", url_path="create", default=True)
     pictures = st.Page(gallery.page, title="Gallery", icon=":material/photo_library:", url_path="gallery")
-    st.session_state[actions.GALLERY] = pictures
+    set_up = st.Page(settings.page, title="Settings", icon=":material/settings:", url_path="settings")
+    st.session_state[actions.GALLERY], st.session_state[actions.SETTINGS] = pictures, set_up
     here = st.navigation(
         [
             first,
             pictures,
-            st.Page(backends.page, title="Backends", icon=":material/dns:", url_path="backends"),
+            set_up,
         ],
         position="top",
     )
     if st.session_state.pop(actions.GO_TO_CREATE, False) and here != first:
         st.switch_page(first)
+    if visitor.is_turned_away() and here != set_up:
+        outage.key_wanted()
+        return
     here.run()
     actions.speak()
     drawer.show_named()

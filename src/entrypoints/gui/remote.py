@@ -1,11 +1,16 @@
-"""What the pages read from the service, each thing kept for as long as it stays true; imports Streamlit and the client."""
+"""What the pages read from the service, each thing kept for as long as it stays true; imports Streamlit and the client.
 
-import os
-from collections.abc import Collection
+What is kept is kept for one key only: every cache goes by `Asking.whose`.
+"""
+
+from collections.abc import Callable, Collection
+from typing import Any
 
 import streamlit as st
 
-from entrypoints.client import DEFAULT_URL, Backends, ImagingClient, JobInfo, JobsPage, Picture
+from entrypoints.client import Backends, ImagingClient, JobInfo, JobsPage, Picture
+from entrypoints.gui import visitor
+from entrypoints.gui.visitor import Asking
 from imaging_core.jobs import JobStatus
 
 #: Statuses of jobs that are not over.
@@ -14,50 +19,57 @@ OPEN = (JobStatus.QUEUED, JobStatus.STARTED)
 #: Longest wait for an answer, in s: a page that hangs longer looks broken.
 PATIENCE_S = 12.0
 
-
-def address() -> str:
-    """Where the API is."""
-    return os.environ.get("IMAGING_API_URL") or DEFAULT_URL
+#: Most clients that are kept, each with the connections of one key.
+_MOST_CLIENTS = 256
 
 
-@st.cache_resource(show_spinner=False)
-def _client(url: str) -> ImagingClient:
-    return ImagingClient(url, api_key=os.environ.get("IMAGING_API_KEY"), timeout_s=PATIENCE_S, retry_for_s=0)
+#: By what every cache goes: never by a key itself.
+_BY: dict[str | type[Any], Callable[[Any], Any]] = {Asking: lambda asking: asking.whose}
+
+
+def client_with(key: str | None) -> ImagingClient:
+    """A client of one's own that asks with that key."""
+    return ImagingClient(visitor.address(), api_key=key, timeout_s=PATIENCE_S, retry_for_s=0)
+
+
+@st.cache_resource(show_spinner=False, max_entries=_MOST_CLIENTS, on_release=ImagingClient.close, hash_funcs=_BY)
+def _client(asking: Asking) -> ImagingClient:
+    return ImagingClient(asking.url, api_key=asking.key, timeout_s=PATIENCE_S, retry_for_s=0)
 
 
 def client() -> ImagingClient:
-    """The connection that all sessions share."""
-    return _client(address())
+    """The connection that asks with this visitor's key."""
+    return _client(visitor.asking())
 
 
-@st.cache_data(ttl=5, refresh_mode="background", show_spinner=False)
-def _backends(url: str) -> Backends:
-    return _client(url).backends()
+@st.cache_data(ttl=5, refresh_mode="background", show_spinner=False, hash_funcs=_BY)
+def _backends(asking: Asking) -> Backends:
+    return _client(asking).backends()
 
 
 def backends() -> Backends:
     """Every backend, at most some seconds old."""
-    return _backends(address())
+    return _backends(visitor.asking())
 
 
-@st.cache_data(max_size="128MB", show_spinner=False)
-def _picture(url: str, image_id: str, index: int) -> Picture:
-    return _client(url).image(image_id, index)
+@st.cache_data(max_size="128MB", show_spinner=False, hash_funcs=_BY)
+def _picture(asking: Asking, image_id: str, index: int) -> Picture:
+    return _client(asking).image(image_id, index)
 
 
 def picture(image_id: str, index: int) -> Picture:
     """A finished job's picture as it was stored; it never changes."""
-    return _picture(address(), image_id, index)
+    return _picture(visitor.asking(), image_id, index)
 
 
-@st.cache_data(max_size="64MB", show_spinner=False)
-def _thumbnail(url: str, image_id: str, index: int, side: int) -> bytes:
-    return _client(url).thumbnail(image_id, index, size=side).data
+@st.cache_data(max_size="64MB", show_spinner=False, hash_funcs=_BY)
+def _thumbnail(asking: Asking, image_id: str, index: int, side: int) -> bytes:
+    return _client(asking).thumbnail(image_id, index, size=side).data
 
 
 def thumbnail(image_id: str, index: int, side: int = 512) -> bytes:
     """A picture for a grid, its longer side at most `side` px (1024 at most)."""
-    return _thumbnail(address(), image_id, index, side)
+    return _thumbnail(visitor.asking(), image_id, index, side)
 
 
 def open_jobs(limit: int = 50) -> JobsPage:

@@ -15,8 +15,8 @@ JOB = "job"
 #: Set when the form has been filled from another page.
 GO_TO_CREATE = "go_to_create"
 
-#: Where the session keeps the gallery's page, to link to.
-GALLERY = "gallery_page"
+#: Where the session keeps pages that others link to.
+GALLERY, SETTINGS = "gallery_page", "settings_page"
 
 _SAID = "said"
 

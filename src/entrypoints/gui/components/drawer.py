@@ -6,7 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from entrypoints.client import ApiError, ClientError, JobInfo
-from entrypoints.gui import remote
+from entrypoints.gui import remote, visitor
 from entrypoints.gui.components import actions, canvas, outage
 from entrypoints.gui.components.ended_card import buttons, is_trouble, notice, trouble_card
 from entrypoints.gui.components.live_card import live_card
@@ -37,6 +37,8 @@ def _drawer(image_id: str) -> None:
             buttons(job, drawer=True)
             _settings(job, title)
     except ApiError as error:
+        if visitor.wants_key(error):
+            outage.note(error)
         gone = error.status in (404, 410)
         text = "There is no such job any more. It may have been deleted." if gone else str(error)
         st.info(text, icon=":material/search_off:")

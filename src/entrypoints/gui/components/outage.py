@@ -1,4 +1,7 @@
-"""What people see while the service is away: calm words, and the page comes back by itself; imports Streamlit and the client."""
+"""What people see while the service is away, or answers only those with a key; imports Streamlit and the client.
+
+Calm words either way. From an outage the page comes back by itself; a key is entered on Settings.
+"""
 
 import html
 import time
@@ -6,8 +9,8 @@ import time
 import streamlit as st
 
 from entrypoints.client import ClientError, NotTheService, ServiceUnreachable
-from entrypoints.gui import remote
-from entrypoints.gui.components import canvas
+from entrypoints.gui import remote, visitor
+from entrypoints.gui.components import actions, canvas
 
 #: How often the service is looked for, in s.
 EVERY_S = 2.0
@@ -22,6 +25,10 @@ def _watch(since: float) -> None:
 
 def page(error: ClientError) -> None:
     """Instead of a page that has nothing to show."""
+    if visitor.wants_key(error):
+        visitor.turned_away()
+        key_wanted()
+        return
     with st.container(key="outage", horizontal_alignment="center"):
         st.html(
             f'<div class="empty" role="status">{canvas.glyph(pulse=True)}'
@@ -34,10 +41,35 @@ def page(error: ClientError) -> None:
 
 def note(error: ClientError) -> None:
     """On a page that can go on showing what it knows."""
+    if visitor.wants_key(error):
+        # Drawn anew without asking again: every further question with a refused key counts against all who come from here.
+        visitor.turned_away()
+        st.rerun()
     st.html(
         f'<div class="notice" role="status"><b>{_title(error)}</b> Trying again every few seconds; '
         "what you typed stays, and jobs under way go on.</div>"
     )
+
+
+def key_wanted() -> None:
+    """Instead of any page but Settings while the service does not answer this visitor."""
+    if visitor.own_key() is not None:
+        title = "Your key is no longer accepted."
+        advice = "The service does not know it any more: it may have been revoked. Enter another one on Settings."
+    elif visitor.page_key() is not None:
+        title = "The service does not accept this page's key."
+        advice = "Enter a key of your own on Settings, or set <code>IMAGING_API_KEY</code> to a good one where the page runs."
+    else:
+        title = "The service asks for a key."
+        advice = (
+            "Enter yours on Settings. Whoever runs the service makes one with <code>imaging keys create NAME</code>."
+        )
+    with st.container(key="key-wanted", horizontal_alignment="center"):
+        st.html(f'<div class="empty" role="status">{canvas.glyph()}<h2>{title}</h2><p>{advice}</p></div>')
+        if actions.SETTINGS in st.session_state:
+            st.page_link(
+                st.session_state[actions.SETTINGS], label="Enter a key", icon=":material/key:", width="content"
+            )
 
 
 def _title(error: ClientError) -> str:

@@ -1,24 +1,20 @@
-"""Which backends there are, whether each answers, and what to do when not; imports Streamlit, the client and the components."""
+"""Which backends there are, whether each answers, and what to do when not; imports Streamlit and the client."""
 
 import streamlit as st
 
 from entrypoints.client import BackendInfo, ClientError, without_credentials
-from entrypoints.gui import remote
+from entrypoints.gui import remote, visitor
 from entrypoints.gui.components import outage
 from entrypoints.gui.words import credit_sum, duration, place_of, plain, section
 
 
-def page() -> None:
-    """Draw it."""
-    try:
-        remote.backends()
-    except ClientError as error:
-        outage.page(error)
+@st.fragment(run_every=5)
+def backend_cards() -> None:
+    """A card for each, kept current by itself."""
+    st.markdown("##### Backends")
+    if visitor.is_turned_away():
+        st.caption("They are shown here once the service accepts a key.")
         return
-    st.fragment(_cards, run_every=5)()
-
-
-def _cards() -> None:
     try:
         found = remote.backends().backends
     except ClientError as error:
@@ -28,12 +24,12 @@ def _cards() -> None:
     for info in sorted(found, key=lambda info: place_of(info.name)):
         with grid.cell(), st.container(border=True, key=f"backend-{info.name}"):
             _card(info)
-    st.caption(f"The API is at `{without_credentials(remote.address())}`.")
+    st.caption(f"The API is at `{without_credentials(visitor.address())}`.")
 
 
 def _card(info: BackendInfo) -> None:
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
-        st.markdown(f"##### {plain(section(info.name, info.title))}")
+        st.markdown(f"###### {plain(section(info.name, info.title))}")
         if not info.configured:
             st.badge("not set up", icon=":material/key_off:", color="gray")
         elif info.answers:
