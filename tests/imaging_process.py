@@ -34,6 +34,18 @@ def until(condition: Callable[[], Any], what: str, timeout_s: float = PATIENCE_S
     raise AssertionError(f"{what} did not come within {timeout_s} s")
 
 
+def catches(pid: int, number: signal.Signals) -> bool:
+    """Whether that process has said what the signal does to it; True where no one can tell, False when it is gone."""
+    if not Path("/proc/self/status").exists():
+        return True
+    try:
+        status = Path(f"/proc/{pid}/status").read_text()
+    except OSError:
+        return False
+    caught = [line.split()[1] for line in status.splitlines() if line.startswith("SigCgt:")]
+    return bool(caught) and bool(int(caught[0], 16) >> (number - 1) & 1)
+
+
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This environment without anybody's settings, and with these."""
     ours = ("IMAGING_", "STABILITY_", "REDIS_", "SD_", "STABLE_")

@@ -203,6 +203,7 @@ def _run(command: "Command", *, embedded: bool = False, **overrides: bool | None
 
     from entrypoints.logs import configure_logging  # noqa: PLC0415
     from entrypoints.settings import SettingsError, load_settings  # noqa: PLC0415
+    from entrypoints.stopping import StoppedEarly  # noqa: PLC0415
     from imaging_core.errors import ImagingError  # noqa: PLC0415
 
     try:
@@ -214,6 +215,8 @@ def _run(command: "Command", *, embedded: bool = False, **overrides: bool | None
             code = runner.run(_called(command, settings))
     except (SettingsError, ImagingError) as error:
         _stop_with(str(error))
+    except StoppedEarly:
+        code = 0
     except KeyboardInterrupt:
         code = 130
     raise typer.Exit(code)
@@ -232,12 +235,3 @@ def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":
 
 
 app.add_typer(keys_app(_run))
-
-
-def main() -> None:
-    """The console script."""
-    app()
-
-
-if __name__ == "__main__":
-    main()

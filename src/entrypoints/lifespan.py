@@ -64,7 +64,8 @@ async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator
         service, dispatcher = container.service(), container.dispatcher()
         stack.callback(ports.queue().listen(dispatcher.ring))
         stack.push_async_callback(service.close)
-        await _dispatching(dispatcher, stack)
+        stack.push_async_callback(dispatcher.abandon)
+        _dispatching(dispatcher, stack)
         _tidying(container, settings, stack)
         _delivering(container, stack)
         _settling(container, stack)
@@ -105,12 +106,14 @@ async def distributed_worker(settings: Settings, backends: Sequence[str]) -> Asy
         await container.store().check()
         await _open_generators(container, stack)
         dispatcher = container.dispatcher(slots={name: settings.worker_slots[name] for name in backends})
-        await _dispatching(dispatcher, stack)
         listener = ports.listener(
             backends=backends, on_ring=dispatcher.take, free=lambda backend: dispatcher.free.get(backend, 0)
         )
-        await listener.start()
+        stack.push_async_callback(dispatcher.abandon)
         stack.push_async_callback(listener.stop)
+        # The last that is waited for: from here on there may be work, which must not be dropped by a stop at the start.
+        await listener.start()
+        _dispatching(dispatcher, stack)
         _tidying(container, settings, stack)
         yield dispatcher
 
@@ -139,10 +142,8 @@ async def _open_generators(container: ServiceContainer, stack: AsyncExitStack) -
             await stack.enter_async_context(generator)
 
 
-async def _dispatching(dispatcher: Dispatcher, stack: AsyncExitStack) -> None:
-    running = asyncio.create_task(dispatcher.run())
-    stack.push_async_callback(_cancel, running)
-    stack.push_async_callback(dispatcher.abandon)
+def _dispatching(dispatcher: Dispatcher, stack: AsyncExitStack) -> None:
+    stack.push_async_callback(_cancel, asyncio.create_task(dispatcher.run()))
 
 
 async def _measuring(container: ServiceContainer, stack: AsyncExitStack) -> None:

@@ -38,7 +38,8 @@ async def run_up(settings: Settings, *, gui: bool) -> int:
         if gui:
             # Bound and let go: Streamlit would otherwise take the next free port without a word.
             listening_socket(settings.host, settings.gui_port, "IMAGING_GUI_PORT").close()
-        opened = await stack.enter_async_context(embedded(settings, serves=True))
+        with stop.ends_opening():
+            opened = await stack.enter_async_context(embedded(settings, serves=True))
         page = await stack.enter_async_context(gui_running(settings)) if gui else None
         config = await _api_config(settings, opened)
         await stack.enter_async_context(_counting(opened.service, config))
@@ -68,7 +69,8 @@ async def run_api(settings: Settings) -> int:
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         sock = stack.enter_context(listening_socket(settings.host, settings.port, "IMAGING_PORT"))
-        opened = await stack.enter_async_context(distributed_api(settings))
+        with stop.ends_opening():
+            opened = await stack.enter_async_context(distributed_api(settings))
         config = await _api_config(settings, opened)
         await stack.enter_async_context(_counting(opened.service, config))
         app = create_app(opened.service, config=config)
@@ -98,7 +100,8 @@ async def run_worker(settings: Settings, backends: Sequence[str]) -> int:
         raise SettingsError("No backend is set up. " + " ".join(settings.unconfigured.values()))
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
-        dispatcher = await stack.enter_async_context(distributed_worker(settings, names))
+        with stop.ends_opening():
+            dispatcher = await stack.enter_async_context(distributed_worker(settings, names))
         alive = asyncio.create_task(_show_life(settings))
         announce(f"Worker ready for: {', '.join(names)}")
         await stop.wait()

@@ -88,16 +88,13 @@ def term(run: Run) -> int:
     """Rolling SIGTERMs: no paid call is repeated."""
     with Stack(run.folder, settings={"IMAGING_STABILITY_SLOTS": "16", **run.lease, **NO_CAP}, delay_s=0.8) as stack:
         workers = stack.workers
-        told: set[int] = set()
-
-        def stop(worker: Unit) -> Blow | None:
-            told.add(worker.pid)
-            return worker.terminate()
-
-        roll = aimed(run, stack, stop)
-        lives = roll.fit
-        # A second signal ends a worker at once, as it should: each life gets one.
-        roll.fit = lambda worker: lives(worker) and worker.pid not in told
+        roll = aimed(run, stack, Unit.terminate)
+        # Also while it starts, and each life once.
+        roll.fit = lambda worker: (
+            worker.hears
+            and not worker.told
+            and any(other.ready and not other.told for other in workers if other is not worker)
+        )
         seconds = run.options.seconds
         nemesis = Nemesis([roll], rng=run.rng, every_s=seconds / 20, most=round(19 * seconds / 40))
 
@@ -105,7 +102,9 @@ def term(run: Run) -> int:
             stops = [blow for blow in evidence.blows if blow.kind == "term"]
             hits = sum(1 for blow in stops if hit_in_flight(blow, evidence.calls))
             exits = sum(1 for worker in workers for status in worker.exits if status != 0)
-            verdict.figures |= {"terms": len(stops), "terms_in_flight": hits}
+            own = {worker.name: worker.lives for worker in workers}
+            early = sum(1 for blow in stops if not any(begin <= blow.at <= end for begin, end in own[blow.unit]))
+            verdict.figures |= {"terms": len(stops), "terms_in_flight": hits, "terms_at_the_start": early}
             if exits:
                 verdict.blame(f"{exits} workers that were told to stop ended with another status than 0")
             if hits < 0.2 * len(stops):

@@ -17,12 +17,14 @@ from pathlib import Path
 from typing import Self
 
 from chaos.blows import Blow
-from imaging_process import clean_environment
+from imaging_process import catches, clean_environment
 
 #: Pause before a process that ended is started again, in s.
 RESTART_S = 0.2
 #: Longest wait for a process to be ready, in s: these machines are shared.
 READY_S = 60.0
+#: Longest wait until a process that is to end politely can hear of it, in s.
+HEARING_S = 10.0
 
 
 class Unit:
@@ -44,6 +46,7 @@ class Unit:
         self._log = folder / f"{name}.log"
         self._process: subprocess.Popen[bytes] | None = None
         self._spoke_from = 0
+        self._told: set[int] = set()
         self._closing = threading.Event()
         self._guard = threading.Lock()
         self._watching: threading.Thread | None = None
@@ -76,6 +79,17 @@ class Unit:
         with self._log.open("rb") as log:
             log.seek(since)
             return self._says in log.read()
+
+    @property
+    def hears(self) -> bool:
+        """Whether its present life can be told to stop: an interpreter that has run none of our code yet dies of it."""
+        with self._guard:
+            return self._process is not None and catches(self._process.pid, signal.SIGTERM)
+
+    @property
+    def told(self) -> bool:
+        """Whether its present life was told to stop: a second signal would end it at once, as it should."""
+        return self._process is not None and self._process.pid in self._told
 
     def wait_ready(self, timeout_s: float = READY_S) -> None:
         """Wait until it is ready; RuntimeError with its last words if it never is."""
@@ -121,7 +135,9 @@ class Unit:
 
     def terminate(self) -> Blow | None:
         """SIGTERM; None when it was not running."""
-        return self._hit("term", signal.SIGTERM)
+        blow = self._hit("term", signal.SIGTERM)
+        self._told.add(self.pid)
+        return blow
 
     def freeze(self, seconds: float) -> Blow | None:
         """SIGSTOP, and SIGCONT after that time; None when it was not running."""
@@ -147,9 +163,11 @@ class Unit:
     def close(self) -> None:
         """End it for good: politely first."""
         self._closing.set()
-        if self._process is not None and self._process.poll() is None:
+        if self._process is not None:
             self._hit("thaw", signal.SIGCONT)
-            self._hit("term", signal.SIGTERM)
+            self._await_hearing()
+            if not self.told:
+                self.terminate()
             try:
                 self._process.wait(15)
             except subprocess.TimeoutExpired:
@@ -157,3 +175,9 @@ class Unit:
                 self._process.wait()
         if self._watching is not None:
             self._watching.join(5)
+
+    def _await_hearing(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + HEARING_S
+        while self._process.poll() is None and not self.hears and time.monotonic() < deadline:
+            time.sleep(0.02)

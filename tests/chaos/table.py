@@ -55,6 +55,7 @@ _MORE: Mapping[str, Sequence[str]] = {
     "kill": ("most_charges_of_a_job", "takeover_with_start_max_s", "last_chance_gap_max_s"),
     "kill-capped": ("most_charges_of_a_job", "takeover_with_start_max_s", "last_chance_gap_max_s"),
     "mixed": ("blows", "ready_after_redis_max_s", "local_jobs", "local_finished", "webui_overlaps"),
+    "term": ("terms_at_the_start",),
     "api-kill": ("accepted_and_never_rung_for", "start_after_max_s"),
     "embedded-kill": ("takeover_with_start_max_s", "last_chance_gap_max_s"),
     "poison": ("poison_ended", "poison_attempts"),

@@ -104,6 +104,29 @@ def test_ten_jobs_survive_the_kill_of_their_worker(stack: Stack) -> None:
     assert [end_of(stack.api.url, image_id)["status"] for image_id in ids] == ["finished"] * 10
 
 
+def test_a_second_signal_ends_a_worker_at_once_and_another_takes_the_job_over(stack: Stack) -> None:
+    stack.stability.control(delay=3600)
+    try:
+        image_id = submit(stack.api.url, prompt="a job that is cut off twice")
+        until(lambda: started(stack, [image_id]), "the start")
+        stack.worker.signal(signal.SIGTERM)
+        stack.worker.says("Stopping")
+        # A paid call is under way, so it would wait.
+        with pytest.raises(subprocess.TimeoutExpired):
+            stack.worker.ended(0.5)
+
+        stack.worker.signal(signal.SIGTERM)
+
+        assert stack.worker.ended(5) == 128 + signal.SIGTERM
+    finally:
+        stack.stability.control(delay=0)
+    stack.worker.started("Worker ready")
+
+    assert end_of(stack.api.url, image_id)["status"] == "finished"
+    job = httpx.get(f"{stack.api.url}/jobs/{image_id}").json()
+    assert (job["attempt"], job["crashes"]) == (2, 1)
+
+
 def test_a_graceful_stop_lets_paid_calls_end_and_repeats_none(stack: Stack) -> None:
     stack.stability.control(delay=8)
     try:

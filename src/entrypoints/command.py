@@ -1,0 +1,27 @@
+"""The console script: says what a signal means before the work begins and after it has ended, then loads the command line.
+
+Imports next to nothing itself, so that a process can be told to stop almost from its first moment.
+"""
+
+import os
+import signal
+import sys
+
+#: Commands that run until they are told to stop. To the others a signal means that they were broken off.
+LASTING = frozenset({"up", "api", "worker", "gui"})
+
+
+def main() -> None:
+    """The console script."""
+    if sys.argv[1:2] and sys.argv[1] in LASTING:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, _end)
+    # After the handlers: loading it takes most of a start.
+    from entrypoints.cli import app  # noqa: PLC0415
+
+    app()
+
+
+def _end(*_: object) -> None:
+    """End as a stop that had nothing to hand over: nothing was begun yet, or all of it has ended."""
+    os._exit(0)
