@@ -1,4 +1,4 @@
-"""The page's own process: `python -m entrypoints.gui_child app.py [flags]`; imports Streamlit.
+"""The page's own process: `python -m entrypoints.gui_child front.py [flags]`; imports Streamlit.
 
 Ends when standard input closes, which the kernel does for a parent that was killed.
 """

@@ -9,9 +9,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
+from entrypoints.host_names import bare
 from entrypoints.settings import Settings
 
-APP = Path(__file__).parent / "gui" / "app.py"
+FRONT = Path(__file__).parent / "gui" / "front.py"
 
 
 def command(settings: Settings) -> list[str]:
@@ -32,7 +33,9 @@ def command(settings: Settings) -> list[str]:
         "global.developmentMode": "false",
     }
     flags = [f"--{name}={value}" for name, value in options.items()]
-    return [sys.executable, "-m", "entrypoints.gui_child", str(APP), *flags]
+    # Against a page that has its own name point at this machine; Streamlit wants IPv6 addresses without brackets.
+    names = [f"--server.allowedHosts={name}" for name in bare(settings.our_names)]
+    return [sys.executable, "-m", "entrypoints.gui_child", str(FRONT), *flags, *names]
 
 
 def environment(settings: Settings) -> dict[str, str]:

@@ -162,14 +162,12 @@ async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
     from entrypoints.api.signing import SECRET, PictureSigner  # noqa: PLC0415  # not for workers
 
     service, version = opened.service, importlib.metadata.version("imaging-service")
-    # On loopback, and where names are given, no other name is ours; on a network, nobody knows what names we have.
-    named = bool(settings.allowed_hosts) or not settings.opens_to_network
     return ApiConfig(
         access=Access(
             keyring=opened.keyring,
             meter=opened.meter,
             signer=PictureSigner(await opened.keyring.secret(SECRET)),
-            allowed_hosts=(*settings.allowed_hosts, *settings.loopback_names) if named else (),
+            allowed_hosts=settings.our_names,
             cors_origins=settings.cors_origins,
             open_metrics=settings.open_metrics,
         ),

@@ -160,6 +160,9 @@ async def test_a_batch_is_queued_whole_and_listed_over_pages(client: AsyncImagin
 
     listed = [job.image_id async for job in client.every_job(status=JobStatus.FINISHED)]
     assert sorted(listed) == sorted(one.image_id for one in accepted)
+    assert (await client.mark(listed[7], favourite=True)).favourite
+    assert [job.image_id for job in (await client.jobs(favourite=True, words="light")).jobs] == [listed[7]]
+    assert (await client.image(listed[7], file_format="webp")).media_type == "image/webp"
     with pytest.raises(ApiError) as caught:
         await client.submit_all([{"prompt": "a mill"}, {"prompt": "a mill", "seed": -7}])
     assert "requests[1].seed" in caught.value.field_errors

@@ -4,12 +4,14 @@ import socket
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta, timezone
+from typing import Unpack
 
 import httpx
 import pytest
 
 from api_setting import PREVIEW, RunningApi, until
-from entrypoints.client import ApiError, ImagingClient, NotTheService, ServiceUnreachable
+from entrypoints.client import ApiError, Filters, ImagingClient, NotTheService, ServiceUnreachable
 from imaging_core.jobs import JobStatus
 from imaging_core.parameters import ParameterKind
 
@@ -94,6 +96,36 @@ def test_jobs_are_listed_by_pages_and_filtered(client: ImagingClient) -> None:
     assert [job.image_id for job in client.jobs(backend="local").jobs] == [ids[1]]
     assert client.jobs(status=(JobStatus.QUEUED, JobStatus.STARTED)).jobs == ()
     assert len(client.jobs(status=JobStatus.FINISHED).jobs) == 3
+
+
+def test_a_listing_is_narrowed_by_everything_the_service_knows(client: ImagingClient) -> None:
+    asked = (("a red barn", "local", "tinyB"), ("a red mill", "local", "tinyA"), ("a blue mill", "stability", None))
+    ids = [client.submit(prompt, backend=backend, checkpoint=model).image_id for prompt, backend, model in asked]
+    ended = [client.wait(image_id, timeout_s=10, poll_s=0.01) for image_id in ids]
+
+    def found(**filters: Unpack[Filters]) -> list[int]:
+        return sorted(ids.index(job.image_id) for job in client.every_job(**filters))
+
+    assert client.mark(ids[1], favourite=True).favourite
+    assert found(words="MILL red") == [1]
+    assert found(favourite=True) == [1]
+    assert found(favourite=False) == [0, 2]
+    assert found(checkpoint="tinyB") == [0]
+    assert found(pictures=True) == [0, 1, 2]
+    assert found(created_from=ended[1].created_at) == [1, 2]
+    assert found(created_before=ended[1].created_at.astimezone(timezone(timedelta(hours=5)))) == [0]
+    assert not client.mark(ids[1], favourite=False).favourite
+    assert found(favourite=True) == []
+
+
+def test_a_picture_comes_in_another_format(client: ImagingClient) -> None:
+    job = client.wait(client.submit("a lighthouse").image_id)
+
+    small, large = (client.image(job.image_id, file_format="jpeg", quality=quality) for quality in (10, 95))
+
+    assert (small.media_type, small.extension) == ("image/jpeg", "jpg")
+    assert len(small.data) < len(large.data)
+    assert client.image(job.image_id, file_format="webp").data[8:12] == b"WEBP"
 
 
 def test_a_deleted_job_is_gone(client: ImagingClient) -> None:

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from entrypoints import gui_process
 from entrypoints.settings import SettingsError, load_settings
 
 KEY = "a-secret-of-enough-length-1"
@@ -57,3 +58,27 @@ def test_lists_are_split_and_keys_stay_hidden(monkeypatch: pytest.MonkeyPatch) -
     assert settings.trusted_proxies == ("10.0.0.2", "172.16.0.0/12", "::1")
     assert settings.root_path == "/imaging"
     assert KEY not in repr(settings)
+
+
+@pytest.mark.parametrize(
+    ("settings", "names"),
+    [
+        ({}, {"localhost", "127.0.0.1", "::1"}),
+        ({"IMAGING_HOST": "0.0.0.0"}, set()),
+        ({"IMAGING_ALLOWED_HOSTS": "*.lan"}, {"*.lan", "localhost", "127.0.0.1", "::1"}),
+        (
+            {"IMAGING_HOST": "0.0.0.0", "IMAGING_ALLOWED_HOSTS": "a.example"},
+            {"a.example", "localhost", "127.0.0.1", "::1", "0.0.0.0"},
+        ),
+    ],
+)
+def test_the_page_answers_to_the_same_names_as_the_api(
+    settings: dict[str, str], names: set[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name, value in settings.items():
+        monkeypatch.setenv(name, value)
+    found = load_settings()
+
+    flags = [flag for flag in gui_process.command(found) if flag.startswith("--server.allowedHosts=")]
+    assert {flag.partition("=")[2] for flag in flags} == names
+    assert {name.strip("[]") for name in found.our_names} == names

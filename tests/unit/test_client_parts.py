@@ -1,6 +1,7 @@
 """The client's decisions without a network: when to try again, how to wait, what a stream says."""
 
 import json
+from datetime import datetime
 
 import pytest
 from hypothesis import given
@@ -81,6 +82,18 @@ def test_every_submit_has_a_key_of_its_own_and_a_given_one_is_kept() -> None:
     assert first != second
     assert calls.submit("a mill", None, {}, "mine").headers["idempotency-key"] == "mine"
     assert "a mill" not in repr(calls.edit("a mill", b"secret", {}))
+
+
+def test_a_filter_that_would_mislead_is_refused_and_searched_words_stay_out_of_the_repr() -> None:
+    with pytest.raises(ValueError, match="created_from must say in which zone"):
+        calls.jobs(None, 5, {"created_from": datetime(2026, 11, 22)})  # noqa: DTZ001  # what is wrong with it
+    with pytest.raises(TypeError, match="narrowed by favorite"):
+        calls.jobs(None, 5, {"favorite": True})  # type: ignore[typeddict-unknown-key]
+
+    call = calls.jobs("next", 5, {"words": "a red barn", "favourite": False, "backend": None})
+
+    assert call.params == (("limit", "5"), ("cursor", "next"), ("q", "a red barn"), ("favourite", "false"))
+    assert "barn" not in repr(call)
 
 
 def job(status: str = "started", **more: object) -> dict[str, object]:

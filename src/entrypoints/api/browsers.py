@@ -1,10 +1,11 @@
-"""What a page of somebody else's must not make its visitor's browser do; imports Starlette and this package's problems."""
+"""What a page of somebody else's must not make its visitor's browser do; imports Starlette, the rule for names and this package."""
 
 from collections.abc import Collection
 
 from starlette.datastructures import Headers
 
 from entrypoints.api.problems import Problem
+from entrypoints.host_names import host_name, is_ours
 
 #: Methods that change nothing.
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
@@ -16,23 +17,12 @@ def check_host(headers: Headers, allowed: Collection[str]) -> None:
     Without this, a page could have its own name resolve to 127.0.0.1 and then read from us as if we were its own server.
     """
     name = host_name(headers.get("host", ""))
-    if allowed and not any(_is_below(name, one.lower()) for one in allowed):
+    if allowed and not is_ours(name, allowed):
         detail = (
             "This service is not known under that name. If it is right, add it to IMAGING_ALLOWED_HOSTS, for instance "
             "IMAGING_ALLOWED_HOSTS=images.example.org."
         )
         raise Problem("wrong-host", 421, detail)
-
-
-def host_name(host: str) -> str:
-    """The name in a Host header, without its port, in lower case."""
-    if host.startswith("["):
-        return host.partition("]")[0].lower() + "]"
-    return host.partition(":")[0].lower().rstrip(".")
-
-
-def _is_below(name: str, allowed: str) -> bool:
-    return name.endswith(allowed[1:]) if allowed.startswith("*.") else name == allowed
 
 
 def check_origin(method: str, headers: Headers, friends: Collection[str]) -> None:

@@ -9,6 +9,7 @@ from entrypoints.client.errors import (
     ServiceUnreachable,
     without_credentials,
 )
+from entrypoints.client.filters import Filters
 from entrypoints.client.reading import TITLES
 from entrypoints.client.sync import ImagingClient
 from entrypoints.client.values import (
@@ -38,6 +39,7 @@ __all__ = [
     "ClientError",
     "Estimate",
     "Failure",
+    "Filters",
     "ImagingClient",
     "JobInfo",
     "JobsPage",

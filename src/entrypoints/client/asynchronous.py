@@ -4,13 +4,14 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from types import TracebackType
-from typing import Self, TypeVar
+from typing import Self, TypeVar, Unpack
 
 import httpx
 
 from entrypoints.client import calls
 from entrypoints.client.calls import Call, listed
 from entrypoints.client.errors import ApiError, ClientError, ServiceUnreachable
+from entrypoints.client.filters import Filters
 from entrypoints.client.patience import Patience
 from entrypoints.client.reading import Answer
 from entrypoints.client.rounds import Rounds
@@ -36,7 +37,6 @@ from entrypoints.client.wire import (
     unreachable,
 )
 from imaging_core.images import OptionValue
-from imaging_core.jobs import JobStatus
 
 T = TypeVar("T")
 
@@ -190,25 +190,15 @@ class AsyncImagingClient:
             async for seen in self._streamed(watching):
                 yield seen
 
-    async def jobs(
-        self,
-        *,
-        cursor: str | None = None,
-        status: JobStatus | Collection[JobStatus] = (),
-        backend: str | None = None,
-        limit: int = 50,
-    ) -> JobsPage:
-        """A page of jobs, newest first; of one status or several, all when empty."""
-        statuses = (status,) if isinstance(status, JobStatus) else status
-        return await self._send(calls.jobs(cursor, statuses, backend, limit))
+    async def jobs(self, *, cursor: str | None = None, limit: int = 50, **filters: Unpack[Filters]) -> JobsPage:
+        """A page of jobs, newest first, narrowed by the filters; it may have few jobs, or none, and yet not be the last."""
+        return await self._send(calls.jobs(cursor, limit, filters))
 
-    async def every_job(
-        self, *, status: JobStatus | Collection[JobStatus] = (), backend: str | None = None
-    ) -> AsyncIterator[JobInfo]:
+    async def every_job(self, **filters: Unpack[Filters]) -> AsyncIterator[JobInfo]:
         """The jobs of all pages, each page being asked for when it is reached."""
         cursor: str | None = None
         while True:
-            page = await self.jobs(cursor=cursor, status=status, backend=backend)
+            page = await self.jobs(cursor=cursor, **filters)
             for job in page.jobs:
                 yield job
             cursor = page.next_cursor
@@ -217,9 +207,14 @@ class AsyncImagingClient:
 
     # --- pictures ----------------------------------------------------------------------------------------
 
-    async def image(self, image_id: str, index: int = 0) -> Picture:
-        """A finished job's picture; ApiError with status 409 and the reason when there is none."""
-        return await self._send(calls.image(image_id, index))
+    async def image(
+        self, image_id: str, index: int = 0, *, file_format: str | None = None, quality: int | None = None
+    ) -> Picture:
+        """A finished job's picture; ApiError with status 409 and the reason when there is none.
+
+        As it was stored, or as png, jpeg or webp, the latter two with a quality of 1 to 100 if need be.
+        """
+        return await self._send(calls.image(image_id, index, file_format, quality))
 
     async def thumbnail(self, image_id: str, index: int = 0, *, size: int = 256) -> Picture:
         """A small copy of it, its longer side at most `size` px (64 to 1024); ApiError as for `image`."""
@@ -247,6 +242,10 @@ class AsyncImagingClient:
     async def retry(self, image_id: str) -> Submitted:
         """A new job for a failed or cancelled one's request, with the same seed."""
         return await self._send(calls.retry(image_id))
+
+    async def mark(self, image_id: str, *, favourite: bool) -> JobInfo:
+        """Make a job a favourite, or none any more."""
+        return await self._send(calls.mark(image_id, favourite=favourite))
 
     async def delete(self, image_id: str) -> None:
         """Forget an ended job and its pictures."""

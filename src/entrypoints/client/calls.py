@@ -10,9 +10,9 @@ from urllib.parse import quote
 import attrs
 
 from entrypoints.client import reading
+from entrypoints.client.filters import Filters, as_params
 from entrypoints.client.reading import Answer, from_json
 from entrypoints.client.values import Backends, Estimate, JobInfo, JobsPage, Picture, Provenance, Submitted
-from imaging_core.jobs import JobStatus
 
 T_co = TypeVar("T_co", covariant=True)
 
@@ -27,8 +27,8 @@ class Call(Generic[T_co]):
     method: str
     path: str
     read: Callable[[Answer], T_co]
-    params: tuple[tuple[str, str], ...] = ()
-    #: The body's fields; a prompt is among them, so it stays out of the repr.
+    #: Words of a prompt may be among them, so they stay out of the repr, like the body's fields.
+    params: tuple[tuple[str, str], ...] = attrs.field(default=(), repr=False)
     json: Mapping[str, Any] | None = attrs.field(default=None, repr=False)
     headers: Mapping[str, str] = attrs.field(factory=dict)
     #: How long the service may take on purpose, in s.
@@ -140,16 +140,16 @@ def job(image_id: str) -> Call[JobInfo]:
     return Call(method="GET", path=f"/jobs/{_id(image_id)}", read=from_json(reading.job))
 
 
-def jobs(cursor: str | None, statuses: Collection[JobStatus], backend: str | None, limit: int) -> Call[JobsPage]:
+def jobs(cursor: str | None, limit: int, filters: Filters) -> Call[JobsPage]:
     """A page of jobs, newest first."""
-    params = [("limit", str(limit)), *(("status", str(status)) for status in sorted(statuses))]
-    params += [(name, value) for name, value in (("cursor", cursor), ("backend", backend)) if value is not None]
-    return Call(method="GET", path="/jobs", params=tuple(params), read=from_json(reading.jobs_page))
+    params = (("limit", str(limit)), *((("cursor", cursor),) if cursor else ()), *as_params(filters))
+    return Call(method="GET", path="/jobs", params=params, read=from_json(reading.jobs_page))
 
 
-def image(image_id: str, index: int) -> Call[Picture]:
-    """A finished job's picture."""
-    params = (("index", str(index)),)
+def image(image_id: str, index: int, file_format: str | None = None, quality: int | None = None) -> Call[Picture]:
+    """A finished job's picture; with a format, in that one."""
+    asked = (("index", index), ("format", file_format), ("quality", quality))
+    params = tuple((name, str(value)) for name, value in asked if value is not None)
     return Call(method="GET", path=f"/image/{_id(image_id)}", params=params, read=reading.picture)
 
 
@@ -172,6 +172,12 @@ def cancel(image_id: str) -> Call[JobInfo]:
 def retry(image_id: str) -> Call[Submitted]:
     """Ask again for what a failed or cancelled job asked for."""
     return _queueing(f"/jobs/{_id(image_id)}/retry", None, from_json(reading.submitted), None)
+
+
+def mark(image_id: str, *, favourite: bool) -> Call[JobInfo]:
+    """Make a job a favourite, or none any more."""
+    path, method = f"/jobs/{_id(image_id)}/favourite", "PUT" if favourite else "DELETE"
+    return Call(method=method, path=path, read=from_json(reading.job), repeatable=True)
 
 
 def delete(image_id: str) -> Call[None]:

@@ -155,6 +155,7 @@ def job(body: Json) -> JobInfo:
         started_at=_moment(body["started_at"]),
         finished_at=_moment(body["finished_at"]),
         has_preview=bool(body.get("preview_url")),
+        favourite=bool(body.get("favourite")),
         images=tuple(_known(PictureInfo, image) for image in body["images"]),
         parked=parked and _known(Parked, {**parked, "until": datetime.fromisoformat(parked["until"])}),
         failure=failure and _known(Failure, failure),

@@ -105,6 +105,8 @@ class JobInfo:
     count: int = 1
     images: tuple[PictureInfo, ...] = ()
     cancel_requested: bool = False
+    #: Somebody marked it.
+    favourite: bool = False
     retry_of: str | None = None
     parked: Parked | None = None
     failure: Failure | None = None

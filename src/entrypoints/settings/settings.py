@@ -47,6 +47,15 @@ class Settings(
         }
 
     @property
+    def our_names(self) -> tuple[str, ...]:
+        """Names under which the doors may be asked for; empty for any.
+
+        On loopback, and where names are given, no other name is ours; on a network, nobody knows what names we have.
+        """
+        named = bool(self.allowed_hosts) or not self.opens_to_network
+        return (*self.allowed_hosts, *self.loopback_names) if named else ()
+
+    @property
     def worker_slots(self) -> dict[str, int]:
         """Calls at a time in one process, by backend that is set up."""
         return {name: gate.slots for name, gate in self.gate_limits.items() if name not in self.unconfigured}
