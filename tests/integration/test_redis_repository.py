@@ -9,7 +9,7 @@ import pytest
 from adapters.redis import RedisJobRepository, RedisLink
 from contracts.job_repository import CutOffRepositoryContract, JobRepositoryContract
 from contracts.samples import NOON, a_job, an_event
-from imaging_core.errors import JobConflict, StaleJob, Unavailable, UnreadableJob
+from imaging_core.errors import JobConflict, JobDeleted, StaleJob, Unavailable, UnreadableJob
 from imaging_core.events import EventKind
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import Idempotency, JobEvents, JobQuery, JobRepository, QueueLimits
@@ -29,6 +29,25 @@ class TestCutOffRedisRepository(CutOffRepositoryContract):
     @pytest.fixture
     def cut_off(self, dead_link: RedisLink) -> JobRepository:
         return RedisJobRepository(dead_link)
+
+
+class TestAnotherProcess(OnRedis):
+    """What is remembered here is never told once another has changed it."""
+
+    async def test_what_another_writes_is_seen_at_the_next_look(
+        self, repository: RedisJobRepository, link: RedisLink
+    ) -> None:
+        other = RedisJobRepository(link)
+        job = await self.start(repository)
+        assert await repository.get(job.id) is await repository.get(job.id)
+        await other.save(job.succeeded([], now=await other.now()), token="token-1")
+        ended = await repository.get(job.id)
+        assert ended.status is JobStatus.FINISHED
+        await other.mark(job.id, favourite=True)
+        assert (await repository.get(job.id)).favourite
+        await other.delete(ended)
+        with pytest.raises(JobDeleted):
+            await repository.get(job.id)
 
 
 class TestAnswersThatGetLost(OnRedis):

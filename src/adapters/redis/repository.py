@@ -54,6 +54,8 @@ LOG_LENGTH: Final = 100_000
 _GUESS_S: Final = 10.0
 #: Saves without an answer that are remembered for their repetition.
 _MOST_DOUBTS: Final = 64
+#: Jobs that are remembered with the row that they were read from, a few KB each.
+_MOST_DECODED: Final = 2_000
 _CURSOR: Final = re.compile(r"[0-9]{1,15}", re.ASCII)
 
 #: What a script gives after the time.
@@ -61,7 +63,7 @@ Answer = list[Any]
 
 
 class RedisJobRepository:
-    """The jobs of a whole installation. Keeps no job in this process, so any number may share one Redis."""
+    """The jobs of a whole installation. Asks Redis each time, so any number of processes may share one."""
 
     def __init__(self, link: RedisLink, *, log_length: int = LOG_LENGTH) -> None:
         """`log_length` is about how many events the log keeps; it must be the same for all who write to it."""
@@ -72,6 +74,8 @@ class RedisJobRepository:
         #: Names of claims whose answer was lost: what they got belongs to nobody but the next claim here.
         #: With each, how long its lease may last by the local clock, in s.
         self._doubtful_claims: list[tuple[str, float]] = []
+        #: Rows as they were last read, and the jobs that they stand for.
+        self._decoded: dict[str, tuple[Row, Job]] = {}
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -200,7 +204,15 @@ class RedisJobRepository:
             raise JobDeleted(deleted.partition(b" ")[2].decode() or None)
         if body is None:
             raise JobNotFound
-        return job_from_row(row)
+        # Decoding costs more than asking, and most who ask have asked before.
+        before = self._decoded.get(job_id)
+        if before is not None and before[0] == row:
+            return before[1]
+        job = job_from_row(row)
+        self._decoded[job_id] = row, job
+        if len(self._decoded) > _MOST_DECODED:
+            del self._decoded[next(iter(self._decoded))]
+        return job
 
     async def list(self, query: JobQuery) -> JobPage:
         """A page of jobs, newest first."""

@@ -16,6 +16,7 @@ from adapters.sqlite.clock import SteadyClock, wall_clock
 from adapters.sqlite.event_log import EventLog, last_event, log_id
 from adapters.sqlite.failures import translated, unavailable
 from adapters.sqlite.lock import FolderLock
+from adapters.sqlite.recent import RecentJobs
 from adapters.sqlite.schema import migrate
 from adapters.sqlite.subscribers import Subscribers
 from adapters.sqlite.writer import GroupWriter, Transaction
@@ -52,6 +53,7 @@ class SqliteDatabase:
         self.folder = Path(folder).absolute()
         self.now = SteadyClock(clock)
         self.subscribers = Subscribers()
+        self.recent = RecentJobs()
         self._parts: _Parts | None = None
         self._log = EventLog(id="", keep=keep_events)
         self._last_event = 0
@@ -66,6 +68,8 @@ class SqliteDatabase:
         """
         if self._parts is not None:
             raise RuntimeError("the database is open already")
+        # Another process may have written since it was last open here.
+        self.recent = RecentJobs()
         loop = asyncio.get_running_loop()
         opening = asyncio.ensure_future(asyncio.to_thread(self._open, loop))
         try:
@@ -106,6 +110,7 @@ class SqliteDatabase:
                 connection,
                 loop=loop,
                 translate=lambda error: unavailable(error, self.folder),
+                touched=self.recent.leave,
                 committed=self._committed,
             )
             stack.callback(writer.stop)
@@ -163,7 +168,9 @@ class SqliteDatabase:
 
         return await parts.loop.run_in_executor(parts.reading, run)
 
-    def _committed(self, events: Sequence[JobEvent]) -> None:
+    def _committed(self, events: Sequence[JobEvent], touched: Sequence[str]) -> None:
+        for job_id in touched:
+            self.recent.settle(job_id)
         if events:
             self._last_event = self._log.place(events[-1].cursor)
             self.subscribers.tell(events)

@@ -103,6 +103,7 @@ SELECT
 """
 RELEASE = """
 UPDATE jobs SET claimable_at = :now WHERE status = 'started' AND lease_reason = 'running' AND claimable_at > :now
+RETURNING id
 """
 
 
@@ -198,9 +199,9 @@ def beat(connection: sqlite3.Connection, job_id: str, token: str, until: datetim
     return bool(rows[0][0]) if rows else None
 
 
-def release(connection: sqlite3.Connection, now: datetime) -> int:
-    """End every running lease; how many there were."""
-    return connection.execute(RELEASE, {"now": to_micros(now)}).rowcount
+def release(connection: sqlite3.Connection, now: datetime) -> list[str]:
+    """End every running lease; whose they were."""
+    return [job_id for (job_id,) in connection.execute(RELEASE, {"now": to_micros(now)})]
 
 
 def queue_state(connection: sqlite3.Connection, backend: str, now: datetime) -> QueueState:

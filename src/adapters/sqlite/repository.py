@@ -95,14 +95,21 @@ class SqliteJobRepository:
         """The job as last written."""
         if not JOB_ID.fullmatch(job_id):
             raise JobNotFound
-
-        return await self._database.read(lambda c: job_rows.existing(c, job_id))
+        self._database.must_be_open()
+        recent = self._database.recent
+        found = recent.get(job_id)
+        if found is None:
+            changes = recent.changes
+            found = await self._database.read(lambda c: job_rows.existing(c, job_id))
+            recent.keep(found, changes)
+        return found
 
     async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
         """Write a changed job over the version it was read at."""
 
         def work(transaction: Transaction) -> Job:
             connection = transaction.connection
+            transaction.touch(job.id)
             stored = job_rows.held(connection, job.id)
             if token is not None and (stored is None or stored.lease_token != token):
                 raise LeaseLost(f"The lease of job {job.id} is no longer held by this worker.")
@@ -127,6 +134,7 @@ class SqliteJobRepository:
             job = job_rows.first_claimable(connection, backend, now)
             if job is None:
                 return None
+            transaction.touch(job.id)
             claimed = job.claimed(worker=worker, token=token, now=now, lease_s=lease_s)
             claimed = attrs.evolve(claimed, version=job.version + 1)
             job_rows.update(connection, claimed, now)
@@ -140,6 +148,7 @@ class SqliteJobRepository:
         """Hold the lease for `lease_s` from now."""
 
         def work(transaction: Transaction) -> Beat:
+            transaction.touch(job_id)
             until = self._database.now() + timedelta(seconds=lease_s)
             cancel_requested = job_rows.beat(transaction.connection, job_id, token, until)
             if cancel_requested is None:
@@ -169,7 +178,12 @@ class SqliteJobRepository:
 
     async def mark(self, job_id: str, *, favourite: bool) -> Job:
         """Mark a job as a favourite, or take the mark away."""
-        return await self._database.write(lambda t: job_rows.mark(t.connection, job_id, favourite))
+
+        def work(transaction: Transaction) -> Job:
+            transaction.touch(job_id)
+            return job_rows.mark(transaction.connection, job_id, favourite)
+
+        return await self._database.write(work)
 
     async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
         """Open jobs that should have ended by now, the longest overdue first."""
@@ -184,6 +198,7 @@ class SqliteJobRepository:
 
         def work(transaction: Transaction) -> None:
             connection = transaction.connection
+            transaction.touch(job.id)
             stored = job_rows.held(connection, job.id)
             if stored is None:
                 raise job_rows.gone(connection, job.id)
@@ -231,7 +246,10 @@ class SqliteJobRepository:
             now = self._database.now()
             # Whoever was sending messages died as well.
             webhook_outbox.release(transaction.connection, now)
-            return job_rows.release(transaction.connection, now)
+            released = job_rows.release(transaction.connection, now)
+            for job_id in released:
+                transaction.touch(job_id)
+            return len(released)
 
         return await self._database.write(work)
 

@@ -25,8 +25,10 @@ MOST_TOGETHER = 256
 class Transaction:
     """What one operation works in: its writes and its events count together or not at all."""
 
-    def __init__(self, connection: sqlite3.Connection) -> None:
+    def __init__(self, connection: sqlite3.Connection, touch: Callable[[str], None]) -> None:
         self.connection = connection
+        #: To be told of each job that is changed, before the operation ends.
+        self.touch = touch
         #: Stored by this operation, with their cursors; told to subscribers after the commit.
         self.events: list[JobEvent] = []
 
@@ -55,13 +57,20 @@ class GroupWriter:
         *,
         loop: asyncio.AbstractEventLoop,
         translate: Callable[[sqlite3.Error], Unavailable],
-        committed: Callable[[Sequence[JobEvent]], None],
+        touched: Callable[[str], None],
+        committed: Callable[[Sequence[JobEvent], Sequence[str]], None],
     ) -> None:
-        """`committed` is called on the loop with the events of each commit, before its operations are answered."""
+        """`touched` is called in the writer's thread with the id of a job before its change is committed.
+
+        `committed` is called on the loop with the events and those ids of each commit, before its operations are answered.
+        """
         self._connection = connection
         self._loop = loop
         self._translate = translate
+        self._touched = touched
         self._committed = committed
+        #: Ids of the jobs that the batch at hand has touched.
+        self._touches: list[str] = []
         self._waiting: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="imaging-sqlite-writer", daemon=True)
         self._thread.start()
@@ -85,9 +94,10 @@ class GroupWriter:
         while not stopping:
             batch, stopping = self._take()
             outcomes = self._commit(batch)
+            touches, self._touches = self._touches, []
             # The loop may be closed already when its program ends without closing us; then nobody waits.
             with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._answer, outcomes)
+                self._loop.call_soon_threadsafe(self._answer, outcomes, touches)
 
     def _take(self) -> tuple[list[_Operation], bool]:
         """Everything that waits now, and whether to stop after it; blocks until there is something."""
@@ -125,7 +135,7 @@ class GroupWriter:
         return outcomes
 
     def _apply(self, operation: _Operation) -> _Outcome:
-        transaction = Transaction(self._connection)
+        transaction = Transaction(self._connection, self._touch)
         self._connection.execute("SAVEPOINT operation")
         try:
             result = operation.work(transaction)
@@ -142,6 +152,10 @@ class GroupWriter:
         self._connection.execute("RELEASE operation")
         return _Outcome(operation=operation, result=result, events=transaction.events)
 
+    def _touch(self, job_id: str) -> None:
+        self._touches.append(job_id)
+        self._touched(job_id)
+
     def _all_failed(self, batch: Sequence[_Operation], error: sqlite3.Error) -> list[_Outcome]:
         return [_Outcome(operation=operation, error=self._translated(error)) for operation in batch]
 
@@ -152,8 +166,8 @@ class GroupWriter:
 
     # --- on the loop -------------------------------------------------------------------------------------
 
-    def _answer(self, outcomes: Sequence[_Outcome]) -> None:
-        self._committed([event for outcome in outcomes for event in outcome.events])
+    def _answer(self, outcomes: Sequence[_Outcome], touches: Sequence[str]) -> None:
+        self._committed([event for outcome in outcomes for event in outcome.events], touches)
         for outcome in outcomes:
             if outcome.operation.answer.done():
                 continue

@@ -29,6 +29,7 @@ from entrypoints.api.openapi import describe
 from entrypoints.api.pictures import PicturesDoor
 from entrypoints.api.png_info import PngInfoDoor
 from entrypoints.api.problems import tell_problems
+from entrypoints.api.shortcut import Shortcut
 from entrypoints.api.submit import SubmitDoor
 from entrypoints.api.uploads import Uploads
 from entrypoints.api.waiting import Waiting
@@ -62,6 +63,8 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
         telemetry={"tracing": False, "metrics": False, "logs": False, "auto_configure": False},
     )
     app.router.route_class = LeanRoute
+    # The list's first is the outermost layer, so this is the innermost.
+    app.user_middleware.append(Middleware(Shortcut, routes=app.router.routes))
     closing = closing_of(app)
     feed = EventFeed(service, closing)
     waiting = Waiting(service, feed, closing, longest_s=config.max_wait_s)

@@ -1,7 +1,5 @@
 """Status, cancel, retry, favourites, delete; imports FastAPI, the service and this package."""
 
-from collections.abc import Callable
-
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -10,7 +8,8 @@ from entrypoints.api import job_answers
 from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, ended, idempotency_key
 from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
-from entrypoints.api.encoding import encode, etag_of, json_answer, matches
+from entrypoints.api.encoding import json_answer, matches
+from entrypoints.api.ended_answers import EndedAnswers
 from entrypoints.api.job_shapes import Accepted, Detail, Status
 from entrypoints.api.listing import ListDoor
 from entrypoints.api.openapi import header, problems, query
@@ -26,6 +25,8 @@ class JobsDoor:
         self._config = config
         self._accepting = accepting
         self._waiting = waiting
+        self._statuses = EndedAnswers(job_answers.status)
+        self._details = EndedAnswers(job_answers.detail)
 
     def add_to(self, app: FastAPI) -> None:
         """Register the endpoints, the busiest first: routes are tried in order."""
@@ -102,29 +103,29 @@ class JobsDoor:
 
     async def status(self, request: Request, image_id: str) -> Response:
         """Poll this until status is finished, failed or cancelled; with If-None-Match, 304 while nothing changed."""
-        return await self._told(request, image_id, job_answers.status)
+        return await self._told(request, image_id, self._statuses)
 
-    async def _told(self, request: Request, image_id: str, shown: Callable[[JobView], job_answers.Answer]) -> Response:
+    async def _told(self, request: Request, image_id: str, answers: EndedAnswers) -> Response:
         """What is shown of a job, once it is new to the caller or `?wait=` is over."""
         seen = request.headers.get("if-none-match")
 
         def is_news(view: JobView) -> bool:
-            return ended(view) or (seen is not None and not matches(seen, etag_of(encode(shown(view)))))
+            return ended(view) or (seen is not None and not matches(seen, answers.of(view).etag))
 
         within_s = self._waiting.asked(request)
         owner = caller_of(request).sees
         view = await self._waiting.until(request, image_id, is_news, owner=owner, within_s=within_s)
-        body = encode(shown(view))
-        headers = {"etag": etag_of(body), "cache-control": "private, no-cache"}
+        told = answers.of(view)
+        headers = {"etag": told.etag, "cache-control": "private, no-cache"}
         if not ended(view):
             headers["retry-after"] = str(self._config.retry_after_s)
-        if matches(seen, headers["etag"]):
+        if matches(seen, told.etag):
             return Response(status_code=304, headers=headers)
-        return Response(body, headers=headers, media_type="application/json")
+        return Response(told.body, headers=headers, media_type="application/json")
 
     async def job(self, request: Request, image_id: str) -> Response:
         """The request, every backend call, every failure and every picture of one job."""
-        return await self._told(request, image_id, job_answers.detail)
+        return await self._told(request, image_id, self._details)
 
     async def cancel(self, request: Request, image_id: str) -> Response:
         """200 when the job is cancelled, 202 while its worker still has to stop it, 409 when it has already ended."""

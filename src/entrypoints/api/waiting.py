@@ -28,6 +28,8 @@ class Waiting:
 
     def asked(self, request: Request) -> float:
         """How long `?wait=` asks to wait, in s, at most as long as is allowed; 0 without it. Raises InvalidRequest."""
+        if not request.scope["query_string"]:
+            return 0.0
         text = request.query_params.get("wait", "0")
         if not _SECONDS.fullmatch(text):
             raise InvalidRequest([FieldProblem(field="wait", message="must be a whole number of seconds.")])

@@ -1,0 +1,58 @@
+"""Jobs as they were last read, so that asking again costs no statement; imports stdlib and imaging_core.
+
+Nobody but this process writes the database, and every write says which job it changes before it is committed. From then on
+until it is answered that job is read from the database; so nobody is told of a state that is older than one told before.
+"""
+
+import threading
+
+from imaging_core.jobs import Job
+
+#: Most jobs that are remembered, a few KB each.
+MOST = 2_000
+
+
+class RecentJobs:
+    """A bounded memory of jobs. `leave` is called by the writer's thread, everything else on the loop."""
+
+    def __init__(self, most: int = MOST) -> None:
+        self._most = most
+        self._jobs: dict[str, Job] = {}
+        #: Writes under way, by job.
+        self._changing: dict[str, int] = {}
+        #: How many writes have begun and ended: what was read while one of them did may be old.
+        self._changes = 0
+        self._lock = threading.Lock()
+
+    @property
+    def changes(self) -> int:
+        """To be taken before a job is read, and given back with it."""
+        return self._changes
+
+    def get(self, job_id: str) -> Job | None:
+        """The job as it is, None when that is not known here."""
+        return self._jobs.get(job_id)
+
+    def keep(self, job: Job, changes: int) -> None:
+        """Remember a job that was read, unless anything was written meanwhile."""
+        with self._lock:
+            if changes != self._changes or job.id in self._changing:
+                return
+            self._jobs[job.id] = job
+            if len(self._jobs) > self._most:
+                del self._jobs[next(iter(self._jobs))]
+
+    def leave(self, job_id: str) -> None:
+        """A write of that job begins; its commit may follow at once."""
+        with self._lock:
+            self._changes += 1
+            self._changing[job_id] = self._changing.get(job_id, 0) + 1
+            self._jobs.pop(job_id, None)
+
+    def settle(self, job_id: str) -> None:
+        """A write of that job is about to be answered, whatever came of it."""
+        with self._lock:
+            self._changes += 1
+            left = self._changing.pop(job_id) - 1
+            if left:
+                self._changing[job_id] = left
