@@ -1,20 +1,33 @@
-"""Which jobs a query is about, and how a page of them is found by looking at a bounded number; imports stdlib and this package."""
+"""Which jobs a query is about, and how a page of them is found by looking at a bounded number; imports stdlib, attrs and this package."""
 
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from datetime import timedelta
+
+import attrs
 
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.repository import JobPage, JobQuery
 
-#: Most jobs that one call looks at: some tens of milliseconds.
+#: Most jobs that one call reads: some tens of milliseconds.
 LOOKED_AT = 2_000
 #: How many of them are read at once.
 STEP = 200
 #: How much later than a job that was added after it a job may say that it was created.
-_OUT_OF_ORDER = timedelta(minutes=5)
+OUT_OF_ORDER = timedelta(minutes=5)
+#: How many characters the parts of words have that an index of prompts is made of.
+_GRAM = 3
 
 #: A job and its place in the listing: the newest job has the highest number.
 Placed = tuple[int, Job]
+
+
+@attrs.frozen
+class Candidates:
+    """Jobs that may be meant, newest first, and where to go on."""
+
+    jobs: Sequence[Placed]
+    #: All that are left are before this place; None when none is left.
+    before: int | None
 
 
 def matches(job: Job, query: JobQuery) -> bool:
@@ -37,6 +50,39 @@ def _has_words(prompt: str, text: str) -> bool:
     return all(word in folded for word in text.casefold().split())
 
 
+def grams(prompt: str) -> set[str]:
+    """The parts of its words that an index of prompts holds: each three characters in a row.
+
+    Also each one and each two of which one is a digit or not ASCII: "4k" and "猫" tell prompts apart, while every one
+    has an "a".
+    """
+    found: set[str] = set()
+    for word in set(prompt.casefold().split()):
+        found.update(word[i : i + _GRAM] for i in range(len(word) - _GRAM + 1))
+        if not (word.isascii() and word.isalpha()):
+            found.update(part for size in (1, 2) for part in _runs(word, size) if _telling(part))
+    return found
+
+
+def grams_of_text(text: str) -> set[str]:
+    """Those that every prompt with these words has; none when words are too short to tell prompts apart."""
+    found: set[str] = set()
+    for word in text.casefold().split():
+        if len(word) >= _GRAM:
+            found.update(_runs(word, _GRAM))
+        elif _telling(word):
+            found.add(word)
+    return found
+
+
+def _runs(word: str, size: int) -> Iterator[str]:
+    return (word[i : i + size] for i in range(len(word) - size + 1))
+
+
+def _telling(part: str) -> bool:
+    return any(character > "\x7f" or "0" <= character <= "9" for character in part)
+
+
 def statuses_of(query: JobQuery) -> frozenset[JobStatus] | None:
     """The statuses that a job the query is about can have; None for any."""
     if not query.with_images:
@@ -45,30 +91,29 @@ def statuses_of(query: JobQuery) -> frozenset[JobStatus] | None:
     return finished if query.statuses is None else finished & query.statuses
 
 
-def needs_search(query: JobQuery) -> bool:
-    """Whether status, backend, owner and favourite alone do not tell which jobs are meant."""
-    further = (query.text, query.checkpoint, query.created_from, query.created_before)
-    return query.favourite is not None or query.with_images or any(value is not None for value in further)
-
-
 async def search(
-    query: JobQuery, before: int | None, read: Callable[[int | None, int], Awaitable[Sequence[Placed]]]
+    query: JobQuery, before: int | None, read: Callable[[int | None, int], Awaitable[Candidates]]
 ) -> JobPage:
-    """The page of a query that begins before that place; `read` gives up to so many candidates before a place."""
+    """The page of a query that begins before that place.
+
+    `read` gives the next candidates before a place, at most so many. When it gives fewer and yet is not at the end, it
+    has looked at enough: then the page ends there.
+    """
     found: list[Job] = []
     looked_at = 0
+    most = min(query.limit + 1, STEP)
     while True:
-        rows = await read(before, STEP)
-        for place, job in rows:
+        candidates = await read(before, most)
+        for place, job in candidates.jobs:
             if matches(job, query):
                 if len(found) == query.limit:
                     return JobPage(jobs=tuple(found), cursor=str(before))
                 found.append(job)
             before = place
-        looked_at += len(rows)
-        oldest = rows[-1][1].created_at if rows else None
-        too_old = oldest and query.created_from and oldest < query.created_from - _OUT_OF_ORDER
-        if len(rows) < STEP or too_old:
+        before = candidates.before
+        if before is None:
             return JobPage(jobs=tuple(found), cursor=None)
-        if looked_at >= LOOKED_AT:
+        looked_at += len(candidates.jobs)
+        if looked_at >= LOOKED_AT or len(candidates.jobs) < most:
             return JobPage(jobs=tuple(found), cursor=str(before))
+        most = STEP

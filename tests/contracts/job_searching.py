@@ -47,6 +47,24 @@ class SearchPromises(RepositorySetting):
         assert await self.found(repository, text="night' OR 1=1 --") == []
         assert len(await self.found(repository, text="  ")) == 4
 
+    async def test_10_finds_short_words_and_those_of_scripts_without_spaces(self, repository: JobRepository) -> None:
+        await self.prompted(repository, "夜景、猫と海", "a 4K, hdr", "STRASSE in 3d", "猫")
+
+        assert await self.found(repository, text="猫") == ["猫", "夜景、猫と海"]
+        assert await self.found(repository, text="猫と") == ["夜景、猫と海"]
+        assert await self.found(repository, text="4k") == ["a 4K, hdr"]
+        assert await self.found(repository, text="3d a") == ["STRASSE in 3d"]
+        assert await self.found(repository, text="straße") == ["STRASSE in 3d"]
+        assert await self.found(repository, text="4k 猫") == []
+        assert await self.found(repository, text="k,") == ["a 4K, hdr"]
+
+    async def test_10_finds_a_deleted_job_no_more(self, repository: JobRepository) -> None:
+        kept, gone = [await self.finished(repository, request=a_request(prompt=p)) for p in ("red kept", "red gone")]
+        await repository.delete(gone)
+
+        assert await self.found(repository, text="red") == [kept.request.prompt]
+        assert await self.found(repository, checkpoint="tiny", text="gone") == []
+
     async def test_10_searches_together_with_the_other_filters(self, repository: JobRepository) -> None:
         await self.prompted(repository, "one red", "two red", "blue", owner="alice")
         await self.prompted(repository, "three red", owner="bob")

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from contracts.listening import told
-from contracts.samples import NOON, a_failure, a_job, a_ref, an_event
+from contracts.samples import NOON, a_failure, a_job, a_ref, a_request, an_event
 from imaging_core.errors import ImagingError, JobConflict, QueueFull
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus, LeaseReason
@@ -50,6 +50,11 @@ new_jobs = st.fixed_dictionaries(
         "owner": owners,
         "priority": st.integers(-1, 1),
         "max_wait_s": st.sampled_from([None, None, None, 1.25, 3.25]),
+        "request": st.builds(
+            a_request,
+            prompt=st.sampled_from(["red fox", "Redwood 4k", "猫"]),
+            checkpoint=st.sampled_from([None, "tiny"]),
+        ),
     }
 )
 keys = st.none() | st.tuples(st.sampled_from("kq"), st.sampled_from("ffg"))
@@ -304,6 +309,8 @@ class RepositoryModel(RuleBasedStateMachine):
             statuses=st.none() | st.frozensets(st.sampled_from(JobStatus), max_size=2),
             favourite=st.sampled_from([None, None, True, False]),
             with_images=st.booleans(),
+            checkpoint=st.sampled_from([None, None, "tiny", "other"]),
+            text=st.sampled_from([None, None, "red", "FOX", "4k w", "猫", "e"]),
             limit=st.integers(1, 3),
         )
     )

@@ -12,10 +12,11 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import pytest
 
-from adapters.sqlite import SqliteDatabase, SqliteJobRepository, open_database
+from adapters.sqlite import SqliteDatabase, SqliteJobRepository, job_rows, open_database
 from adapters.sqlite import database as database_module
 from adapters.sqlite.clock import SteadyClock
 from adapters.sqlite.schema import MIGRATIONS, migrate
@@ -190,6 +191,46 @@ class TestUpgrading:
         with closing(sqlite3.connect(copy)) as connection:
             assert connection.execute("SELECT id FROM jobs").fetchall() == [(job.id,)]
         assert names_in(tmp_path) == ["imaging.db", copy.name, "imaging.lock"]
+
+    async def test_jobs_from_before_there_was_a_search_are_found_by_it(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with closing(sqlite3.connect(tmp_path / "imaging.db", isolation_level=None)) as connection:
+            migrate(connection, Path("unused"), MIGRATIONS[:8])
+            old = {**job_rows.columns(a_job(owner="alice"), NOON), "turn": 0}
+            connection.execute(job_rows.INSERT, old)
+
+        async with open_database(tmp_path) as database:
+            page = await SqliteJobRepository(database).list(
+                JobQuery(text="ночь LIGHT", owner="alice", checkpoint="tiny")
+            )
+
+        assert [job.id for job in page.jobs] == [old["id"]]
+        assert "imaging.db.v8.bak" in names_in(tmp_path)
+
+    async def test_a_deleted_job_leaves_no_word_behind(
+        self, jobs: SqliteJobRepository, database: SqliteDatabase
+    ) -> None:
+        job = await jobs.add(a_job())
+        await jobs.delete(await jobs.save(job.cancel(now=await jobs.now())))
+
+        await database.write(lambda t: t.connection.execute("INSERT INTO job_search (job_search) VALUES ('optimize')"))
+        # Rows 1 and 10 are how many there are and where; each other one would be of words.
+        words = "SELECT count(*) FROM job_search_data WHERE id > 10"
+        assert await database.read(lambda c: c.execute(words).fetchone()) == (0,)
+
+    def test_a_sqlite_that_cannot_search_is_refused(self) -> None:
+        class Bare(sqlite3.Connection):
+            """As one built without FTS5."""
+
+            def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
+                return super().execute(sql.replace("'fts5'", "'none'"), *values)
+
+        with (
+            closing(sqlite3.connect(":memory:", isolation_level=None, factory=Bare)) as connection,
+            pytest.raises(Unavailable, match="without FTS5"),
+        ):
+            migrate(connection, Path("unused"))
 
     async def test_a_database_that_is_up_to_date_is_not_copied(self, tmp_path: Path) -> None:
         await a_folder_with_a_job(tmp_path)

@@ -46,7 +46,7 @@ from imaging_core.errors import (
 from imaging_core.events import JobEvent
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
-from imaging_core.searching import Placed, needs_search, search, statuses_of
+from imaging_core.searching import Candidates, search, statuses_of
 
 #: About how many events the log keeps.
 LOG_LENGTH: Final = 100_000
@@ -218,15 +218,12 @@ class RedisJobRepository:
         """A page of jobs, newest first."""
         if query.cursor is not None and not _CURSOR.fullmatch(query.cursor):
             raise _bad_cursor()
-        if needs_search(query):
-            return await search(query, None if query.cursor is None else int(query.cursor), self._reading(query))
-        more, last, *rows = await self._page(query, query.cursor or "", query.limit)
-        return JobPage(jobs=_jobs(rows), cursor=str(last) if more else None)
+        return await search(query, None if query.cursor is None else int(query.cursor), self._reading(query))
 
-    def _reading(self, query: JobQuery) -> Callable[[int | None, int], Awaitable[Sequence[Placed]]]:
-        async def read(before: int | None, most: int) -> Sequence[Placed]:
-            _, _, *rows = await self._page(query, "" if before is None else before, most)
-            return tuple(map(placed_from_row, rows))
+    def _reading(self, query: JobQuery) -> Callable[[int | None, int], Awaitable[Candidates]]:
+        async def read(before: int | None, most: int) -> Candidates:
+            more, last, *rows = await self._page(query, "" if before is None else before, most)
+            return Candidates(tuple(map(placed_from_row, rows)), int(last) if more else None)
 
         return read
 

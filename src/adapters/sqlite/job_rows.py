@@ -5,19 +5,19 @@ Everything here blocks. Every statement is answered from an index, whatever has 
 
 import json
 import sqlite3
-from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
 import attrs
 
+from adapters.sqlite import job_pages
 from adapters.sqlite.clock import from_micros, to_micros
 from adapters.sqlite.turns import give_turn, serve
 from imaging_core.errors import JobDeleted, JobNotFound
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import JobQuery, QueueState
 from imaging_core.records import job_from_record, job_to_record, time_to_text
-from imaging_core.searching import statuses_of
+from imaging_core.searching import Candidates
 
 _COLUMNS = (
     "id",
@@ -73,6 +73,7 @@ SELECT record, claimable_at FROM jobs INDEXED BY jobs_ended
 WHERE finished_at <= :before AND expires_at IS NULL AND schema <= :schema ORDER BY finished_at LIMIT :limit
 """
 MARK = "UPDATE jobs SET favourite = :favourite, record = :record WHERE id = :id"
+INDEXED = "SELECT seq, record FROM jobs WHERE id = ?"
 DELETE = "DELETE FROM jobs WHERE id = ?"
 QUEUED = "SELECT count(*), min(claimable_at) FROM jobs INDEXED BY jobs_queue WHERE backend = ? AND status = 'queued'"
 QUEUED_OF_OWNER = (
@@ -166,12 +167,21 @@ def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFoun
 
 def insert(connection: sqlite3.Connection, job: Job, now: datetime) -> None:
     """Store a new job; IntegrityError when the id is taken."""
-    connection.execute(INSERT, {**_columns(job, now), "turn": give_turn(connection, job)})
+    facts = columns(job, now)
+    added = connection.execute(INSERT, {**facts, "turn": give_turn(connection, job)})
+    connection.execute(job_pages.INDEX, (added.lastrowid, job_pages.search_terms(facts["record"])))
 
 
 def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> None:
     """Write a job over what is stored of it; `claimable_at` says since when, for one without a lease."""
-    connection.execute(UPDATE, _columns(job, claimable_at))
+    connection.execute(UPDATE, columns(job, claimable_at))
+
+
+def delete(connection: sqlite3.Connection, job_id: str) -> None:
+    """Remove a job and what it is found by."""
+    seq, record = connection.execute(INDEXED, (job_id,)).fetchone()
+    connection.execute(job_pages.UNINDEX, (seq, job_pages.search_terms(record)))
+    connection.execute(DELETE, (job_id,))
 
 
 def mark(connection: sqlite3.Connection, job_id: str, favourite: bool) -> Job:
@@ -260,64 +270,14 @@ def expired(connection: sqlite3.Connection, now: datetime, keep_days: float | No
     return sorted(jobs, key=lambda job: job.expires_at(keep_days) or now)[:limit]
 
 
-def page(connection: sqlite3.Connection, query: JobQuery, *, before: int | None, most: int) -> list[tuple[int, Job]]:
-    """Up to `most` jobs older than `before`, newest first, each with its place; of the status, backend and owner asked for."""
-    sql, facts = page_query(
-        statuses=statuses_of(query),
-        backend=query.backend,
-        owner=query.owner,
-        favourite=bool(query.favourite),
-        before=before,
-        most=most,
-    )
-    return [
-        (seq, _job(record, claimable_at)) for seq, record, claimable_at in connection.execute(sql, facts).fetchall()
-    ]
+def page(connection: sqlite3.Connection, query: JobQuery, *, before: int | None, most: int) -> Candidates:
+    """Up to `most` jobs older than `before`, newest first, that fit all of the query but its text and checkpoint."""
+    found = job_pages.page(connection, query, before=before, most=most)
+    return Candidates([(seq, _job(record, claimable_at)) for seq, record, claimable_at in found.rows], found.before)
 
 
-def page_query(
-    *,
-    statuses: Iterable[JobStatus] | None,
-    backend: str | None,
-    owner: str | None,
-    favourite: bool = False,
-    before: int | None,
-    most: int,
-) -> tuple[str, dict[str, Any]]:
-    """The statement for a page, and its values.
-
-    With any filter, each status is looked up by itself, in an index that holds its jobs by age, and the newest of all
-    are taken: otherwise a rare status among many jobs would be searched for one by one.
-    """
-    facts: dict[str, Any] = {"most": most, "schema": SCHEMA}
-    terms = []
-    for name, value in (("owner", owner), ("backend", backend)):
-        if value is not None:
-            facts[name] = value
-            terms.append(f"{name} = :{name}")
-    if before is not None:
-        facts["before"] = before
-        terms.append("seq < :before")
-    if favourite:
-        # They are few: an index of their own has them, whatever else is asked.
-        if statuses is not None:
-            wished = ", ".join(f"'{status}'" for status in sorted(statuses))
-            terms.append(f"status IN ({wished})")
-        wanted = _leg(["favourite = 1", *terms], "INDEXED BY jobs_favourite ")
-    elif statuses is None and owner is None and backend is None:
-        wanted = _leg(terms)
-    else:
-        legs = [_leg([f"status = '{status}'", *terms]) for status in sorted(statuses or JobStatus)]
-        wanted = " UNION ALL ".join(f"SELECT * FROM ({leg})" for leg in legs) + " ORDER BY seq DESC LIMIT :most"  # noqa: S608
-    return f"SELECT seq, record, claimable_at FROM jobs WHERE seq IN ({wanted}) ORDER BY seq DESC", facts  # noqa: S608
-
-
-def _leg(terms: list[str], hint: str = "") -> str:
-    where = " AND ".join([*terms, "schema <= :schema"])
-    return f"SELECT seq FROM jobs {hint}WHERE {where} ORDER BY seq DESC LIMIT :most"  # noqa: S608  # names only, no input
-
-
-def _columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
+def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
+    """The values of a job's row."""
     lease = job.lease
     moments = {
         "created_at": job.created_at,

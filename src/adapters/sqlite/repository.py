@@ -26,7 +26,7 @@ from imaging_core.errors import (
 from imaging_core.events import EventKind, JobEvent, event_of
 from imaging_core.jobs import JOB_ID, SCHEMA, Job, JobStatus, LeaseReason
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
-from imaging_core.searching import Placed, needs_search, search, statuses_of
+from imaging_core.searching import Candidates, search, statuses_of
 
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
 #: How long a job is taken to run while none has finished yet, in s.
@@ -166,15 +166,10 @@ class SqliteJobRepository:
             return JobPage(jobs=(), cursor=None)
         before = None if query.cursor is None else int(query.cursor)
 
-        async def read(before: int | None, most: int) -> Sequence[Placed]:
+        async def read(before: int | None, most: int) -> Candidates:
             return await self._database.read(lambda c: job_rows.page(c, query, before=before, most=most))
 
-        if needs_search(query):
-            return await search(query, before, read)
-        rows = await read(before, query.limit + 1)
-        shown = rows[: query.limit]
-        more = shown and len(rows) > query.limit
-        return JobPage(jobs=tuple(job for _, job in shown), cursor=str(shown[-1][0]) if more else None)
+        return await search(query, before, read)
 
     async def mark(self, job_id: str, *, favourite: bool) -> Job:
         """Mark a job as a favourite, or take the mark away."""
@@ -206,7 +201,7 @@ class SqliteJobRepository:
                 raise JobConflict(f"The job is {stored.status}; only a job that has ended can be deleted.")
             if stored.version != job.version:
                 raise StaleJob(f"Job {job.id} changed since it was read.")
-            connection.execute(job_rows.DELETE, (job.id,))
+            job_rows.delete(connection, job.id)
             connection.execute(
                 "INSERT INTO deleted_jobs (id, deleted_at, owner) VALUES (?, ?, ?)",
                 (job.id, to_micros(self._database.now()), job.owner),

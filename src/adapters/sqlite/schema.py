@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 
+from adapters.sqlite.job_pages import search_terms
 from adapters.sqlite.key_tables import KEY_TABLES
 from imaging_core.errors import Unavailable
 
@@ -120,6 +121,14 @@ CREATE INDEX jobs_favourite ON jobs (favourite, seq, owner, backend, status) WHE
 #: When a key was last used.
 _KEY_USES = "ALTER TABLE api_keys ADD COLUMN last_used_at INTEGER;"
 
+#: What a job is found by besides its row: the parts of its prompt's words, its owner, backend and checkpoint. The index
+#: holds no text and no positions; its rows go by `jobs.seq`. `search_terms` is the program's own.
+_SEARCH = """
+CREATE VIRTUAL TABLE job_search USING fts5(terms, content='', columnsize=0, detail=none, tokenize='ascii');
+INSERT INTO job_search (rowid, terms) SELECT seq, search_terms(record) FROM jobs ORDER BY seq;
+CREATE INDEX jobs_by_creation ON jobs (created_at);
+"""
+
 #: SQL scripts, each one step from one version to the next.
 MIGRATIONS: Sequence[str] = (
     _JOBS + _EVENTS,
@@ -130,14 +139,21 @@ MIGRATIONS: Sequence[str] = (
     _DELETED_OWNERS,
     _FAVOURITES,
     _KEY_USES,
+    _SEARCH,
 )
 
 
 def migrate(connection: sqlite3.Connection, path: Path, migrations: Sequence[str] = MIGRATIONS) -> None:
     """Bring the file up to date, after a copy of an older one was made beside it (`imaging.db.v1.bak`).
 
-    Raises Unavailable for a file that a newer version wrote.
+    Raises Unavailable for a file that a newer version wrote, and for a Python whose SQLite cannot search.
     """
+    if connection.execute("SELECT 1 FROM pragma_module_list WHERE name = 'fts5'").fetchone() is None:
+        raise Unavailable(
+            f"The SQLite {sqlite3.sqlite_version} of this Python was built without FTS5, by which jobs are searched. Use a "
+            "Python that has it: Debian's, python.org's and uv's do."
+        )
+    connection.create_function("search_terms", 1, search_terms, deterministic=True)
     version: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if version > len(migrations):
         raise Unavailable(
