@@ -48,7 +48,7 @@ def catches(pid: int, number: signal.Signals) -> bool:
 
 def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
     """This environment without anybody's settings, and with these."""
-    ours = ("IMAGING_", "STABILITY_", "REDIS_", "SD_", "STABLE_")
+    ours = ("IMAGING_", "STABILITY_", "REDIS_", "SD_", "STABLE_", "AWS_")
     return {k: v for k, v in os.environ.items() if not k.startswith(ours)} | {"PYTHONUNBUFFERED": "1"} | dict(settings)
 
 

@@ -1,5 +1,7 @@
 """The commands `imaging backup` and `imaging restore`, for the embedded mode's data; imports adapters, container and core.
 
+Pictures in a bucket stay there: it keeps them apart from this machine already.
+
 TARGET/
     manifest.json       every file with its length and SHA-256; written last
     imaging.db          the jobs at one moment
@@ -24,7 +26,7 @@ from adapters.directory.failures import translated
 from adapters.sqlite.database import DATABASE_FILE
 from adapters.sqlite.lock import LOCK_FILE, FolderLock
 from adapters.sqlite.snapshot import finished_pictures, job_ids, take_snapshot
-from entrypoints.container.service import ServiceContainer
+from entrypoints.container.pictures import pictures_folder
 from entrypoints.settings import Settings
 from imaging_core.errors import ImagingError
 
@@ -83,7 +85,7 @@ def _backup(settings: Settings, target: Path, *, link: bool) -> int:
         for name in names:
             sys.stderr.write(f"imaging: {what} in {settings.data_dir}: picture {name}\n")
     size = sum(facts["size"] for facts in files.values())
-    sys.stdout.write(f"{target}: {len(files)} files, {size} bytes.\n")
+    sys.stdout.write(f"{target}: {len(files)} files, {size} bytes.{_elsewhere(settings)}\n")
     return 1 if missing or damaged else 0
 
 
@@ -94,7 +96,10 @@ def _copy_all(settings: Settings, partial: Path, *, link: bool) -> frozenset[str
     can lack them, and the next look no longer sees that one; what two looks miss is lost.
     """
     snapshot, pictures = partial / DATABASE_FILE, partial / PICTURES
-    root = Path(ServiceContainer(settings=settings).store().root)
+    root = pictures_folder(settings)
+    if root is None:
+        take_snapshot(settings.data_dir, snapshot)
+        return frozenset()
     missing: frozenset[str] | None = None
     for _ in range(_LOOKS):
         take_snapshot(settings.data_dir, snapshot)
@@ -136,12 +141,18 @@ def _write_manifest(folder: Path, files: Files) -> None:
 
 def _restore(settings: Settings, source: Path) -> int:
     source = source.absolute()
-    pictures = Path(ServiceContainer(settings=settings).store().root)
+    folder = pictures_folder(settings)
+    pictures = folder or settings.data_dir / PICTURES
     why = "Name an empty data folder in IMAGING_DATA_DIR, or move this one away."
     with translated(str(settings.data_dir)):
         _must_be_empty(settings.data_dir, why)
         _must_be_empty(pictures, "Move the pictures there away, or name another folder in IMAGING_STORAGE_URL.")
         files = _read_manifest(source)
+        if folder is None and any(path != DATABASE_FILE for path in files):
+            raise BackupError(
+                f"{source} has pictures, and IMAGING_STORAGE_URL names a bucket. Copy {source / PICTURES} there and restore "
+                "into a data folder without IMAGING_STORAGE_URL, or leave that out here too."
+            )
         # Nothing is written before everything is known to be whole.
         for path, facts in files.items():
             _must_match(source, path, _found(source / path), facts)
@@ -162,9 +173,14 @@ def _restore(settings: Settings, source: Path) -> int:
         finally:
             lock.release()
     sys.stdout.write(
-        f"{settings.data_dir}: {len(files)} files restored and checked. `imaging up` goes on from there.\n"
+        f"{settings.data_dir}: {len(files)} files restored and checked. `imaging up` goes on from there."
+        f"{_elsewhere(settings)}\n"
     )
     return 0
+
+
+def _elsewhere(settings: Settings) -> str:
+    return f" The pictures are in {settings.storage_url} and stay there." if pictures_folder(settings) is None else ""
 
 
 def _read_manifest(source: Path) -> Files:

@@ -38,8 +38,9 @@ def _checks(settings: Settings) -> dict[str, Callable[[], Awaitable[str]]]:
     container = ServiceContainer(settings=settings)
 
     async def pictures() -> str:
-        await container.store().check()
-        return "can be written."
+        store = container.store()
+        await store.check()
+        return f"{store.root} can be written."
 
     checks: dict[str, Callable[[], Awaitable[str]]] = {"Pictures": pictures}
     if settings.redis_url is not None:

@@ -40,7 +40,7 @@ def command(settings: Settings) -> list[str]:
 
 def environment(settings: Settings) -> dict[str, str]:
     """What the page may know: where the API is, and the key for it. Never a backend's key."""
-    kept = {k: v for k, v in os.environ.items() if not k.startswith(("IMAGING_", "STABILITY_", "REDIS_"))}
+    kept = {k: v for k, v in os.environ.items() if not k.startswith(("IMAGING_", "STABILITY_", "REDIS_", "AWS_"))}
     key = key_of(settings)
     return {**kept, "IMAGING_API_URL": api_url(settings)} | ({"IMAGING_API_KEY": key} if key else {})
 

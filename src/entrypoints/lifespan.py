@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 import attrs
 
 from entrypoints.container.embedded import EmbeddedPorts
+from entrypoints.container.pictures import Link
 from entrypoints.container.service import ServiceContainer
 from entrypoints.open_door import refuse_open_api
 from entrypoints.settings import Settings, SettingsError
@@ -31,6 +32,8 @@ class Opened:
     keyring: Keyring
     #: Counts the requests of keys.
     meter: RequestMeter
+    #: Gives links to pictures, when callers are to be sent to where they are.
+    link: Link | None
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +72,9 @@ async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator
         _tidying(container, settings, stack)
         _delivering(container, stack)
         _settling(container, stack)
-        yield OpenedHere(service=service, keyring=keyring, meter=ports.meter(), dispatcher=dispatcher)
+        yield OpenedHere(
+            service=service, keyring=keyring, meter=ports.meter(), link=container.link(), dispatcher=dispatcher
+        )
 
 
 @asynccontextmanager
@@ -91,7 +96,7 @@ async def distributed_api(settings: Settings) -> AsyncIterator[Opened]:
         stack.push_async_callback(_cancel, sweeping)
         _delivering(container, stack)
         _settling(container, stack)
-        yield Opened(service=service, keyring=keyring, meter=ports.meter())
+        yield Opened(service=service, keyring=keyring, meter=ports.meter(), link=container.link())
 
 
 @asynccontextmanager

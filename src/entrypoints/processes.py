@@ -183,6 +183,7 @@ async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
         public_url=settings.public_url and settings.public_url.rstrip("/"),
         openai_aliases=settings.openai_aliases,
         a1111=settings.a1111_api,
+        link=opened.link,
         readiness={"jobs": _jobs_check(service), "storage": service.check_room},
         version=version,
         figures=Figures(version=version),

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from entrypoints.settings import Settings, SettingsError, load_settings
+from entrypoints.settings.s3 import bucket_and_prefix
 
 SECRET = "sk-very-secret"
 
@@ -14,7 +15,7 @@ def nobody_elses_settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     import os
 
     for name in os.environ:
-        if name.startswith(("IMAGING_", "STABILITY_", "REDIS_", "STABLE_", "SD_")):
+        if name.startswith(("IMAGING_", "STABILITY_", "REDIS_", "STABLE_", "SD_", "AWS_")):
             monkeypatch.delenv(name)
     monkeypatch.chdir(tmp_path)
 
@@ -80,6 +81,8 @@ def test_the_env_file_is_read(tmp_path: Path) -> None:
         ({"IMAGING_SDWEBUI_URLS": "localhost:7860"}, "http://host"),
         ({"IMAGING_SDWEBUI_URLS": f"http://u:{SECRET}@host"}, "IMAGING_SDWEBUI_AUTH"),
         ({"IMAGING_SDWEBUI_AUTH": SECRET}, "user:password"),
+        ({"AWS_ACCESS_KEY_ID": SECRET}, "IMAGING_S3_SECRET_ACCESS_KEY: set both"),
+        ({"IMAGING_S3_ENDPOINT": "minio:9000"}, "http://host"),
         ({"IMAGING_LEASE_S": "0"}, "IMAGING_LEASE_S"),
         ({"IMAGING_ON_CRASH": "maybe"}, "retry"),
         ({"IMAGING_LEASE_S": "4", "IMAGING_HEARTBEAT_S": "5"}, "IMAGING_HEARTBEAT_S"),
@@ -101,6 +104,8 @@ def test_secrets_hide_in_every_form(monkeypatch: pytest.MonkeyPatch) -> None:
         STABILITY_KEY=SECRET,
         IMAGING_REDIS_URL=f"redis://:{SECRET}@h/0",
         IMAGING_SDWEBUI_AUTH=f"u:{SECRET}",
+        AWS_ACCESS_KEY_ID=SECRET,
+        AWS_SECRET_ACCESS_KEY=SECRET,
     )
 
     assert SECRET not in repr(settings) + str(settings) + settings.model_dump_json()
@@ -125,3 +130,24 @@ def test_every_setting_stands_in_the_readme() -> None:
 
     assert {name for name in Settings.model_fields if f"`IMAGING_{name.upper()}`" not in table} == set()
     assert all(field.description for field in Settings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("url", "named"),
+    [
+        ("s3://pictures", ("pictures", "")),
+        ("s3://my.pictures-1/some/where/", ("my.pictures-1", "some/where")),
+        ("/srv/s3:/x", None),
+        (None, None),
+    ],
+)
+def test_a_bucket_is_named_by_its_address(url: str | None, named: tuple[str, str] | None) -> None:
+    assert bucket_and_prefix(url) == named
+
+
+@pytest.mark.parametrize(
+    "url", ["s3://", "s3://UPPER", "s3://k:s@bucket", "s3://b/a//b", "s3://bu/../x", "s3://bucket?x=1"]
+)
+def test_what_is_no_bucket_is_refused(url: str) -> None:
+    with pytest.raises(ValueError, match=r"must be s3://bucket"):
+        bucket_and_prefix(url)

@@ -11,10 +11,9 @@ from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 
-from adapters.directory.calls import KEY, MANIFEST
 from adapters.directory.failures import translated
-from adapters.directory.inputs import INPUT
 from imaging_core.jobs import JOB_ID
+from imaging_core.stored_files import INPUT, KEY, MANIFEST
 
 _FAN_OUT = re.compile(r"[0-9a-f]{2}", re.ASCII)
 #: Another file system, one without hard links, or too many links already: then bytes are copied.

@@ -18,14 +18,15 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
-from adapters.directory.calls import KEY, MANIFEST, read_call, store_call, unnamed_pictures
+from adapters.directory.calls import read_call, store_call, unnamed_pictures
 from adapters.directory.draft import TEMPORARY, temporary_name
 from adapters.directory.failures import translated
 from adapters.directory.folder import Folder
-from adapters.directory.inputs import INPUT, INPUT_KEY, store_inputs
+from adapters.directory.inputs import store_inputs
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.images import Generated, ImageRef, InputImage, StoredCall
 from imaging_core.jobs import JOB_ID
+from imaging_core.stored_files import INPUT, INPUT_KEY, KEY, MANIFEST
 
 P = ParamSpec("P")
 T = TypeVar("T")

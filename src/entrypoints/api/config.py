@@ -8,7 +8,10 @@ from entrypoints.api.access import Access
 from entrypoints.api.figures import Figures
 from entrypoints.api.intake import Intake
 from entrypoints.api.rendering import Renderer
+from imaging_core.images import ImageRef
 
+#: Gives the address of a picture elsewhere, good for a quarter of an hour. Raises ImageNotAvailable.
+Link = Callable[[ImageRef], Awaitable[str]]
 #: A part the service stands on: returns when it answers, raises when it does not.
 Check = Callable[[], Awaitable[None]]
 
@@ -21,6 +24,8 @@ class ApiConfig:
     renderer: Renderer
     #: Judges and cleans pictures that are sent.
     intake: Intake
+    #: Where whoever may see a picture is sent for it; None to pass its bytes on.
+    link: Link | None = None
     #: How much of them is kept, in bytes.
     picture_cache_bytes: int = 64 << 20
     #: Largest picture that may be sent, in bytes, and the longest time it may take to come in, in s.

@@ -42,6 +42,7 @@ def _answers(what: str) -> dict[int | str, Spec]:
         202: {"model": Status, "description": "Not ready yet."},
         206: {"description": "The part of it that Range asks for.", "content": _PICTURE},
         304: {"description": "You have it."},
+        307: {"description": "It is there, for a quarter of an hour (with IMAGING_S3_REDIRECT)."},
         **problems(404, 409, 410, 416, 422),
     }
 
@@ -145,6 +146,10 @@ class PicturesDoor:
         media_type = _media_type(ref.media_type)
         if HEAD in request.scope:
             return Response(None, status, headers, media_type)
+        if self._config.link is not None:
+            # The link is a key to that picture for whoever has it: no cache may hand it out again.
+            there = {"location": await self._config.link(ref), "cache-control": "no-store"}
+            return Response(None, 307, there)
         data = await self._service.store.open(ref)
         if isinstance(data, bytes):
             return Response(data if span is None else data[start:stop], status, headers, media_type)

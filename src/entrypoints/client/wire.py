@@ -22,6 +22,8 @@ def settings(url: str, api_key: str | None, timeout_s: float) -> dict[str, Any]:
         "base_url": url,
         "headers": {"authorization": f"Bearer {api_key}"} if api_key else {},
         "timeout": patience(timeout_s),
+        # A picture may be elsewhere; httpx sends the key to no other origin.
+        "follow_redirects": True,
         # The service is ours: a proxy meant for the outside world has no business between us.
         "trust_env": False,
     }

@@ -3,13 +3,11 @@
 import importlib.metadata
 from collections.abc import Awaitable, Callable, Mapping
 from functools import partial
-from pathlib import Path
-from urllib.parse import unquote, urlsplit
 
 from dependency_injector import containers, providers
 
-from adapters.directory import DirectoryImageStore
-from entrypoints.settings import Settings, SettingsError
+from entrypoints.container.pictures import PictureStore, link_of, picture_store
+from entrypoints.settings import Settings
 from imaging_core.capabilities import Capabilities
 from imaging_core.deliverer import Deliverer
 from imaging_core.deliveries import Delivery
@@ -71,16 +69,6 @@ def _webhook_payload(settings: Settings) -> Callable[[Job, Delivery], bytes]:
     return partial(webhook_payload, public_url=(settings.public_url or "").rstrip("/"))
 
 
-def _pictures(settings: Settings) -> Path:
-    """The folder that IMAGING_STORAGE_URL names; below the data folder by default."""
-    if settings.storage_url is None:
-        return settings.data_dir / "pictures"
-    parts = urlsplit(settings.storage_url)
-    if parts.scheme not in ("", "file") or parts.netloc not in ("", "localhost"):
-        raise SettingsError("IMAGING_STORAGE_URL: must be a folder, as a path or as file:///path.")
-    return Path(unquote(parts.path)).expanduser()
-
-
 def _mark(settings: Settings) -> Mark | None:
     return Marker(version=importlib.metadata.version("imaging-service")) if settings.embed_metadata else None
 
@@ -107,11 +95,8 @@ class ServiceContainer(containers.DeclarativeContainer):
     #: jobs, events, outbox, keys, spending, meter, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
     ports = providers.DependenciesContainer()
 
-    store: providers.Provider[DirectoryImageStore] = providers.Singleton(
-        DirectoryImageStore,
-        providers.Callable(_pictures, settings),
-        reserve_bytes=settings.provided.storage_reserve_bytes,
-    )
+    store: providers.Provider[PictureStore] = providers.Singleton(picture_store, settings)
+    link = providers.Callable(link_of, store, settings)
 
     # --- backends: one line each ---
     backends = providers.Dict(

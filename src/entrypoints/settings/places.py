@@ -21,7 +21,9 @@ class PlaceSettings(BaseModel):
     data_dir: Path = Field(
         default_factory=_default_data_dir, description="Folder of the embedded mode's database and pictures."
     )
-    storage_url: str | None = Field(default=None, description="Where pictures go: a folder, as a path or file:// URL.")
+    storage_url: str | None = Field(
+        default=None, description="Where pictures go: a folder, as a path or file:// URL, or s3://bucket/prefix."
+    )
     redis_url: SecretStr | None = Field(
         default=None, description="Redis of the distributed mode, redis://[:password@]host:port/db."
     )

@@ -13,6 +13,7 @@ from entrypoints.settings.facades import FacadeSettings
 from entrypoints.settings.pictures import PictureSettings
 from entrypoints.settings.places import PlaceSettings
 from entrypoints.settings.promises import PromiseSettings
+from entrypoints.settings.s3 import S3Settings
 from entrypoints.settings.webhooks import WebhookSettings
 from imaging_core.policies import GateLimits
 
@@ -27,6 +28,7 @@ class Settings(
     AccessSettings,
     PromiseSettings,
     PictureSettings,
+    S3Settings,
     WebhookSettings,
     BaseSettings,
 ):
