@@ -19,7 +19,7 @@ _AT_ONCE = 200
 class Obstacle:
     """One thing that speaks against a request now."""
 
-    #: backend_unreachable, backend_closed, queue_full, credit_limit, storage_full or unavailable.
+    #: backend_paused, backend_unreachable, backend_closed, queue_full, credit_limit, storage_full or unavailable.
     code: str
     #: A sentence for a person.
     message: str
@@ -93,6 +93,9 @@ async def estimate(
 
 
 def _of_backend(view: BackendView) -> list[Obstacle]:
+    if view.queue.paused is not None:
+        message = f"An operator has paused backend {view.name!r}. {view.queue.paused.reason}".strip()
+        return [Obstacle(code="backend_paused", message=message, refuses=False)]
     if not view.answers:
         return [Obstacle(code="backend_unreachable", message=view.message, refuses=False)]
     if view.gate.closed_for_s > 0:
@@ -134,6 +137,6 @@ async def _waits(service: ImagingService, backend: str, owner: str, *, most: int
 
 def _eta_s(view: BackendView) -> float | None:
     mean_s, slots = view.queue.mean_run_s, view.gate.slots
-    if mean_s is None or slots < 1:
+    if mean_s is None or slots < 1 or view.queue.paused is not None:
         return None
     return view.gate.closed_for_s + mean_s * ((view.queue.claimable + view.queue.started) / slots + 1)

@@ -31,9 +31,12 @@ class Looking(ServiceParts):
         if job.status is JobStatus.QUEUED:
             ahead, state = await asyncio.gather(self.jobs.position(job), self.jobs.state(job.backend))
             slots = (await self.gate.state(job.backend)).slots
-            mean_s = state.mean_run_s
+            mean_s = state.mean_run_s if state.paused is None else None
             eta = None if mean_s is None or slots < 1 else mean_s * ((ahead + state.started) / slots + 1)
-            return JobView(job=job, position=ahead + 1, eta_s=eta)
+            return JobView(job=job, position=ahead + 1, eta_s=eta, paused=state.paused)
+        if job.parked:
+            progress, state = await asyncio.gather(self.events.progress(job.id), self.jobs.state(job.backend))
+            return JobView(job=job, progress=progress, eta_s=progress.eta_s if progress else None, paused=state.paused)
         if job.status is JobStatus.STARTED:
             progress = await self.events.progress(job.id)
             return JobView(job=job, progress=progress, eta_s=progress.eta_s if progress else None)

@@ -7,6 +7,7 @@ from imaging_core.capabilities import Capabilities
 from imaging_core.errors import BackendNotConfigured, GenerationError, ImagingError, Unavailable, UnknownBackend
 from imaging_core.images import ImageRequest
 from imaging_core.inputs import refusal
+from imaging_core.ports import QueueState
 from imaging_core.service_parts import ServiceParts
 from imaging_core.views import BackendView
 
@@ -37,6 +38,26 @@ class Offering(ServiceParts):
         if request.operation not in capabilities.operations:
             raise await refusal(backend, request.operation, self._generators)
         return capabilities.fit(request)
+
+    async def pause(self, backend: str, *, reason: str = "", by: str | None = None) -> QueueState:
+        """Begin none of a backend's jobs, anywhere, until `resume`; jobs under way go on, and new ones are taken.
+
+        Raises UnknownBackend.
+        """
+        self._must_be_there(backend)
+        await self.jobs.pause(backend, reason=reason, by=by)
+        return await self.jobs.state(backend)
+
+    async def resume(self, backend: str) -> QueueState:
+        """Begin its jobs again, within seconds. Raises UnknownBackend."""
+        self._must_be_there(backend)
+        await self.jobs.resume(backend)
+        self._rings.wake(backend)
+        return await self.jobs.state(backend)
+
+    def _must_be_there(self, backend: str) -> None:
+        if backend not in self._generators:
+            raise UnknownBackend(backend, self.backend_names)
 
     async def backends(self) -> Sequence[BackendView]:
         """Every backend: what it can do, whether it answers now, how busy it is."""

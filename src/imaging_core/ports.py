@@ -13,7 +13,7 @@ import attrs
 from imaging_core.capabilities import Capabilities
 from imaging_core.events import JobEvent, JobProgress, Preview
 from imaging_core.images import Generated, ImageRef, ImageRequest, InputImage, StoredCall
-from imaging_core.repository import Beat, Idempotency, JobPage, JobQuery, JobRepository, QueueLimits, QueueState
+from imaging_core.repository import Beat, Idempotency, JobPage, JobQuery, JobRepository, Pause, QueueLimits, QueueState
 
 __all__ = [
     "BackendGate",
@@ -30,6 +30,7 @@ __all__ = [
     "JobQuery",
     "JobQueue",
     "JobRepository",
+    "Pause",
     "Permit",
     "QueueLimits",
     "QueueState",

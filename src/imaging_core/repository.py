@@ -34,6 +34,17 @@ class QueueLimits:
 
 
 @attrs.frozen(kw_only=True)
+class Pause:
+    """That an operator stopped a backend."""
+
+    since: datetime
+    #: What the operator says to those who wait; may be empty.
+    reason: str = ""
+    #: The id of the operator's key, None where no key was needed.
+    by: str | None = None
+
+
+@attrs.frozen(kw_only=True)
 class QueueState:
     """How busy one backend is, at one moment."""
 
@@ -45,6 +56,8 @@ class QueueState:
     oldest_claimable_s: float = 0.0
     #: Mean seconds from start to end of recently finished jobs; None when none has finished yet.
     mean_run_s: float | None = None
+    #: While an operator keeps the backend from beginning anything.
+    paused: Pause | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -120,6 +133,9 @@ class JobRepository(Protocol):
         that has none of its own; never an open one, and without any number of days none.
     17. `mark` says whether a job is a favourite, in any status and under any lease; it raises no version, a new job has
         no mark, and a `save` of a job that was read before keeps the mark as it is.
+    18. `pause` stops a backend for everybody until `resume`, whatever restarts meanwhile: `claim_next` gives none of its
+        jobs, also none to take over, and `state` tells of it; all else goes on as before. Paused again it takes the new
+        reason and keeps since when; `resume` of one that is not paused changes nothing.
     """
 
     async def add(
@@ -186,6 +202,14 @@ class JobRepository(Protocol):
 
     async def state(self, backend: str) -> QueueState:
         """How busy a backend is."""
+        ...
+
+    async def pause(self, backend: str, *, reason: str = "", by: str | None = None) -> Pause:
+        """Begin none of a backend's jobs from now on; jobs under way go on."""
+        ...
+
+    async def resume(self, backend: str) -> None:
+        """Begin its jobs again."""
         ...
 
     async def position(self, job: Job) -> int:

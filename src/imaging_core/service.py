@@ -1,8 +1,10 @@
 """What every door calls: submit, look, watch, fetch, cancel, retry, delete; imports stdlib and this package."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from imaging_core.batches import Terms, accepted_before, check_share, fingerprint_all, fit_all
+from imaging_core.cancelling import Cancelled, cancel_many
 from imaging_core.errors import ImagingError, JobConflict, JobDeleted, StaleJob
 from imaging_core.events import EventKind, event_of
 from imaging_core.images import ImageRequest
@@ -10,7 +12,7 @@ from imaging_core.inputs import add_with, with_inputs
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.looking import Looking
 from imaging_core.offering import Offering
-from imaging_core.ports import QueueLimits
+from imaging_core.ports import JobQuery, QueueLimits
 from imaging_core.submitting import check_webhook, with_seed
 from imaging_core.views import BackendView, JobView
 from imaging_core.webhooks import Webhook
@@ -149,6 +151,10 @@ class ImagingService(Looking, Offering):
                 return await self.jobs.save(changed, events=[event_of(changed, kind, at=now)])
             except StaleJob:
                 continue
+
+    async def cancel_all(self, query: JobQuery) -> Cancelled:
+        """Cancel every open job of a query, each as `cancel` does; up to a thousand, then `more` says so."""
+        return await cancel_many(self.list, partial(self.cancel, owner=query.owner), query)
 
     async def mark(self, job_id: str, *, favourite: bool, owner: str | None = None) -> Job:
         """Mark a job as a favourite, or take the mark away. Raises JobNotFound, JobDeleted."""

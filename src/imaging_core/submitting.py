@@ -29,7 +29,11 @@ class Rings:
 
     def ring(self, job: Job) -> None:
         """Ring for a stored job. A lost ring costs the sweep's delay, never the job."""
-        task = asyncio.create_task(self._ring(job))
+        self.wake(job.backend, job.id)
+
+    def wake(self, backend: str, job_id: str = "") -> None:
+        """Ring for a backend whose work may be done again."""
+        task = asyncio.create_task(self._ring(backend, job_id))
         self._under_way.add(task)
         task.add_done_callback(self._under_way.discard)
 
@@ -37,14 +41,14 @@ class Rings:
         """Wait for the rings under way."""
         await asyncio.gather(*self._under_way, return_exceptions=True)
 
-    async def _ring(self, job: Job) -> None:
+    async def _ring(self, backend: str, job_id: str) -> None:
         try:
-            await self._queue.ring(job.backend, job.id)
+            await self._queue.ring(backend, job_id)
         except Unavailable as error:
-            facts = {"job_id": job.id, "backend": job.backend}
+            facts = {"job_id": job_id, "backend": backend}
             log.warning("A ring was lost; the sweep will find the job: %s", error, extra=facts)
         except Exception as error:  # noqa: BLE001  # nobody awaits a ring, and nothing but speed depends on it
-            log_fault(log, "A bell failed.", error, {"job_id": job.id, "backend": job.backend})
+            log_fault(log, "A bell failed.", error, {"job_id": job_id, "backend": backend})
 
 
 def with_seed(request: ImageRequest) -> ImageRequest:

@@ -81,7 +81,7 @@ class Sweeper:
             if slots < 1:
                 continue
             state = await self._jobs.state(backend)
-            if state.claimable and state.oldest_claimable_s > self._limits.stale_ring_s:
+            if state.paused is None and state.claimable and state.oldest_claimable_s > self._limits.stale_ring_s:
                 rings[backend] = min(slots, state.claimable)
         return rings
 

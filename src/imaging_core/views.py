@@ -5,7 +5,7 @@ import attrs
 from imaging_core.capabilities import Capabilities
 from imaging_core.events import JobProgress
 from imaging_core.jobs import Job
-from imaging_core.ports import GateState, QueueState
+from imaging_core.ports import GateState, Pause, QueueState
 
 
 @attrs.frozen(kw_only=True)
@@ -19,6 +19,8 @@ class JobView:
     progress: JobProgress | None = None
     #: Seconds to the end, where one can tell.
     eta_s: float | None = None
+    #: While it waits at a backend that an operator has stopped.
+    paused: Pause | None = None
 
 
 @attrs.frozen(kw_only=True)

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.job_batches import BatchPromises
 from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
+from contracts.job_pausing import PausePromises
 from contracts.job_reading import ExpiryPromises, ListingPromises, OverduePromises
 from contracts.job_searching import MarkPromises
 from contracts.job_turns import TurnPromises
@@ -30,6 +31,7 @@ class JobRepositoryContract(
     OverduePromises,
     ExpiryPromises,
     MarkPromises,
+    PausePromises,
 ):
     """Every numbered promise of `JobRepository`. Supply what `RepositorySetting` asks for."""
 
@@ -59,6 +61,8 @@ class CutOffRepositoryContract:
             pytest.param(lambda r: r.expired(), id="expired"),
             pytest.param(lambda r: r.delete(a_job(NOON, version=1).cancelled(now=NOON)), id="delete"),
             pytest.param(lambda r: r.state("alpha"), id="state"),
+            pytest.param(lambda r: r.pause("alpha"), id="pause"),
+            pytest.param(lambda r: r.resume("alpha"), id="resume"),
             pytest.param(lambda r: r.position(a_job()), id="position"),
             pytest.param(lambda r: r.now(), id="now"),
         ],

@@ -20,7 +20,7 @@ from imaging_core.errors import ImagingError, JobConflict, QueueFull
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus, LeaseReason
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
-from imaging_core.ports import Idempotency, JobEvents, JobQuery, JobRepository, QueueLimits, QueueState
+from imaging_core.ports import Idempotency, JobEvents, JobQuery, JobRepository, Pause, QueueLimits, QueueState
 
 T = TypeVar("T")
 
@@ -288,6 +288,16 @@ class RepositoryModel(RuleBasedStateMachine):
     def mark(self, number: tuple[bool, int], favourite: bool) -> None:
         self.compare(lambda jobs, job: jobs.mark(job.id, favourite=favourite), self.pick(number), by=self.blurred)
 
+    @rule(backend=backends, stopped=st.sampled_from([True, False, False]), reason=st.sampled_from(["", "drivers"]))
+    def pause(self, backend: str, stopped: bool, reason: str) -> None:
+        if stopped:
+            self.compare(lambda jobs, _: jobs.pause(backend, reason=reason), by=self.stop)
+        else:
+            self.compare(lambda jobs, _: jobs.resume(backend))
+
+    def stop(self, pause: Pause | None) -> Pause | None:
+        return attrs.evolve(pause, since=NOON) if pause and self.margin_s else pause
+
     @rule(number=picks, ended=st.booleans())
     def delete(self, number: tuple[bool, int], ended: bool) -> None:
         done = [read for read in self.reads if read.model.status.terminal]
@@ -367,8 +377,8 @@ class RepositoryModel(RuleBasedStateMachine):
         for backend in BACKENDS:
             self.compare(lambda jobs, _, name=backend: jobs.state(name), by=self.busy)  # type: ignore[misc]
 
-    def busy(self, state: QueueState) -> tuple[int | float | None, ...]:
-        counts = (state.claimable, state.started)
+    def busy(self, state: QueueState) -> tuple[int | float | Pause | None, ...]:
+        counts = (state.claimable, state.started, self.stop(state.paused))
         if self.margin_s:
             return counts
         # Whether a deleted job still tells how long jobs take is nobody's promise.

@@ -12,6 +12,7 @@ from adapters.redis.clock import MICROSECOND, from_micros, to_micros
 from imaging_core.deliveries import end_of
 from imaging_core.events import JobEvent
 from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus
+from imaging_core.ports import Pause
 from imaging_core.records import event_from_record, event_to_record, job_from_record, job_to_record, time_to_text
 
 Fields = dict[str, str | bytes | int]
@@ -127,6 +128,12 @@ def event_from_fields(fields: Mapping[bytes, bytes], place: str) -> JobEvent:
     record["attempt"] = int(record["attempt"])
     record["data"] = from_json(fields[b"data"])
     return event_from_record(record, cursor=place)
+
+
+def pause_from_text(text: bytes) -> Pause:
+    """The pause that a value of the hash `pauses` stands for."""
+    since, _, told = text.partition(b" ")
+    return Pause(since=from_micros(int(since)), **from_json(told))
 
 
 def pairs(flat: Sequence[bytes]) -> dict[bytes, bytes]:

@@ -26,8 +26,10 @@ from adapters.redis.layout import (
     job_from_row,
     micros,
     overdue_at,
+    pause_from_text,
     placed_from_row,
     run_time,
+    to_json,
 )
 from adapters.redis.link import RedisLink
 from imaging_core.errors import (
@@ -45,7 +47,7 @@ from imaging_core.errors import (
 )
 from imaging_core.events import JobEvent
 from imaging_core.jobs import SCHEMA, Job, JobStatus
-from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, QueueLimits, QueueState
 from imaging_core.searching import Candidates, search, statuses_of
 
 #: About how many events the log keeps.
@@ -250,14 +252,24 @@ class RedisJobRepository:
 
     async def state(self, backend: str) -> QueueState:
         """How busy a backend is."""
-        told, claimable, started, since, mean_run = await self._link.script("state", backend)
+        told, claimable, started, since, mean_run, paused = await self._link.script("state", backend)
         at = self._heard(told)
         return QueueState(
             claimable=claimable,
             started=started,
             oldest_claimable_s=max(0, at - int(since or told)) / 1e6,
             mean_run_s=_seconds(mean_run),
+            paused=pause_from_text(paused) if paused else None,
         )
+
+    async def pause(self, backend: str, *, reason: str = "", by: str | None = None) -> Pause:
+        """Begin none of a backend's jobs from now on."""
+        (since,) = await self._write("pause", backend, to_json({"reason": reason, "by": by}))
+        return Pause(since=from_micros(int(since)), reason=reason, by=by)
+
+    async def resume(self, backend: str) -> None:
+        """Begin its jobs again."""
+        await self._link.command("HDEL", self._link.key("pauses"), backend)
 
     async def position(self, job: Job) -> int:
         """How many claimable jobs of the same backend would be claimed before this one; 0 once it has ended."""

@@ -12,6 +12,7 @@ import attrs
 
 from adapters.sqlite import job_pages
 from adapters.sqlite.clock import from_micros, to_micros
+from adapters.sqlite.pauses import pause_of
 from adapters.sqlite.turns import give_turn, serve
 from imaging_core.errors import JobDeleted, JobNotFound
 from imaging_core.jobs import SCHEMA, Job, JobStatus
@@ -192,7 +193,9 @@ def mark(connection: sqlite3.Connection, job_id: str, favourite: bool) -> Job:
 
 
 def first_claimable(connection: sqlite3.Connection, backend: str, now: datetime) -> Job | None:
-    """The job that is to be claimed next, whose turn it now is; for use within a write."""
+    """The job that is to be claimed next, whose turn it now is; for use within a write. None while its backend is paused."""
+    if pause_of(connection, backend) is not None:
+        return None
     facts = {"backend": backend, "now": to_micros(now), "schema": SCHEMA}
     found = [row for sql in (FIRST_QUEUED, FIRST_RUN_OUT) if (row := connection.execute(sql, facts).fetchone())]
     if not found:
@@ -226,6 +229,7 @@ def queue_state(connection: sqlite3.Connection, backend: str, now: datetime) -> 
         started=started,
         oldest_claimable_s=max(0, moment - oldest) / 1e6,
         mean_run_s=mean_run_s(connection, backend),
+        paused=pause_of(connection, backend),
     )
 
 

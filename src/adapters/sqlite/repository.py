@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from adapters.sqlite import job_rows, webhook_outbox
+from adapters.sqlite import job_rows, pauses, webhook_outbox
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
 from adapters.sqlite.idempotency import find_jobs, forget_old, remember
@@ -25,7 +25,7 @@ from imaging_core.errors import (
 )
 from imaging_core.events import EventKind, JobEvent, event_of
 from imaging_core.jobs import JOB_ID, SCHEMA, Job, JobStatus, LeaseReason
-from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, QueueLimits, QueueState
 from imaging_core.searching import Candidates, search, statuses_of
 
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -213,6 +213,16 @@ class SqliteJobRepository:
     async def state(self, backend: str) -> QueueState:
         """How busy a backend is."""
         return await self._database.read(lambda c: job_rows.queue_state(c, backend, self._database.now()))
+
+    async def pause(self, backend: str, *, reason: str = "", by: str | None = None) -> Pause:
+        """Begin none of a backend's jobs from now on."""
+        return await self._database.write(
+            lambda t: pauses.pause(t.connection, backend, reason, by, self._database.now())
+        )
+
+    async def resume(self, backend: str) -> None:
+        """Begin its jobs again."""
+        await self._database.write(lambda t: pauses.resume(t.connection, backend))
 
     async def position(self, job: Job) -> int:
         """How many claimable jobs of the same backend would be claimed before this one; 0 once it has ended."""

@@ -129,6 +129,11 @@ INSERT INTO job_search (rowid, terms) SELECT seq, search_terms(record) FROM jobs
 CREATE INDEX jobs_by_creation ON jobs (created_at);
 """
 
+#: Backends that an operator has stopped.
+_PAUSES = """
+CREATE TABLE pauses (backend TEXT PRIMARY KEY, since INTEGER NOT NULL, reason TEXT NOT NULL, operator TEXT) WITHOUT ROWID;
+"""
+
 #: SQL scripts, each one step from one version to the next.
 MIGRATIONS: Sequence[str] = (
     _JOBS + _EVENTS,
@@ -140,6 +145,7 @@ MIGRATIONS: Sequence[str] = (
     _FAVOURITES,
     _KEY_USES,
     _SEARCH,
+    _PAUSES,
 )
 
 

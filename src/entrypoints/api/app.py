@@ -26,6 +26,7 @@ from entrypoints.api.metrics import MetricsDoor
 from entrypoints.api.openai.door import OpenAiDoor
 from entrypoints.api.openai.errors import BELOW, tell
 from entrypoints.api.openapi import describe
+from entrypoints.api.operating import OperatingDoor
 from entrypoints.api.pictures import PicturesDoor
 from entrypoints.api.png_info import PngInfoDoor
 from entrypoints.api.problems import tell_problems
@@ -70,6 +71,7 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     waiting = Waiting(service, feed, closing, longest_s=config.max_wait_s)
     accepting = Accepting(config, waiting)
     JobsDoor(service, config, accepting, waiting).add_to(app)
+    OperatingDoor(service, config).add_to(app)
     EventsDoor(service, config, feed, closing).add_to(app)
     PicturesDoor(service, config).add_to(app)
     uploads = Uploads(service, config)

@@ -1,10 +1,11 @@
-"""Backends as the dictionaries that answers hold: enough to draw a form from; imports stdlib and the core's values."""
+"""Backends as the dictionaries that answers hold: enough to draw a form from; imports the core's values and this package."""
 
 from typing import Any
 
+from entrypoints.api.moments import time_text
 from imaging_core.capabilities import Capabilities
 from imaging_core.parameters import Parameter
-from imaging_core.ports import GateState, QueueState
+from imaging_core.ports import GateState, Pause, QueueState
 from imaging_core.service import BackendView
 
 Answer = dict[str, Any]
@@ -22,6 +23,7 @@ def backend(view: BackendView) -> Answer:
         **_abilities(able),
         "gate": _gate(view.gate),
         "queue": _queue(view.queue),
+        "paused": paused(view.queue.paused),
     }
 
 
@@ -36,7 +38,18 @@ def unconfigured(name: str, message: str) -> Answer:
         **_abilities(None),
         "gate": None,
         "queue": None,
+        "paused": None,
     }
+
+
+def paused(pause: Pause | None) -> Answer | None:
+    """Since when and why an operator keeps a backend from beginning anything."""
+    return None if pause is None else {"since": time_text(pause.since), "reason": pause.reason}
+
+
+def standing(name: str, queue: QueueState) -> Answer:
+    """How a backend stands after it was paused or resumed."""
+    return {"name": name, "paused": paused(queue.paused), "queue": _queue(queue)}
 
 
 def _abilities(able: Capabilities | None) -> Answer:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+from pydantic import BaseModel, ConfigDict, Field
+
 from entrypoints.api.shapes import Shape, example
 from imaging_core.images import Operation
 from imaging_core.parameters import ParameterKind
@@ -46,6 +48,40 @@ class Queue(Shape):
     mean_run_s: float | None
 
 
+class Paused(Shape):
+    """That an operator stopped a backend: it begins nothing until it is resumed."""
+
+    since: str
+    reason: str
+
+
+class BackendStanding(Shape):
+    """A backend after it was paused or resumed."""
+
+    model_config = example(
+        name="local",
+        paused={"since": "2026-11-22T17:10:00.123Z", "reason": "New drivers, back at six."},
+        queue={"waiting": 3, "started": 1, "oldest_waiting_s": 12.5, "mean_run_s": 4.2},
+    )
+
+    name: str
+    paused: Paused | None
+    queue: Queue
+
+
+class PauseRequest(BaseModel):
+    """Body of POST /backends/{name}/pause; may be left out."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"reason": "New drivers, back at six."}]},
+    )
+
+    reason: str = Field(default="", max_length=300, description="Said to those whose jobs wait.")
+
+
 class Backend(Shape):
     """A backend."""
 
@@ -63,6 +99,7 @@ class Backend(Shape):
     parameters: list[Parameter]
     gate: Gate | None
     queue: Queue | None
+    paused: Paused | None
 
 
 class Backends(Shape):
@@ -86,6 +123,7 @@ class Backends(Shape):
                 "parameters": [],
                 "gate": None,
                 "queue": None,
+                "paused": None,
             }
         ],
     )

@@ -27,6 +27,14 @@ async def read_json(request: Request, config: ApiConfig) -> object:
     return parsed(await read_body(request, limit=config.max_json_bytes, deadline_s=config.body_deadline_s))
 
 
+async def read_json_or_none(request: Request, config: ApiConfig) -> object:
+    """The same for a body that may be left out, which counts as an empty object."""
+    headers = request.headers
+    if headers.get("content-length", "0") == "0" and "transfer-encoding" not in headers:
+        return {}
+    return await read_json(request, config)
+
+
 def parsed(body: bytes) -> object:
     """The value that a JSON body stands for. Raises Problem (400)."""
     try:

@@ -42,6 +42,8 @@ def needed_scope(method: str, path: str) -> Scope:
     path = path.removesuffix("\n")
     if any(path == one or path.startswith(f"{one}/") for one in _ADMIN):
         return Scope.ADMIN
+    if method == "POST" and path.startswith("/backends/"):
+        return Scope.ADMIN
     # Whoever has the secret can write messages in its owner's name.
     if path == "/webhooks/secret":
         return Scope.SUBMIT

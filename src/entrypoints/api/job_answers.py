@@ -5,15 +5,16 @@ models in schemas.py, which are what OpenAPI shows.
 """
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from typing import Any
 
 import attrs
 
+from entrypoints.api.moments import time_text
 from entrypoints.api.priorities import word_of
 from imaging_core.errors import ADVICE
 from imaging_core.images import ImageRef, ImageRequest, InputImage
 from imaging_core.jobs import Call, Job, JobFailure, JobStatus, LeaseReason
+from imaging_core.ports import Pause
 from imaging_core.service import JobView
 from imaging_core.webhooks import Webhook
 
@@ -24,11 +25,6 @@ _PARKED: Mapping[LeaseReason, str] = {
     LeaseReason.THROTTLED: "The backend turns calls away for now; the job goes on by itself after this time.",
     LeaseReason.DRAIN: "Its worker was stopped; the next free one goes on with it.",
 }
-
-
-def time_text(time: datetime | None) -> str | None:
-    """RFC 3339 in UTC, to the millisecond."""
-    return None if time is None else time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 def accepted(job: Job) -> Answer:
@@ -53,6 +49,7 @@ def status(view: JobView) -> Answer:
         "images_done": len(job.images) if job.status.terminal else progress.images_done if progress else 0,
         "eta_s": None if view.eta_s is None else round(view.eta_s, 1),
         "preview_url": f"/image/{job.id}/preview" if preview else None,
+        "paused": _paused(view.paused),
         **_outcome(job),
     }
 
@@ -153,6 +150,14 @@ def _parked(job: Job) -> Answer | None:
     if lease is None or not job.parked or job.status.terminal:
         return None
     return {"reason": lease.reason.value, "until": time_text(lease.until), "message": _PARKED[lease.reason]}
+
+
+def _paused(pause: Pause | None) -> Answer | None:
+    if pause is None:
+        return None
+    told = f" {pause.reason}" if pause.reason else ""
+    message = f"An operator has paused this backend; the job goes on once it is resumed.{told}"
+    return {"since": time_text(pause.since), "reason": pause.reason, "message": message}
 
 
 def _call(call: Call) -> Answer:

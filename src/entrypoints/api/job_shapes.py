@@ -1,6 +1,8 @@
 """The shapes of answers about jobs, as OpenAPI shows them; imports pydantic and the core's words."""
 
-from typing import Any
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
 
 from entrypoints.api.priorities import Word
 from entrypoints.api.shapes import Shape, example
@@ -91,6 +93,7 @@ _STATUS: dict[str, object] = {
     "images_done": 0,
     "eta_s": 3.2,
     "preview_url": f"/image/{_ID}/preview",
+    "paused": None,
     "created_at": "2026-11-22T17:10:00.123Z",
     "started_at": "2026-11-22T17:10:00.140Z",
     "finished_at": None,
@@ -128,8 +131,16 @@ EXAMPLE_REQUEST: dict[str, object] = {
     "options": {},
 }
 
-_VIEWED = ("queue_position", "progress", "step", "steps", "images_done", "eta_s", "preview_url")
+_VIEWED = ("queue_position", "progress", "step", "steps", "images_done", "eta_s", "preview_url", "paused")
 _ENTRY = {**{name: value for name, value in _STATUS.items() if name not in _VIEWED}, "request": EXAMPLE_REQUEST}
+
+
+class PausedJob(Shape):
+    """Why a waiting job is not begun: an operator stopped its backend."""
+
+    since: str
+    reason: str
+    message: str
 
 
 class Status(Outcome):
@@ -144,6 +155,7 @@ class Status(Outcome):
     images_done: int
     eta_s: float | None
     preview_url: str | None
+    paused: PausedJob | None
 
 
 class InputImage(Shape):
@@ -191,6 +203,31 @@ class JobList(Shape):
 
     jobs: list[Entry]
     next_cursor: str | None
+
+
+class CancelRequest(BaseModel):
+    """Body of POST /jobs/cancel; may be left out, and then means all of one's own open jobs."""
+
+    model_config = ConfigDict(
+        strict=True,
+        frozen=True,
+        extra="forbid",
+        json_schema_extra={"examples": [{"backend": "local", "status": "queued"}]},
+    )
+
+    backend: str | None = Field(default=None, max_length=64, description="Only this backend's.")
+    status: Literal["queued", "started"] | None = Field(default=None, description="Only these.")
+    everybody: bool = Field(default=False, description="Those of all keys too; needs the scope admin.")
+
+
+class CancelledJobs(Shape):
+    """What became of them."""
+
+    model_config = example(cancelled=12, asked=2, more=False)
+
+    cancelled: int
+    asked: int
+    more: bool
 
 
 class Call(Shape):

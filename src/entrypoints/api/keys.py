@@ -4,7 +4,6 @@ from typing import Any
 
 import attrs
 from fastapi import FastAPI
-from pydantic import ValidationError
 from starlette.requests import Request
 from starlette.responses import Response
 
@@ -12,10 +11,11 @@ from entrypoints.api.bodies import read_json
 from entrypoints.api.callers import Scope, caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer
-from entrypoints.api.job_answers import time_text
 from entrypoints.api.key_shapes import Audit, Key, KeyRequest, Keys, MadeKey
+from entrypoints.api.modelled import model_of
+from entrypoints.api.moments import time_text
 from entrypoints.api.openapi import BODY_PROBLEMS, body, problems, query
-from entrypoints.api.problems import Problem, field_problems, invalid
+from entrypoints.api.problems import Problem, invalid
 from imaging_core.errors import FieldProblem
 from imaging_core.keyring import Keyring
 from imaging_core.keys import ApiKey, KeyLimits, KeyNotFound
@@ -65,7 +65,7 @@ class KeysDoor:
 
     async def create(self, request: Request) -> Response:
         """The answer holds the whole key, which nobody can tell again."""
-        asked = _asked(await read_json(request, self._config))
+        asked = model_of(KeyRequest, await read_json(request, self._config))
         made = await self._keyring.create(
             asked.name,
             scopes=None if asked.scopes is None else [Scope(scope) for scope in asked.scopes],
@@ -95,19 +95,6 @@ class KeysDoor:
         entries = await self._keyring.keys.notes(limit=int(limit))
         records = [{"at": time_text(e.at), "action": e.action, "subject": e.subject, "actor": e.actor} for e in entries]
         return json_answer({"records": records})
-
-
-def _asked(value: object) -> KeyRequest:
-    if not isinstance(value, dict):
-        raise invalid([FieldProblem(field="", message="The body must be a JSON object.")])
-    unknown = set(value) - set(KeyRequest.model_fields)
-    if unknown:
-        known = ", ".join(KeyRequest.model_fields)
-        raise invalid([FieldProblem(field="", message=f"There is a field that is not known here. There are: {known}.")])
-    try:
-        return KeyRequest.model_validate(value)
-    except ValidationError as error:
-        raise invalid(field_problems(error.errors(include_url=False, include_input=False))) from None
 
 
 def _shown(key: ApiKey) -> dict[str, Any]:

@@ -91,6 +91,7 @@ def _families(looks: dict[str, tuple[QueueState, GateState] | None]) -> list[Met
     waiting = gauge("imaging_jobs_waiting", "Jobs that anybody may claim now.")
     oldest = gauge("imaging_oldest_waiting_seconds", "How long the oldest of them has been waiting.")
     started = gauge("imaging_jobs_started", "Jobs under way, parked ones included.")
+    paused = gauge("imaging_backend_paused", "Whether an operator keeps it from beginning jobs.")
     slots = gauge("imaging_gate_slots", "Calls of the backend that may be under way, over all workers.")
     in_use = gauge("imaging_gate_slots_in_use", "Calls of the backend under way.")
     closed = gauge("imaging_gate_closed_seconds", "How long nobody is let in yet, and why.", "reason")
@@ -102,8 +103,9 @@ def _families(looks: dict[str, tuple[QueueState, GateState] | None]) -> list[Met
         waiting.add_metric((backend,), queue.claimable)
         oldest.add_metric((backend,), queue.oldest_claimable_s)
         started.add_metric((backend,), queue.started)
+        paused.add_metric((backend,), 0 if queue.paused is None else 1)
         slots.add_metric((backend,), gate.slots)
         in_use.add_metric((backend,), gate.in_use)
         for reason in ("pause", "rate", "circuit"):
             closed.add_metric((backend, reason), gate.closed_for_s if gate.reason == reason else 0.0)
-    return [known, waiting, oldest, started, slots, in_use, closed]
+    return [known, waiting, oldest, started, paused, slots, in_use, closed]

@@ -8,7 +8,9 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from entrypoints.api.backend_shapes import PauseRequest
 from entrypoints.api.edit_submissions import EditSubmission, UpscaleSubmission
+from entrypoints.api.job_shapes import CancelRequest
 from entrypoints.api.key_docs import describe_keys
 from entrypoints.api.key_shapes import KeyRequest
 from entrypoints.api.openai.fields import OpenAiEdit, OpenAiGeneration
@@ -23,6 +25,7 @@ _REF = "#/components/schemas/{model}"
 
 _MEANINGS = {
     400: "The body is not strict JSON.",
+    403: "The key does not allow it.",
     404: "There is no job with that id.",
     408: "The body did not come in time.",
     409: "The job's status does not allow it.",
@@ -45,10 +48,10 @@ def problems(*statuses: int) -> dict[int | str, Spec]:
     return {status: {"description": _MEANINGS[status], "content": content} for status in statuses}
 
 
-def body(model: type[BaseModel]) -> Spec:
+def body(model: type[BaseModel], *, required: bool = True) -> Spec:
     """`openapi_extra` of an endpoint that reads this body itself."""
     content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
-    return {"requestBody": {"required": True, "content": content}}
+    return {"requestBody": {"required": required, "content": content}}
 
 
 def header(name: str, description: str, **schema: Any) -> Spec:
@@ -94,6 +97,8 @@ def _spec(app: FastAPI) -> Spec:
         EditSubmission,
         UpscaleSubmission,
         KeyRequest,
+        PauseRequest,
+        CancelRequest,
         OpenAiGeneration,
         OpenAiEdit,
         Problem,

@@ -3,6 +3,7 @@
 import json
 
 from entrypoints.api import job_answers
+from entrypoints.api.moments import time_text
 from imaging_core.deliveries import Delivery
 from imaging_core.jobs import Job
 from imaging_core.service import JobView
@@ -19,7 +20,7 @@ def webhook_payload(job: Job, delivery: Delivery, *, public_url: str = "") -> by
     status["images"] = [{**image, "url": f"{public_url}{image['url']}"} for image in status["images"]]
     message = {
         "type": f"job.{delivery.event}",
-        "timestamp": job_answers.time_text(job.finished_at or delivery.created_at),
+        "timestamp": time_text(job.finished_at or delivery.created_at),
         "data": status,
     }
     return json.dumps(message, separators=(",", ":"), ensure_ascii=True).encode()

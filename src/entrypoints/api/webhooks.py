@@ -6,7 +6,8 @@ from starlette.responses import Response
 
 from entrypoints.api.callers import caller_of
 from entrypoints.api.encoding import json_answer
-from entrypoints.api.job_answers import Answer, time_text
+from entrypoints.api.job_answers import Answer
+from entrypoints.api.moments import time_text
 from entrypoints.api.openapi import problems
 from entrypoints.api.webhook_shapes import Deliveries, DeliveryAnswer, SigningSecret
 from imaging_core.deliveries import Delivery, WebhookSecrets

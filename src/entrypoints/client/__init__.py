@@ -10,6 +10,7 @@ from entrypoints.client.errors import (
     without_credentials,
 )
 from entrypoints.client.filters import Filters
+from entrypoints.client.operating_calls import BackendStanding, CancelledJobs
 from entrypoints.client.reading import TITLES
 from entrypoints.client.sync import ImagingClient
 from entrypoints.client.values import (
@@ -21,6 +22,7 @@ from entrypoints.client.values import (
     JobsPage,
     Obstacle,
     Parked,
+    Paused,
     Picture,
     PictureInfo,
     Provenance,
@@ -35,7 +37,9 @@ __all__ = [
     "ApiError",
     "AsyncImagingClient",
     "BackendInfo",
+    "BackendStanding",
     "Backends",
+    "CancelledJobs",
     "ClientError",
     "Estimate",
     "Failure",
@@ -46,6 +50,7 @@ __all__ = [
     "NotTheService",
     "Obstacle",
     "Parked",
+    "Paused",
     "Picture",
     "PictureInfo",
     "Problem",

@@ -20,6 +20,7 @@ from entrypoints.client.values import (
     JobsPage,
     Obstacle,
     Parked,
+    Paused,
     Picture,
     PictureInfo,
     Provenance,
@@ -158,6 +159,7 @@ def job(body: Json) -> JobInfo:
         favourite=bool(body.get("favourite")),
         images=tuple(_known(PictureInfo, image) for image in body["images"]),
         parked=parked and _known(Parked, {**parked, "until": datetime.fromisoformat(parked["until"])}),
+        paused=paused(body.get("paused")),
         failure=failure and _known(Failure, failure),
         previous_failures=tuple(_known(Failure, earlier) for earlier in body["previous_failures"]),
         request=request and image_request(request),
@@ -219,7 +221,13 @@ def backend(body: Json) -> BackendInfo:
         waiting=queue.get("waiting", 0),
         started=queue.get("started", 0),
         mean_run_s=queue.get("mean_run_s"),
+        paused=paused(body.get("paused")),
     )
+
+
+def paused(body: Json | None) -> Paused | None:
+    """That a backend was stopped."""
+    return None if body is None else Paused(since=datetime.fromisoformat(body["since"]), reason=body["reason"])
 
 
 def names(field: str) -> Callable[[Json], tuple[str, ...]]:

@@ -8,10 +8,11 @@ from typing import Self, TypeVar, Unpack
 
 import httpx
 
-from entrypoints.client import calls, key_calls
+from entrypoints.client import calls, key_calls, operating_calls
 from entrypoints.client.calls import Call, listed
 from entrypoints.client.errors import ApiError, ClientError, ServiceUnreachable
 from entrypoints.client.filters import Filters
+from entrypoints.client.operating_calls import BackendStanding, CancelledJobs
 from entrypoints.client.patience import Patience
 from entrypoints.client.reading import Answer
 from entrypoints.client.rounds import Rounds
@@ -37,6 +38,7 @@ from entrypoints.client.wire import (
     unreachable,
 )
 from imaging_core.images import OptionValue
+from imaging_core.jobs import JobStatus
 
 T = TypeVar("T")
 
@@ -233,6 +235,20 @@ class ImagingClient:
     def cancel(self, image_id: str) -> JobInfo:
         """Cancel a job; a started one stops within moments."""
         return self._send(calls.cancel(image_id))
+
+    def cancel_all(
+        self, *, backend: str | None = None, status: JobStatus | None = None, everybody: bool = False
+    ) -> CancelledJobs:
+        """Cancel all open jobs of one's own, or with an admin's key everybody's; while it says `more`, ask again."""
+        return self._send(operating_calls.cancel_all(backend, status, everybody=everybody))
+
+    def pause_backend(self, backend: str, *, reason: str = "") -> BackendStanding:
+        """Keep a backend from beginning jobs until it is resumed; those under way go on. Needs an admin's key."""
+        return self._send(operating_calls.pause(backend, reason))
+
+    def resume_backend(self, backend: str) -> BackendStanding:
+        """Let a backend begin jobs again. Needs an admin's key."""
+        return self._send(operating_calls.resume(backend))
 
     def retry(self, image_id: str) -> Submitted:
         """A new job for a failed or cancelled one's request, with the same seed."""

@@ -77,6 +77,15 @@ class Parked:
 
 
 @attrs.frozen(kw_only=True)
+class Paused:
+    """That an operator keeps a backend from beginning jobs."""
+
+    since: datetime
+    #: What the operator says; may be empty.
+    reason: str
+
+
+@attrs.frozen(kw_only=True)
 class JobInfo:
     """A job, as far as the answer told: a listing leaves out what only the running backend knows."""
 
@@ -109,6 +118,8 @@ class JobInfo:
     favourite: bool = False
     retry_of: str | None = None
     parked: Parked | None = None
+    #: While it waits at a backend that an operator has stopped.
+    paused: Paused | None = None
     failure: Failure | None = None
     previous_failures: tuple[Failure, ...] = ()
     #: What was asked for; a plain status does not tell.
@@ -205,6 +216,8 @@ class BackendInfo:
     started: int = 0
     #: Mean seconds of a recent job, None while there was none.
     mean_run_s: float | None = None
+    #: While an operator keeps it from beginning jobs.
+    paused: Paused | None = None
 
 
 @attrs.frozen(kw_only=True)

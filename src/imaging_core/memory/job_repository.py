@@ -28,7 +28,7 @@ from imaging_core.jobs import SCHEMA, Job, JobStatus, Lease, LeaseReason
 from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.line import Line
 from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
-from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, QueueLimits, QueueState
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, QueueLimits, QueueState
 from imaging_core.searching import matches
 
 
@@ -64,6 +64,7 @@ class MemoryJobRepository:
         #: Every job that is not deleted, the oldest submit first.
         self._by_age: list[tuple[int, str]] = []
         self._lines: dict[str, Line] = {}
+        self._pauses: dict[str, Pause] = {}
         self._keys: dict[str, _KnownKey] = {}
         self._key_ends: list[tuple[datetime, str]] = []
         #: When to look whether a job is overdue; entries that no longer hold are dropped when met.
@@ -139,7 +140,7 @@ class MemoryJobRepository:
     async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
         """Claim the first claimable job of a backend."""
         now = self._now()
-        line = self._lines.get(backend)
+        line = None if backend in self._pauses else self._lines.get(backend)
         job_id = line.first(now) if line is not None else None
         if job_id is None:
             return None
@@ -214,7 +215,19 @@ class MemoryJobRepository:
     async def state(self, backend: str) -> QueueState:
         """How busy a backend is."""
         line = self._lines.get(backend)
-        return QueueState() if line is None else line.state(self._now())
+        state = QueueState() if line is None else line.state(self._now())
+        return attrs.evolve(state, paused=self._pauses.get(backend))
+
+    async def pause(self, backend: str, *, reason: str = "", by: str | None = None) -> Pause:
+        """Begin none of a backend's jobs from now on."""
+        before = self._pauses.get(backend)
+        pause = Pause(since=before.since if before else self._now(), reason=reason, by=by)
+        self._pauses[backend] = pause
+        return pause
+
+    async def resume(self, backend: str) -> None:
+        """Begin its jobs again."""
+        self._pauses.pop(backend, None)
 
     async def position(self, job: Job) -> int:
         """How many claimable jobs of the same backend would be claimed before this one; 0 once it has ended."""

@@ -41,6 +41,9 @@ for i = 8, #ARGV do
   end
 end
 
+if redis.call('HEXISTS', P .. 'pauses', backend) == 1 then
+  return {us(now)}
+end
 promote(backend, now)
 local job, rank = nil, 0
 repeat

@@ -20,6 +20,7 @@
 --   deliveries:<host>   pending ones by the moment they are due or their sender is taken for dead
 --   deliveries          hosts by the first such moment of theirs, so that a host of many costs no more than one of few
 --   webhook-secrets:<owner>  hash: what an owner's messages are signed with
+--   pauses              hash: `<since> <reason and operator as JSON>` by backend that an operator has stopped
 --   seq                 the number of the last submit
 --
 -- Under `noeviction` Redis refuses the first write of a script that needs memory, but none after a write that frees

@@ -1,4 +1,4 @@
--- ARGV: backend. Gives {now, claimable, started, claimable since or '', mean run or ''}.
+-- ARGV: backend. Gives {now, claimable, started, claimable since or '', mean run or '', the pause or ''}.
 local backend = ARGV[1]
 local now = clock()
 local leased, waiting = P .. 'leased:' .. backend, P .. 'waiting:' .. backend
@@ -12,4 +12,5 @@ if expired > 0 then
 end
 local claimable = redis.call('ZCARD', waiting) + expired
 local started = redis.call('ZCARD', leased) - expired
-return {us(now), claimable, started, since and us(tonumber(since)) or '', mean_run(backend)}
+local pause = redis.call('HGET', P .. 'pauses', backend) or ''
+return {us(now), claimable, started, since and us(tonumber(since)) or '', mean_run(backend), pause}

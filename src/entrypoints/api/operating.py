@@ -1,0 +1,115 @@
+"""Pausing and resuming backends, and cancelling many jobs; imports FastAPI, the service and this package."""
+
+import logging
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from entrypoints.api.backend_answers import standing
+from entrypoints.api.backend_shapes import BackendStanding, PauseRequest
+from entrypoints.api.bodies import read_json_or_none
+from entrypoints.api.callers import Scope, caller_of
+from entrypoints.api.config import ApiConfig
+from entrypoints.api.encoding import json_answer
+from entrypoints.api.job_shapes import CancelledJobs, CancelRequest
+from entrypoints.api.modelled import model_of
+from entrypoints.api.openapi import BODY_PROBLEMS, body, problems
+from entrypoints.api.problems import Problem
+from imaging_core.errors import Unavailable
+from imaging_core.jobs import JobStatus
+from imaging_core.ports import JobQuery
+from imaging_core.service import ImagingService
+
+log = logging.getLogger("imaging.api")
+
+
+class OperatingDoor:
+    """What operators do to the queue. The gatekeeper has seen to it that only an admin pauses and resumes."""
+
+    def __init__(self, service: ImagingService, config: ApiConfig) -> None:
+        self._service = service
+        self._config = config
+
+    def add_to(self, app: FastAPI) -> None:
+        """Register the endpoints."""
+        known = {
+            **problems(*BODY_PROBLEMS, 503),
+            404: {**problems(404)[404], "description": "There is no such backend."},
+        }
+        app.router.add_api_route(
+            "/backends/{name}/pause",
+            self.pause,
+            methods=["POST"],
+            summary="Begin none of a backend's jobs until it is resumed",
+            responses={200: {"model": BackendStanding}, **known},
+            openapi_extra=body(PauseRequest, required=False),
+            tags=["backends"],
+        )
+        app.router.add_api_route(
+            "/backends/{name}/resume",
+            self.resume,
+            methods=["POST"],
+            summary="Begin its jobs again",
+            responses={200: {"model": BackendStanding}, 404: known[404], **problems(503)},
+            tags=["backends"],
+        )
+        app.router.add_api_route(
+            "/jobs/cancel",
+            self.cancel_all,
+            methods=["POST"],
+            summary="Cancel all of one's open jobs",
+            responses={200: {"model": CancelledJobs}, **problems(*BODY_PROBLEMS, 403, 503)},
+            openapi_extra=body(CancelRequest, required=False),
+            tags=["jobs"],
+        )
+
+    async def pause(self, request: Request, name: str) -> Response:
+        """Jobs under way go on, new ones are taken and wait. Holds for all workers and through restarts; needs an admin."""
+        asked = model_of(PauseRequest, await read_json_or_none(request, self._config))
+        by = caller_of(request).key_id
+        self._must_be_there(name)
+        queue = await self._service.pause(name, reason=asked.reason.strip(), by=by)
+        await self._note("backend.paused", name, by)
+        return json_answer(standing(name, queue))
+
+    async def resume(self, request: Request, name: str) -> Response:
+        """What waits is begun within seconds. One that is not paused stays as it is; needs an admin."""
+        by = caller_of(request).key_id
+        self._must_be_there(name)
+        queue = await self._service.resume(name)
+        await self._note("backend.resumed", name, by)
+        return json_answer(standing(name, queue))
+
+    async def cancel_all(self, request: Request) -> Response:
+        """How many are cancelled, and how many their workers were asked to stop; up to 1000, then `more` is true."""
+        asked = model_of(CancelRequest, await read_json_or_none(request, self._config))
+        caller = caller_of(request)
+        if asked.everybody and not caller.may(Scope.ADMIN):
+            detail = "everybody: only a key with the scope 'admin' may cancel other people's jobs."
+            raise Problem("forbidden", 403, detail, extra={"scope": Scope.ADMIN.value})
+        query = JobQuery(
+            backend=asked.backend,
+            owner=None if asked.everybody else caller.owner,
+            statuses=None if asked.status is None else frozenset({JobStatus(asked.status)}),
+        )
+        done = await self._service.cancel_all(query)
+        whose = "everybody" if query.owner is None else query.owner
+        await self._note("jobs.cancelled", f"{done.cancelled + done.asked} of {whose}", caller.key_id)
+        return json_answer({"cancelled": done.cancelled, "asked": done.asked, "more": done.more})
+
+    def _must_be_there(self, name: str) -> None:
+        names = self._service.backend_names
+        if name not in names:
+            detail = f"There is no backend of that name here. There are: {', '.join(names) or 'none'}."
+            raise Problem("unknown-backend", 404, detail)
+
+    async def _note(self, action: str, subject: str, by: str | None) -> None:
+        keyring = self._config.access.keyring
+        if keyring is None:
+            return
+        try:
+            await keyring.note(action, subject, by=by)
+        except Unavailable as error:
+            # It has been done, and the log line before has said it.
+            log.warning("An audit entry could not be stored: %s", error)
