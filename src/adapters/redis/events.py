@@ -4,7 +4,7 @@ import re
 from collections.abc import Sequence
 from typing import Any, Final
 
-from adapters.redis.layout import from_json, to_json
+from adapters.redis.layout import from_json, pairs, to_json
 from adapters.redis.link import RedisLink
 from adapters.redis.tail import START, Subscription, Tail
 from imaging_core.errors import UnknownCursor
@@ -48,9 +48,10 @@ class RedisJobEvents:
 
     async def progress(self, job_id: str) -> JobProgress | None:
         """How far a job had come when last told; None before its first and after its end."""
-        fields: dict[bytes, bytes] = await self._link.command("HGETALL", self._link.key("progress", job_id))
-        if not fields:
+        flat = await self._link.command("HGETALL", self._link.key("progress", job_id))
+        if not flat:
             return None
+        fields = pairs(flat)
         told: Sequence[Any] = from_json(fields[b"told"])
         fraction, images_done, step, steps, eta_s = told
         preview = None

@@ -1,29 +1,29 @@
-"""The one way to a Redis: a bounded pool, short time-outs, scripts by name; imports redis-py, stdlib and the core.
+"""The one way to a Redis: one shared line, short time-outs, scripts by name; imports redis-py, stdlib and the core.
 
 One link serves the repository, the events and the gate of a process; whoever made it closes it.
 """
 
 import functools
+import hashlib
 import re
 from importlib import resources
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from redis.asyncio import BlockingConnectionPool, Redis
+from redis.asyncio import ConnectionPool, Redis
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
-from redis.commands.core import AsyncScript
 from redis.exceptions import ConnectionError as RedisConnectionError
+from redis.exceptions import NoScriptError
 
 from adapters.redis.cancels import cancels_heeded
 from adapters.redis.clock import ServerClock
 from adapters.redis.faults import address_of, translated
+from adapters.redis.line import Line
 
 #: How long Redis may take to answer, in s. It must be well below a lease.
 ANSWER_S: Final = 5.0
 CONNECT_S: Final = 2.0
-#: Most connections of one link. Commands take well under a millisecond, so few serve many.
-CONNECTIONS: Final = 24
 
 
 class RedisLink:
@@ -51,11 +51,10 @@ class RedisLink:
         self._answer_s, self._connect_s = answer_s, connect_s
         try:
             self.address = address_of(url)
-            self._client = self._make_client(answer_s, CONNECTIONS)
+            self._line = Line(self._pool(answer_s), answer_s=answer_s)
         except (ValueError, TypeError):
             # What urllib and redis-py say may hold a part of the URL, and so of the password.
             raise ValueError(f"{setting} is not a URL like redis://:password@host:6379/0.") from None
-        self._scripts: dict[str, AsyncScript] = {}
         self.clock = ServerClock(self._ask_time)
 
     def __repr__(self) -> str:
@@ -67,42 +66,38 @@ class RedisLink:
 
     async def script(self, name: str, *args: str | bytes | float) -> Any:
         """What the Lua script of that name returns; it is one atomic step."""
-        script = self._scripts.get(name)
-        if script is None:
-            script = self._scripts[name] = self._client.register_script(_source(name))
-        with translated(self.address, self.setting), cancels_heeded():
-            return await script(keys=[self.prefix], args=args)
+        text, digest = _script(name)
+        with translated(self.address, self.setting):
+            try:
+                return await self._line.ask("EVALSHA", digest, 1, self.prefix, *args)
+            except NoScriptError:
+                return await self._line.ask("EVAL", text, 1, self.prefix, *args)
 
     async def command(self, *args: str | bytes | float) -> Any:
-        """What Redis answers to a command."""
+        """What Redis answers to a command, as it comes: pairs of names and values lie flat."""
         with translated(self.address, self.setting):
-            return await execute(self._client, *args)
+            return await self._line.ask(*args)
 
     async def transaction(self, *commands: tuple[str | bytes | float, ...]) -> list[Any]:
         """The answers to several commands that nothing comes between."""
-        with translated(self.address, self.setting), cancels_heeded():
-            async with self._client.pipeline(transaction=True) as pipeline:
-                for command in commands:
-                    pipeline.execute_command(*command)
-                answers: list[Any] = await pipeline.execute()
-                return answers
+        with translated(self.address, self.setting):
+            return await self._line.together(*commands)
 
     def blocking_client(self, block_s: float) -> Redis:
         """Another client with one connection, for a command that may rightly stay silent for `block_s`.
 
         The caller closes it and translates its errors.
         """
-        return self._make_client(block_s + self._answer_s, 1)
+        return Redis.from_pool(self._pool(block_s + self._answer_s))
 
     async def aclose(self) -> None:
-        """Close the connections."""
-        await self._client.aclose()
+        """Close the connection."""
+        await self._line.close()
 
-    def _make_client(self, answer_s: float, connections: int) -> Redis:
-        pool = BlockingConnectionPool.from_url(
+    def _pool(self, answer_s: float) -> ConnectionPool:
+        return ConnectionPool.from_url(
             self._url,
-            max_connections=connections,
-            timeout=self._answer_s,
+            max_connections=1,
             socket_timeout=answer_s,
             socket_connect_timeout=self._connect_s,
             **_only_over_tcp(self._url),
@@ -113,7 +108,6 @@ class RedisLink:
             # would wait twice. Every script bears being sent twice.
             retry=Retry(ConstantBackoff(0.02), 1, supported_errors=(RedisConnectionError,)),
         )
-        return Redis.from_pool(pool)
 
     async def _ask_time(self) -> int:
         seconds, micros = await self.command("TIME")
@@ -132,6 +126,12 @@ async def execute(client: Redis, *args: str | bytes | float) -> Any:
 
 
 @functools.cache
+def _script(name: str) -> tuple[str, str]:
+    """A script's text and its digest, by which Redis knows it once it has seen it."""
+    text = _source(name)
+    return text, hashlib.sha1(text.encode(), usedforsecurity=False).hexdigest()
+
+
 def _source(name: str) -> str:
     """A script's text behind the functions that all of them share, comments and indentation left out."""
     folder = resources.files("adapters.redis") / "lua"

@@ -46,7 +46,7 @@ class RedisWebhookOutbox:
     async def of_job(self, job_id: str) -> Sequence[Delivery]:
         """The deliveries of a job."""
         flat = await self._link.command("HGETALL", self._link.key("delivery", job_id))
-        return [_delivery(flat if isinstance(flat, dict) else pairs(flat))] if flat else []
+        return [_delivery(pairs(flat))] if flat else []
 
     async def resend(self, delivery_id: str) -> Delivery | None:
         """Have a delivery sent again."""

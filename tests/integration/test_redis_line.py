@@ -1,0 +1,78 @@
+"""Everybody in a process asks Redis over one connection, and everybody gets the answer to their own question."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator
+
+import pytest
+
+from adapters.redis import RedisLink
+from imaging_core.errors import Unavailable
+from redis_server import RedisServer, shared_server
+
+
+@pytest.fixture
+async def link(request: pytest.FixtureRequest) -> AsyncIterator[RedisLink]:
+    link = RedisLink(shared_server(request.config).url, prefix=f"test-{secrets.token_hex(4)}:")
+    yield link
+    await link.aclose()
+
+
+async def test_each_of_many_askers_gets_the_answer_to_its_own_question(link: RedisLink) -> None:
+    async def ask(number: int) -> None:
+        word = f"{number}".encode() * 5_000
+        if number % 3:
+            assert await link.command("ECHO", word) == word
+        else:
+            assert await link.transaction(("ECHO", word), ("ECHO", b"and")) == [word, b"and"]
+
+    connection = await link.command("CLIENT", "ID")
+    await asyncio.gather(*map(ask, range(500)))
+    assert await link.command("CLIENT", "ID") == connection
+
+
+async def test_an_answer_that_nobody_waits_for_any_more_goes_to_nobody(link: RedisLink) -> None:
+    await link.command("PING")
+    tasks = [asyncio.create_task(link.command("ECHO", f"{number}")) for number in range(40)]
+    await asyncio.sleep(0)
+    for task in tasks[::2]:
+        task.cancel()
+
+    outcomes = await asyncio.gather(*tasks, return_exceptions=True)
+
+    assert outcomes[1::2] == [f"{number}".encode() for number in range(1, 40, 2)]
+    assert all(isinstance(outcome, asyncio.CancelledError) for outcome in outcomes[::2])
+
+
+async def test_an_error_is_its_askers_alone(link: RedisLink) -> None:
+    good, bad, torn, good_again = await asyncio.gather(
+        link.command("ECHO", "a"),
+        link.command("HGET", "too-few"),
+        link.transaction(("ECHO", "b"), ("NO-SUCH-COMMAND",)),
+        link.command("ECHO", "c"),
+        return_exceptions=True,
+    )
+
+    assert (good, good_again) == (b"a", b"c")
+    assert isinstance(bad, Unavailable)
+    assert "wrong number of arguments" in str(bad)
+    assert isinstance(torn, Unavailable)
+    assert "unknown command" in str(torn)
+
+
+async def test_what_was_asked_over_a_lost_connection_is_asked_again() -> None:
+    with RedisServer() as server:
+        link, other = RedisLink(server.url), RedisLink(server.url)
+        mine = await link.command("CLIENT", "ID")
+        await other.command("CLIENT", "PAUSE", 300, "WRITE")
+        writes = [asyncio.create_task(link.command("INCR", "counter")) for _ in range(20)]
+        await asyncio.sleep(0)
+        assert await other.command("CLIENT", "KILL", "ID", mine) == 1
+
+        async with asyncio.timeout(10):
+            counted = await asyncio.gather(*writes)
+
+        # Those that Redis had begun to do are done once: it forgot what a killed connection still waited for.
+        assert sorted(counted) == list(range(1, 21))
+        assert await link.command("CLIENT", "ID") != mine
+        await asyncio.gather(link.aclose(), other.aclose())
