@@ -13,7 +13,17 @@ import attrs
 from imaging_core.capabilities import Capabilities
 from imaging_core.events import JobEvent, JobProgress, Preview
 from imaging_core.images import Generated, ImageRef, ImageRequest, InputImage, StoredCall
-from imaging_core.repository import Beat, Idempotency, JobPage, JobQuery, JobRepository, Pause, QueueLimits, QueueState
+from imaging_core.repository import (
+    Beat,
+    Idempotency,
+    JobPage,
+    JobQuery,
+    JobRepository,
+    Pause,
+    Preference,
+    QueueLimits,
+    QueueState,
+)
 
 __all__ = [
     "BackendGate",
@@ -32,6 +42,7 @@ __all__ = [
     "JobRepository",
     "Pause",
     "Permit",
+    "Preference",
     "QueueLimits",
     "QueueState",
     "Report",

@@ -99,6 +99,30 @@ class JobPage:
     cursor: str | None
 
 
+@attrs.frozen(kw_only=True)
+class Preference:
+    """Which jobs suit the one who claims, by their checkpoint; a job that names none suits everybody."""
+
+    #: Jobs for no others; None for any.
+    only: frozenset[str] | None = None
+    #: No jobs for these.
+    never: frozenset[str] = frozenset()
+    #: The one whose jobs come first, since it is loaded; None for no difference.
+    loaded: str | None = None
+    #: How often the first job in line may be passed over for those in its life.
+    passes: int = 16
+
+    def suits(self, checkpoint: str | None) -> bool:
+        """Whether a job for that checkpoint may be claimed at all."""
+        if not checkpoint:
+            return True
+        return (self.only is None or checkpoint in self.only) and checkpoint not in self.never
+
+    def passes_over(self, checkpoint: str | None, passed: int) -> bool:
+        """Whether the first job in line, passed over so often before, lets one for the loaded checkpoint go first."""
+        return bool(self.loaded and checkpoint) and checkpoint != self.loaded and passed < self.passes
+
+
 class JobRepository(Protocol):
     """Keeps the jobs: the only truth about them.
 
@@ -136,6 +160,9 @@ class JobRepository(Protocol):
     18. `pause` stops a backend for everybody until `resume`, whatever restarts meanwhile: `claim_next` gives none of its
         jobs, also none to take over, and `state` tells of it; all else goes on as before. Paused again it takes the new
         reason and keeps since when; `resume` of one that is not paused changes nothing.
+    19. `claim_next` with a preference leaves jobs that do not suit it where they are, and gives the first that does, or
+        instead of it the first of the same priority for the loaded checkpoint, but not at the cost of one that was
+        passed over like that `passes` times, whoever did it. A job that goes first like that has not had its turn claimed.
     """
 
     async def add(
@@ -172,8 +199,10 @@ class JobRepository(Protocol):
         """Write a changed job over the version it was read at."""
         ...
 
-    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
-        """Claim the first claimable job of a backend."""
+    async def claim_next(
+        self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
+    ) -> Job | None:
+        """Claim the first claimable job of a backend, or the one that suits best."""
         ...
 
     async def beat(self, job_id: str, *, token: str, lease_s: float) -> Beat:

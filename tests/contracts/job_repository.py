@@ -10,6 +10,7 @@ import pytest
 from contracts.job_batches import BatchPromises
 from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
 from contracts.job_pausing import PausePromises
+from contracts.job_preferences import PreferencePromises
 from contracts.job_reading import ExpiryPromises, ListingPromises, OverduePromises
 from contracts.job_searching import MarkPromises
 from contracts.job_turns import TurnPromises
@@ -25,6 +26,7 @@ class JobRepositoryContract(
     SavingPromises,
     ClaimingPromises,
     TurnPromises,
+    PreferencePromises,
     LeasePromises,
     WaitingPromises,
     ListingPromises,

@@ -15,12 +15,22 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
 from contracts.listening import told
-from contracts.samples import NOON, a_failure, a_job, a_ref, a_request, an_event
+from contracts.samples import NOON, a_failure, a_job, a_ref, an_event
+from contracts.strategies import backends, new_jobs, owners, preferences
 from imaging_core.errors import ImagingError, JobConflict, QueueFull
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus, LeaseReason
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
-from imaging_core.ports import Idempotency, JobEvents, JobQuery, JobRepository, Pause, QueueLimits, QueueState
+from imaging_core.ports import (
+    Idempotency,
+    JobEvents,
+    JobQuery,
+    JobRepository,
+    Pause,
+    Preference,
+    QueueLimits,
+    QueueState,
+)
 
 T = TypeVar("T")
 
@@ -35,28 +45,12 @@ SETTINGS = settings(
 )
 
 BACKENDS = ("alpha", "beta")
-#: Mostly one, so that its jobs meet.
-backends = st.sampled_from(["alpha", "alpha", "alpha", "beta"])
-owners = st.sampled_from([None, "alice", "bob"])
 #: Half a tick off each other, so that nothing happens at the very moment a lease ends unless clocks are exact.
 waits = st.sampled_from([0.5, 1.0, 1.5, 2.5])
 #: Which of the jobs read to use: of those still open when last seen, mostly, and mostly as last seen.
 picks = st.tuples(st.sampled_from([True, True, True, False]), st.integers(0, 9))
 tokens = st.sampled_from(["own", "own", "own", "forged", ""])
 
-new_jobs = st.fixed_dictionaries(
-    {
-        "backend": backends,
-        "owner": owners,
-        "priority": st.integers(-1, 1),
-        "max_wait_s": st.sampled_from([None, None, None, 1.25, 3.25]),
-        "request": st.builds(
-            a_request,
-            prompt=st.sampled_from(["red fox", "Redwood 4k", "猫"]),
-            checkpoint=st.sampled_from([None, "tiny"]),
-        ),
-    }
-)
 keys = st.none() | st.tuples(st.sampled_from("kq"), st.sampled_from("ffg"))
 limits = st.none() | st.sampled_from([QueueLimits(max_queued=3), QueueLimits(max_queued_per_owner=1)])
 
@@ -246,11 +240,13 @@ class RepositoryModel(RuleBasedStateMachine):
         facts = {**facts, "id": f"{self.count:032x}", "max_wait_s": wait_s, "run_timeout_s": run_timeout_s}
         return a_job(self.time, **facts)
 
-    @rule(backend=backends, ticks=st.sampled_from([0.75, 2.0, 20.0]))
-    def claim(self, backend: str, ticks: float) -> None:
+    @rule(backend=backends, ticks=st.sampled_from([0.75, 2.0, 20.0]), preference=st.none() | preferences)
+    def claim(self, backend: str, ticks: float, preference: Preference | None = None) -> None:
         self.count += 1
         token, lease_s = f"token-{self.count}", ticks * self.tick_s
-        self.compare_jobs(lambda jobs, _: jobs.claim_next(backend, worker="w", token=token, lease_s=lease_s))
+        self.compare_jobs(
+            lambda jobs, _: jobs.claim_next(backend, worker="w", token=token, lease_s=lease_s, preference=preference)
+        )
 
     @rule(number=picks, token=tokens, ticks=st.sampled_from([0.75, 2.0]))
     def beat(self, number: tuple[bool, int], token: str, ticks: float) -> None:

@@ -8,11 +8,12 @@ from datetime import UTC, datetime, timedelta
 import attrs
 from hypothesis import strategies as st
 
-from contracts.samples import a_job
+from contracts.samples import a_job, a_request
 from imaging_core.errors import Charged, FailureCode
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.images import MAX_SEED, ImageRef, ImageRequest, StoredCall
 from imaging_core.jobs import Call, CallState, Job, JobFailure, JobStatus, Lease, LeaseReason
+from imaging_core.ports import Preference
 
 #: Text as people and programs send it, without the characters that no store of UTF-8 can hold.
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
@@ -155,3 +156,30 @@ def lived_jobs(draw: st.DrawFn, *, status: JobStatus | None = None) -> tuple[Job
         case _:
             pass
     return job, now
+
+
+# --- what a repository is asked, few of a kind so that they meet ---------------------------------------------------
+
+#: Mostly one.
+backends = st.sampled_from(["alpha", "alpha", "alpha", "beta"])
+owners = st.sampled_from([None, "alice", "bob"])
+new_jobs = st.fixed_dictionaries(
+    {
+        "backend": backends,
+        "owner": owners,
+        "priority": st.integers(-1, 1),
+        "max_wait_s": st.sampled_from([None, None, None, 1.25, 3.25]),
+        "request": st.builds(
+            a_request,
+            prompt=st.sampled_from(["red fox", "Redwood 4k", "猫"]),
+            checkpoint=st.sampled_from([None, "tiny", "tinyB"]),
+        ),
+    }
+)
+preferences = st.builds(
+    Preference,
+    only=st.sampled_from([None, None, frozenset({"tiny"}), frozenset({"tiny", "tinyB"})]),
+    never=st.sampled_from([frozenset(), frozenset(), frozenset({"tinyB"})]),
+    loaded=st.sampled_from([None, "tiny", "tinyB"]),
+    passes=st.integers(0, 2),
+)

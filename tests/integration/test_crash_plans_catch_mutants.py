@@ -21,6 +21,7 @@ from imaging_core.events import JobEvent
 from imaging_core.images import Generated, PlannedCall, StoredCall
 from imaging_core.jobs import CallState, Job
 from imaging_core.memory import MemoryImageStore, MemoryJobRepository
+from imaging_core.ports import Preference
 from imaging_core.records import stored_call_to_record
 from imaging_core.runner import JobRunner
 
@@ -49,8 +50,10 @@ async def test_a_repository_without_a_fence_is_caught() -> None:
 class Forgetful(MemoryJobRepository):
     """Takes whoever claims for the first."""
 
-    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
-        job = await super().claim_next(backend, worker=worker, token=token, lease_s=lease_s)
+    async def claim_next(
+        self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
+    ) -> Job | None:
+        job = await super().claim_next(backend, worker=worker, token=token, lease_s=lease_s, preference=preference)
         if job is None:
             return None
         entry = self._entry(job.id)

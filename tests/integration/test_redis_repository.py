@@ -8,11 +8,11 @@ import pytest
 
 from adapters.redis import RedisJobRepository, RedisLink
 from contracts.job_repository import CutOffRepositoryContract, JobRepositoryContract
-from contracts.samples import NOON, a_job, an_event
+from contracts.samples import NOON, a_job, a_request, an_event
 from imaging_core.errors import JobConflict, JobDeleted, StaleJob, Unavailable, UnreadableJob
 from imaging_core.events import EventKind
 from imaging_core.jobs import SCHEMA, Job, JobStatus
-from imaging_core.ports import Idempotency, JobEvents, JobQuery, JobRepository, QueueLimits
+from imaging_core.ports import Idempotency, JobEvents, JobQuery, JobRepository, Preference, QueueLimits
 from redis_server import RedisServer
 from redis_setting import OnOwnRedis, OnRedis, dead_link
 
@@ -21,6 +21,29 @@ __all__ = ["dead_link"]
 
 class TestRedisJobRepository(OnRedis, JobRepositoryContract):
     """Every promise of JobRepository."""
+
+
+class TestBesideAnOlderVersion(OnRedis):
+    """Which knows nothing of checkpoints."""
+
+    async def test_a_job_that_it_added_is_claimed_and_one_that_it_claimed_is_gone(
+        self, repository: JobRepository, link: RedisLink
+    ) -> None:
+        taken, older = [await self.submit(repository, request=a_request(checkpoint="A")) for _ in range(2)]
+        await link.command("HDEL", link.key("job", older.id), "checkpoint")
+        await link.command("DEL", link.key("checkpoints", "alpha"))
+        for name in await link.command("ZRANGE", link.key("ready", "alpha"), 0, 0):
+            await link.command("ZREM", link.key("ready", "alpha"), name)
+        mine = await self.submit(repository, request=a_request(checkpoint="A"))
+        prefers_a = Preference(only=frozenset("A"), loaded="A")
+
+        claims = [
+            await repository.claim_next("alpha", worker="w", token=f"t{n}", lease_s=60, preference=prefers_a)
+            for n in range(3)
+        ]
+
+        assert [job and job.id for job in claims] == [older.id, mine.id, None]
+        assert (await repository.get(taken.id)).status is JobStatus.QUEUED
 
 
 class TestCutOffRedisRepository(CutOffRepositoryContract):

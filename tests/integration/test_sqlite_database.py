@@ -23,7 +23,7 @@ from adapters.sqlite.schema import MIGRATIONS, migrate
 from contracts.samples import NOON, a_job
 from imaging_core.errors import StorageFull, Unavailable, UnreadableJob
 from imaging_core.jobs import Job, LeaseReason
-from imaging_core.ports import Idempotency, JobQuery
+from imaging_core.ports import Idempotency, JobQuery, Preference
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -192,18 +192,21 @@ class TestUpgrading:
             assert connection.execute("SELECT id FROM jobs").fetchall() == [(job.id,)]
         assert names_in(tmp_path) == ["imaging.db", copy.name, "imaging.lock"]
 
-    async def test_jobs_from_before_there_was_a_search_are_found_by_it(
+    async def test_jobs_from_before_there_was_a_search_are_found_by_it_and_claimed_by_checkpoint(
         self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         with closing(sqlite3.connect(tmp_path / "imaging.db", isolation_level=None)) as connection:
             migrate(connection, Path("unused"), MIGRATIONS[:8])
             old = {**job_rows.columns(a_job(owner="alice"), NOON), "turn": 0}
-            connection.execute(job_rows.INSERT, old)
+            del old["checkpoint"]
+            names = ", ".join(old), ", ".join(f":{name}" for name in old)
+            connection.execute("INSERT INTO jobs ({}) VALUES ({})".format(*names), old)  # noqa: S608
 
         async with open_database(tmp_path) as database:
-            page = await SqliteJobRepository(database).list(
-                JobQuery(text="ночь LIGHT", owner="alice", checkpoint="tiny")
-            )
+            jobs = SqliteJobRepository(database)
+            page = await jobs.list(JobQuery(text="ночь LIGHT", owner="alice", checkpoint="tiny"))
+            other = Preference(only=frozenset({"other"}))
+            assert await jobs.claim_next("alpha", worker="w", token="t", lease_s=9, preference=other) is None
 
         assert [job.id for job in page.jobs] == [old["id"]]
         assert "imaging.db.v8.bak" in names_in(tmp_path)

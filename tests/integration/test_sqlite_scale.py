@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from adapters.sqlite import SqliteDatabase, SqliteJobRepository, job_pages, job_rows, open_database
+from adapters.sqlite import SqliteDatabase, SqliteJobRepository, claims, job_pages, job_rows, open_database
 from adapters.sqlite.schema import migrate
 from contracts.samples import NOON, a_job
 from imaging_core.jobs import SCHEMA, JobStatus
@@ -28,8 +28,11 @@ FACTS = {"backend": "alpha", "now": 1, "schema": SCHEMA, "limit": 9, "id": "x", 
 STATEMENTS: dict[str, Any] = {
     "BY_ID": ("x",),
     "HELD": ("x",),
-    "FIRST_QUEUED": FACTS,
-    "FIRST_RUN_OUT": FACTS,
+    "FIRST_QUEUED": {**FACTS, "only": None, "never": "[]"},
+    "FIRST_RUN_OUT": {**FACTS, "only": None, "never": "[]"},
+    "LOADED_QUEUED": {**FACTS, "loaded": "tinyA"},
+    "LOADED_RUN_OUT": {**FACTS, "loaded": "tinyA"},
+    "PASS_OVER": ("x",),
     "BEAT": FACTS,
     "OVERDUE": FACTS,
     "EXPIRED": FACTS,
@@ -46,6 +49,13 @@ STATEMENTS: dict[str, Any] = {
     "RELEASE": FACTS,
 }
 
+SQL = {
+    name: value
+    for module in (job_rows, claims)
+    for name, value in vars(module).items()
+    if name[0] != "_" and name.isupper() and isinstance(value, str)
+}
+
 
 def plan(connection: sqlite3.Connection, sql: str, facts: object) -> list[str]:
     return [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", facts).fetchall()]  # type: ignore[arg-type]
@@ -60,7 +70,7 @@ def empty() -> sqlite3.Connection:
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_is_answered_from_an_index(empty: sqlite3.Connection, name: str) -> None:
-    steps = plan(empty, getattr(job_rows, name), STATEMENTS[name])
+    steps = plan(empty, SQL[name], STATEMENTS[name])
     empty.close()
 
     looks = [step for step in steps if "jobs" in step]
@@ -69,9 +79,7 @@ def test_a_statement_is_answered_from_an_index(empty: sqlite3.Connection, name: 
 
 
 def test_every_statement_is_looked_at() -> None:
-    statements = {name for name, value in vars(job_rows).items() if name.isupper() and isinstance(value, str)}
-
-    assert statements - {"SCHEMA", "INSERT", "UPDATE"} == set(STATEMENTS)
+    assert SQL.keys() - {"SCHEMA", "INSERT", "UPDATE"} == STATEMENTS.keys()
 
 
 #: Places come from an index that has all that is asked of it, or from the newest rows of all, and rows by their place.
@@ -105,7 +113,8 @@ def test_a_page_takes_places_from_an_index_and_then_reads_only_these_rows(empty:
         job_pages.page(empty, query, before=7, most=50)
         empty.set_trace_callback(None)
 
-    statements = {sql for sql in asked if sql.lstrip().startswith("SELECT")}
+    # FTS5 reads its own settings, once after each change of the schema.
+    statements = {sql for sql in asked if sql.lstrip().startswith("SELECT") and "job_search_config" not in sql}
     looks = {sql: [step for step in plan(empty, sql, ()) if "job" in step] for sql in statements}
     empty.close()
     assert len(looks) > 50

@@ -12,7 +12,7 @@ from contracts.repository_model import SETTINGS, RepositoryModel
 from imaging_core.events import JobEvent
 from imaging_core.jobs import Job
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
-from imaging_core.ports import Beat, Idempotency, JobEvents, JobRepository, QueueLimits
+from imaging_core.ports import Beat, Idempotency, JobEvents, JobRepository, Preference, QueueLimits
 
 
 class NoFence(MemoryJobRepository):
@@ -93,8 +93,21 @@ class SilentDeletes(MemoryJobRepository):
 class LongLeases(MemoryJobRepository):
     """Gives leases of ten times the length."""
 
-    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
-        return await super().claim_next(backend, worker=worker, token=token, lease_s=10 * lease_s)
+    async def claim_next(
+        self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
+    ) -> Job | None:
+        return await super().claim_next(
+            backend, worker=worker, token=token, lease_s=10 * lease_s, preference=preference
+        )
+
+
+class NoPreferences(MemoryJobRepository):
+    """Gives whoever claims the first job in line, whatever it prefers."""
+
+    async def claim_next(
+        self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
+    ) -> Job | None:
+        return await super().claim_next(backend, worker=worker, token=token, lease_s=lease_s)
 
 
 Making = Callable[[MemoryJobEvents, Callable[[], datetime]], JobRepository]
@@ -117,7 +130,7 @@ def test_the_model_behaves_as_itself() -> None:
 
 @pytest.mark.parametrize(
     "mutant",
-    [NoFence, NoVersions, NoKeys, NoPriorities, HalfBatches, DeafHeart, SilentDeletes, LongLeases],
+    [NoFence, NoVersions, NoKeys, NoPriorities, HalfBatches, DeafHeart, SilentDeletes, LongLeases, NoPreferences],
 )
 def test_a_mutant_is_caught(mutant: Making) -> None:
     hunting = settings(SETTINGS, max_examples=300, derandomize=True, database=None, phases=[Phase.generate])

@@ -12,7 +12,7 @@ from adapters.redis.clock import MICROSECOND, from_micros, to_micros
 from imaging_core.deliveries import end_of
 from imaging_core.events import JobEvent
 from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus
-from imaging_core.ports import Pause
+from imaging_core.ports import Pause, Preference
 from imaging_core.records import event_from_record, event_to_record, job_from_record, job_to_record, time_to_text
 
 Fields = dict[str, str | bytes | int]
@@ -48,6 +48,7 @@ def job_fields(job: Job, version: int) -> Fields:
         "priority": job.priority,
         "backend": job.backend,
         "owner": job.owner,
+        "checkpoint": job.request.checkpoint or "",
         "run_limit": micros(timedelta(seconds=job.run_timeout_s) + OVERDUE_GRACE),
         "deadline": _micros_or_none(job.deadline),
         "started": _micros_or_none(job.started_at),
@@ -119,6 +120,14 @@ def event_arguments(events: Sequence[JobEvent]) -> Iterator[str | bytes | int]:
         for name, value in present.items():
             yield name
             yield value
+
+
+def claim_arguments(preference: Preference) -> tuple[str | int, ...]:
+    """What a claim prefers, as the script takes it."""
+    only: tuple[str | int, ...] = ("",)
+    if preference.only is not None:
+        only = (len(preference.only), *preference.only)
+    return preference.loaded or "", preference.passes, *only, len(preference.never), *preference.never
 
 
 def event_from_fields(fields: Mapping[bytes, bytes], place: str) -> JobEvent:

@@ -21,6 +21,7 @@ from adapters.redis.clock import from_micros
 from adapters.redis.layout import (
     SHOWN,
     Row,
+    claim_arguments,
     event_arguments,
     job_fields,
     job_from_row,
@@ -47,7 +48,7 @@ from imaging_core.errors import (
 )
 from imaging_core.events import JobEvent
 from imaging_core.jobs import SCHEMA, Job, JobStatus
-from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, QueueLimits, QueueState
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Preference, QueueLimits, QueueState
 from imaging_core.searching import Candidates, search, statuses_of
 
 #: About how many events the log keeps.
@@ -175,15 +176,18 @@ class RedisJobRepository:
         _raise_for(outcome, job_id)
         return job_from_row(facts[0])
 
-    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
-        """Claim the first claimable job of a backend."""
+    async def claim_next(
+        self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
+    ) -> Job | None:
+        """Claim the first claimable job of a backend, or the one that suits best."""
         now = time.monotonic()
         self._doubtful_claims = [(name, until) for name, until in self._doubtful_claims if until > now]
         earlier = [name for name, _ in self._doubtful_claims]
         name = _name()
         arguments = (backend, worker, token, micros(lease_s), name, SCHEMA, self._log_length)
+        wished = claim_arguments(preference or Preference())
         try:
-            found = await self._write("claim", *arguments, *earlier)
+            found = await self._write("claim", *arguments, *wished, *earlier)
         except BaseException:
             # No answer, or the caller was cancelled: the claim may have been made all the same.
             self._doubtful_claims.append((name, now + lease_s))

@@ -13,7 +13,7 @@ import attrs
 from adapters.sqlite import job_pages
 from adapters.sqlite.clock import from_micros, to_micros
 from adapters.sqlite.pauses import pause_of
-from adapters.sqlite.turns import give_turn, serve
+from adapters.sqlite.turns import give_turn
 from imaging_core.errors import JobDeleted, JobNotFound
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import JobQuery, QueueState
@@ -38,6 +38,7 @@ _COLUMNS = (
     "lease_reason",
     "cancel_requested",
     "favourite",
+    "checkpoint",
     "record",
 )
 #: How many of the last finished jobs tell how long one takes.
@@ -47,17 +48,6 @@ INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}, turn) VALUES ({', '.join(f':
 UPDATE = f"UPDATE jobs SET {', '.join(f'{c} = :{c}' for c in _COLUMNS if c != 'id')} WHERE id = :id"  # noqa: S608
 BY_ID = "SELECT record, claimable_at FROM jobs WHERE id = ?"
 HELD = "SELECT seq, version, status, priority, turn, claimable_at, lease_token, favourite FROM jobs WHERE id = ?"
-#: Two looks, each at the first entry of an index, instead of one that would have to sort everything that is open.
-FIRST_QUEUED = """
-SELECT record, claimable_at, priority, turn, seq FROM jobs INDEXED BY jobs_queue
-WHERE backend = :backend AND status = 'queued' AND schema <= :schema
-ORDER BY priority DESC, turn, seq LIMIT 1
-"""
-FIRST_RUN_OUT = """
-SELECT record, claimable_at, priority, turn, seq FROM jobs INDEXED BY jobs_leased
-WHERE backend = :backend AND status = 'started' AND claimable_at <= :now AND schema <= :schema
-ORDER BY priority DESC, turn, seq LIMIT 1
-"""
 BEAT = """
 UPDATE jobs SET claimable_at = max(claimable_at, :until) WHERE id = :id AND lease_token = :token AND status = 'started'
 RETURNING cancel_requested
@@ -144,7 +134,7 @@ def held(connection: sqlite3.Connection, job_id: str) -> Held | None:
 def find(connection: sqlite3.Connection, job_id: str) -> Job | None:
     """The job with that id; UnreadableJob when a newer version wrote it."""
     row = connection.execute(BY_ID, (job_id,)).fetchone()
-    return None if row is None else _job(*row)
+    return None if row is None else job_of(*row)
 
 
 def existing(connection: sqlite3.Connection, job_id: str) -> Job:
@@ -190,19 +180,6 @@ def mark(connection: sqlite3.Connection, job_id: str, favourite: bool) -> Job:
     job = attrs.evolve(existing(connection, job_id), favourite=favourite)
     connection.execute(MARK, {"id": job_id, "favourite": favourite, "record": _record(job)})
     return job
-
-
-def first_claimable(connection: sqlite3.Connection, backend: str, now: datetime) -> Job | None:
-    """The job that is to be claimed next, whose turn it now is; for use within a write. None while its backend is paused."""
-    if pause_of(connection, backend) is not None:
-        return None
-    facts = {"backend": backend, "now": to_micros(now), "schema": SCHEMA}
-    found = [row for sql in (FIRST_QUEUED, FIRST_RUN_OUT) if (row := connection.execute(sql, facts).fetchone())]
-    if not found:
-        return None
-    record, claimable_at, priority, turn, _ = min(found, key=lambda row: (-row[2], row[3], row[4]))
-    serve(connection, backend, priority, turn)
-    return _job(record, claimable_at)
 
 
 def beat(connection: sqlite3.Connection, job_id: str, token: str, until: datetime) -> bool | None:
@@ -260,7 +237,7 @@ def ahead(connection: sqlite3.Connection, backend: str, before: Held, now: datet
 def overdue(connection: sqlite3.Connection, now: datetime, limit: int) -> list[Job]:
     """Open jobs whose time is over, the longest overdue first."""
     rows = connection.execute(OVERDUE, {"now": to_micros(now), "schema": SCHEMA, "limit": limit})
-    return [_job(*row) for row in rows.fetchall()]
+    return [job_of(*row) for row in rows.fetchall()]
 
 
 def expired(connection: sqlite3.Connection, now: datetime, keep_days: float | None, limit: int) -> list[Job]:
@@ -270,14 +247,14 @@ def expired(connection: sqlite3.Connection, now: datetime, keep_days: float | No
     if keep_days is not None:
         before = to_micros(now - timedelta(days=keep_days))
         rows += connection.execute(ENDED, {**facts, "before": before}).fetchall()
-    jobs = [_job(*row) for row in rows]
+    jobs = [job_of(*row) for row in rows]
     return sorted(jobs, key=lambda job: job.expires_at(keep_days) or now)[:limit]
 
 
 def page(connection: sqlite3.Connection, query: JobQuery, *, before: int | None, most: int) -> Candidates:
     """Up to `most` jobs older than `before`, newest first, that fit all of the query but its text and checkpoint."""
     found = job_pages.page(connection, query, before=before, most=most)
-    return Candidates([(seq, _job(record, claimable_at)) for seq, record, claimable_at in found.rows], found.before)
+    return Candidates([(seq, job_of(record, claimable_at)) for seq, record, claimable_at in found.rows], found.before)
 
 
 def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
@@ -303,6 +280,7 @@ def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
         "lease_reason": lease.reason.value if lease else None,
         "cancel_requested": job.cancel_requested,
         "favourite": job.favourite,
+        "checkpoint": job.request.checkpoint,
         "record": _record(job),
         **{name: None if moment is None else to_micros(moment) for name, moment in moments.items()},
     }
@@ -312,7 +290,8 @@ def _record(job: Job) -> str:
     return json.dumps(job_to_record(job), separators=(",", ":"))
 
 
-def _job(record: str, claimable_at: int | None) -> Job:
+def job_of(record: str, claimable_at: int | None) -> Job:
+    """The job that a row stands for."""
     fields = json.loads(record)
     if fields.get("lease") and claimable_at is not None:
         # Heartbeats write the column alone.

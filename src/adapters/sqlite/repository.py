@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import attrs
 
-from adapters.sqlite import job_rows, pauses, webhook_outbox
+from adapters.sqlite import claims, job_rows, pauses, webhook_outbox
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
 from adapters.sqlite.idempotency import find_jobs, forget_old, remember
@@ -25,7 +25,7 @@ from imaging_core.errors import (
 )
 from imaging_core.events import EventKind, JobEvent, event_of
 from imaging_core.jobs import JOB_ID, SCHEMA, Job, JobStatus, LeaseReason
-from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, QueueLimits, QueueState
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Preference, QueueLimits, QueueState
 from imaging_core.searching import Candidates, search, statuses_of
 
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
@@ -126,12 +126,14 @@ class SqliteJobRepository:
 
         return await self._database.write(work)
 
-    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
-        """Claim the first claimable job of a backend."""
+    async def claim_next(
+        self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
+    ) -> Job | None:
+        """Claim the first claimable job of a backend, or the one that suits best."""
 
         def work(transaction: Transaction) -> Job | None:
             connection, now = transaction.connection, self._database.now()
-            job = job_rows.first_claimable(connection, backend, now)
+            job = claims.first_claimable(connection, backend, now, preference or Preference())
             if job is None:
                 return None
             transaction.touch(job.id)

@@ -134,6 +134,18 @@ _PAUSES = """
 CREATE TABLE pauses (backend TEXT PRIMARY KEY, since INTEGER NOT NULL, reason TEXT NOT NULL, operator TEXT) WITHOUT ROWID;
 """
 
+#: What an open job is to be made with, and how often it was passed over for a checkpoint that was loaded.
+_CHECKPOINTS = """
+ALTER TABLE jobs ADD COLUMN checkpoint TEXT;
+ALTER TABLE jobs ADD COLUMN passed INTEGER NOT NULL DEFAULT 0;
+UPDATE jobs SET checkpoint = json_extract(record, '$.request.checkpoint') WHERE status IN ('queued', 'started');
+DROP INDEX jobs_queue;
+CREATE INDEX jobs_queue ON jobs (backend, status, priority DESC, turn, seq, claimable_at, checkpoint)
+    WHERE status = 'queued';
+CREATE INDEX jobs_queue_by_checkpoint ON jobs (backend, status, checkpoint, priority DESC, turn, seq)
+    WHERE status = 'queued';
+"""
+
 #: SQL scripts, each one step from one version to the next.
 MIGRATIONS: Sequence[str] = (
     _JOBS + _EVENTS,
@@ -146,6 +158,7 @@ MIGRATIONS: Sequence[str] = (
     _KEY_USES,
     _SEARCH,
     _PAUSES,
+    _CHECKPOINTS,
 )
 
 

@@ -28,7 +28,7 @@ from imaging_core.jobs import SCHEMA, Job, JobStatus, Lease, LeaseReason
 from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.line import Line
 from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
-from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, QueueLimits, QueueState
+from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Preference, QueueLimits, QueueState
 from imaging_core.searching import matches
 
 
@@ -137,11 +137,13 @@ class MemoryJobRepository:
         self.outbox.owe(saved, self._now())
         return saved
 
-    async def claim_next(self, backend: str, *, worker: str, token: str, lease_s: float) -> Job | None:
-        """Claim the first claimable job of a backend."""
+    async def claim_next(
+        self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
+    ) -> Job | None:
+        """Claim the first claimable job of a backend, or the one that suits best."""
         now = self._now()
         line = None if backend in self._pauses else self._lines.get(backend)
-        job_id = line.first(now) if line is not None else None
+        job_id = line.first(now, preference or Preference()) if line is not None else None
         if job_id is None:
             return None
         entry = self._entries[job_id]

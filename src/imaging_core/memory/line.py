@@ -4,13 +4,14 @@ Imports stdlib and this package's values.
 """
 
 import heapq
+import itertools
 import math
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, OrderedDict, deque
 from datetime import datetime
 
 from imaging_core.jobs import Job, JobStatus
-from imaging_core.ports import QueueState
+from imaging_core.ports import Preference, QueueState
 
 #: Priority, turn, age (earlier ones have the higher number) and id: the greatest is claimed first.
 Key = tuple[int, int, int, str]
@@ -34,6 +35,9 @@ class Line:
         #: When to look whether a lease has run out. An entry may be too early, never too late.
         self._ends: list[tuple[datetime, str]] = []
         self._keys: dict[str, Key] = {}
+        #: What each of them is to be made with, and how often it was passed over for a loaded checkpoint.
+        self._checkpoints: dict[str, str | None] = {}
+        self._passed: Counter[str] = Counter()
         self._queued = 0
         self._queued_by: Counter[str | None] = Counter()
         #: The latest turn that was claimed, by priority.
@@ -69,6 +73,7 @@ class Line:
             self._drop(new.id)
             self._lease(new.id, new.lease.until if new.lease else now)
         self._keys[new.id] = key
+        self._checkpoints[new.id] = new.request.checkpoint
 
     def held(self, job_id: str, until: datetime, now: datetime) -> None:
         """Take note that a heartbeat extended a lease."""
@@ -80,14 +85,27 @@ class Line:
         else:
             self._until[job_id] = until
 
-    def first(self, now: datetime) -> str | None:
-        """The id of the job to be claimed next, whose turn it now is."""
+    def first(self, now: datetime, preference: Preference) -> str | None:
+        """The id of the job to be claimed next, for one who prefers some."""
         self._release(now)
-        if not self._order:
+        place = next(filter(lambda p: preference.suits(self._wanted(p)), self._places()), None)
+        if place is None:
             return None
-        priority, turn, _, job_id = self._order[-1]
+        priority, turn, _, job_id = self._order[place]
+        if preference.passes_over(self._checkpoints[job_id], self._passed[job_id]):
+            after = itertools.takewhile(lambda p: self._order[p][0] == priority, range(place - 1, -1, -1))
+            loaded = next(filter(lambda p: self._wanted(p) == preference.loaded, after), None)
+            if loaded is not None:
+                self._passed[job_id] += 1
+                return self._order[loaded][-1]
         self._served[priority] = max(self._served.get(priority, 0), -turn)
         return job_id
+
+    def _places(self) -> range:
+        return range(len(self._order) - 1, -1, -1)
+
+    def _wanted(self, place: int) -> str | None:
+        return self._checkpoints[self._order[place][-1]]
 
     def position(self, job_id: str, now: datetime) -> int:
         """How many claimable jobs come before an open one; 0 for any other."""
@@ -159,3 +177,5 @@ class Line:
         self._since.pop(job_id, None)
         self._until.pop(job_id, None)
         self._keys.pop(job_id, None)
+        self._checkpoints.pop(job_id, None)
+        self._passed.pop(job_id, None)

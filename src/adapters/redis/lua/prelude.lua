@@ -3,6 +3,7 @@
 --   job:<id>            hash: `body` is the JSON record; the other fields change without it and overrule it.
 --                       Of a deleted job only `deleted` and `nonce` are left.
 --   ready:<backend>     claimable jobs, in the order of claiming: score by priority and turn, member <seq>:<id>
+--   ready:<backend>:<checkpoint>  those of them for that checkpoint, or for none; `checkpoints:<backend>` has the names
 --   turns:<backend>     hash: the latest turn that was claimed, by priority, and the last that each owner was given
 --   waiting:<backend>   the same members by the moment they became claimable
 --   leased:<backend>    started jobs by the end of their lease, same members; moved to ready by the next claim
@@ -40,7 +41,8 @@ end
 
 local HOT = {
   'id', 'birth', 'nonce', 'deleted', 'schema', 'version', 'status', 'attempt', 'crashes', 'cancel', 'priority',
-  'backend', 'owner', 'seq', 'turn', 'submitted', 'started', 'worker', 'token', 'since', 'until', 'reason', 'run_limit', 'deadline', 'favourite'
+  'backend', 'owner', 'seq', 'turn', 'submitted', 'started', 'worker', 'token', 'since', 'until', 'reason', 'run_limit', 'deadline', 'favourite',
+  'checkpoint', 'passed'
 }
 
 local function read(id)
@@ -123,8 +125,15 @@ local function open(status)
   return status == 'queued' or status == 'started'
 end
 
+local function line_of(backend, checkpoint)
+  return P .. 'ready:' .. backend .. ':' .. checkpoint
+end
+
 local function unqueue(job)
   local name = member(job)
+  if job.checkpoint then
+    redis.call('ZREM', line_of(job.backend, job.checkpoint), name)
+  end
   redis.call('ZREM', P .. 'ready:' .. job.backend, name)
   redis.call('ZREM', P .. 'waiting:' .. job.backend, name)
   redis.call('ZREM', P .. 'leased:' .. job.backend, name)
@@ -148,21 +157,25 @@ local function give_turn(job, waiting)
   redis.call('HSET', turns, own, job.turn)
 end
 
-local function make_ready(job, since)
-  local name = member(job)
+local function line_up(job, name, since)
   redis.call('ZADD', P .. 'ready:' .. job.backend, order(job), name)
   redis.call('ZADD', P .. 'waiting:' .. job.backend, us(since), name)
+  -- A job of an older version says nothing of its checkpoint, and is found once it is the first.
+  if job.checkpoint then
+    redis.call('ZADD', line_of(job.backend, job.checkpoint), order(job), name)
+    redis.call('SADD', P .. 'checkpoints:' .. job.backend, job.checkpoint)
+  end
 end
 
 local function place(job, due, now)
   -- Puts a job where its status and its lease say; `due` is when it is overdue, or ''.
   unqueue(job)
   if job.status == 'queued' then
-    make_ready(job, tonumber(job.submitted))
+    line_up(job, member(job), tonumber(job.submitted))
   elseif job.status == 'started' then
     local ends = tonumber(job['until'] or now)
     if ends <= now then
-      make_ready(job, ends)
+      line_up(job, member(job), ends)
     else
       redis.call('ZADD', P .. 'leased:' .. job.backend, us(ends), member(job))
     end
@@ -255,10 +268,10 @@ local function promote(backend, now)
     local name = expired[i]
     redis.call('ZREM', leased, name)
     local id = id_of(name)
-    local known = redis.call('HMGET', P .. 'job:' .. id, 'priority', 'turn')
+    local known = redis.call('HMGET', P .. 'job:' .. id, 'priority', 'turn', 'checkpoint')
     if known[1] then
-      redis.call('ZADD', P .. 'ready:' .. backend, order({priority = known[1], turn = known[2] or nil}), name)
-      redis.call('ZADD', P .. 'waiting:' .. backend, expired[i + 1], name)
+      local job = {backend = backend, priority = known[1], turn = known[2] or nil, checkpoint = known[3] or nil}
+      line_up(job, name, tonumber(expired[i + 1]))
     end
   end
 end
