@@ -13,7 +13,7 @@ from contracts.keys import KeyRepositoryContract, RequestMeterContract, SpendBoo
 from imaging_core.errors import Unavailable
 from imaging_core.key_ports import KeyRepository, RequestMeter, SpendBook
 from imaging_core.memory import MemoryKeyRepository, MemoryRequestMeter, MemorySpendBook
-from redis_server import shared_server
+from redis_server import RedisServer, shared_server
 from redis_setting import dead_link
 
 __all__ = ["dead_link"]
@@ -117,6 +117,22 @@ async def test_a_redis_that_is_away_is_said_so(dead_link: RedisLink) -> None:
     ):
         with pytest.raises(Unavailable):
             await call
+
+
+async def test_who_asks_with_a_key_is_still_told_when_redis_has_no_memory_left() -> None:
+    with RedisServer() as server:
+        link = RedisLink(server.url)
+        keys, meter, key = RedisKeyRepository(link), RedisRequestMeter(link), a_key()
+        await keys.add(key)
+        secret = await keys.secret("links", b"one")
+        server.fill_memory()
+
+        assert await keys.get(key.id) == key
+        assert await keys.list() == [key]
+        assert await keys.secret("links", b"other") == secret
+        assert await meter.take("new", per_minute=1) == 0
+        assert await meter.take("new", per_minute=1) > 0
+        await link.aclose()
 
 
 async def test_a_closed_folder_is_said_so(tmp_path: Path) -> None:

@@ -43,14 +43,14 @@ class RedisKeyRepository:
 
     async def get(self, key_id: str) -> ApiKey | None:
         """The key of that id."""
-        record, revoked, used = await self._link.transaction(
+        record, revoked, used = await self._link.answers(
             ("HGET", self._keys, key_id), ("HGET", self._revoked, key_id), ("ZSCORE", self._used, key_id)
         )
         return None if record is None else _key(record, revoked, used)
 
     async def list(self) -> Sequence[ApiKey]:
         """Every key, oldest first."""
-        records, revoked, used = await self._link.transaction(
+        records, revoked, used = await self._link.answers(
             ("HGETALL", self._keys), ("HGETALL", self._revoked), ("ZRANGE", self._used, 0, -1, "WITHSCORES")
         )
         ends, uses = _pairs(revoked), _pairs(used)
@@ -76,6 +76,9 @@ class RedisKeyRepository:
     async def secret(self, name: str, offered: bytes) -> bytes:
         """The service's secret of that name; what is offered, if there is none yet."""
         place = self._link.key("secret", name)
+        if (known := await self._link.command("GET", place)) is not None:
+            # Told also without memory, which a SET is refused for.
+            return bytes.fromhex(known.decode())
         _, found = await self._link.transaction(("SET", place, offered.hex(), "NX"), ("GET", place))
         return bytes.fromhex(found.decode())
 

@@ -3,6 +3,7 @@
 One link serves the repository, the events and the gate of a process; whoever made it closes it.
 """
 
+import asyncio
 import functools
 import hashlib
 import re
@@ -82,6 +83,13 @@ class RedisLink:
         """The answers to several commands that nothing comes between."""
         with translated(self.address, self.setting):
             return await self._line.together(*commands)
+
+    async def answers(self, *commands: tuple[str | bytes | float, ...]) -> list[Any]:
+        """The answers to several commands, asked at once; those of others may come between them.
+
+        For reads: without memory Redis refuses whatever is queued in a transaction, a read as well.
+        """
+        return await asyncio.gather(*(self.command(*command) for command in commands))
 
     def blocking_client(self, block_s: float) -> Redis:
         """Another client with one connection, for a command that may rightly stay silent for `block_s`.

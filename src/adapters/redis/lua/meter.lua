@@ -7,5 +7,7 @@ local wait = full + step - now - 60000000
 if wait > 1 then
   return us(math.ceil(wait))
 end
+-- Freed first, so that who may ask is still answered when Redis has no memory left.
+redis.call('DEL', key)
 redis.call('SET', key, us(full + step), 'PX', math.ceil((full + step - now) / 1000) + 1)
 return '0'
