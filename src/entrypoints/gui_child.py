@@ -21,6 +21,7 @@ def _warm_up() -> None:
     for name in (
         "numpy",
         "entrypoints.gui.views.create",
+        "entrypoints.gui.views.edit",
         "entrypoints.gui.views.gallery",
         "entrypoints.gui.views.settings",
     ):

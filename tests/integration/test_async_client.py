@@ -178,9 +178,14 @@ async def test_an_estimate_tells_price_and_place(client: AsyncImagingClient) -> 
 async def test_pictures_are_edited_and_enlarged_by_file_and_by_id(client: AsyncImagingClient) -> None:
     white = io.BytesIO()
     Image.new("L", (64, 64), 255).save(white, "PNG")
-    first = await client.edit("a mill", png(64, 64), mask=white.getvalue(), backend="demo", strength=0.5)
+    first = await client.edit(
+        "a mill", png(64, 64), mask=white.getvalue(), backend="demo", strength=0.5, priority="low"
+    )
     done = await client.wait(first.image_id, timeout_s=30)
     assert done.status is JobStatus.FINISHED, done.failure
+    assert (await client.input_image(done.image_id)).media_type == "image/png"
+    mask = await client.input_image(done.image_id, "mask")
+    assert Image.open(io.BytesIO(mask.data)).getextrema() == (255, 255)
     larger = await client.wait((await client.upscale(done.image_id, backend="demo")).image_id, timeout_s=30)
 
     assert larger.status is JobStatus.FINISHED, larger.failure

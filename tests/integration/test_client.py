@@ -269,3 +269,9 @@ def test_a_newer_service_may_tell_more(client: ImagingClient, api: RunningApi) -
 def test_a_number_that_json_has_no_word_for_is_refused_before_it_is_sent(client: ImagingClient) -> None:
     with pytest.raises(ValueError, match="finite"):
         client.submit("a lighthouse", cfg_scale=float("nan"))
+
+
+def test_a_priority_is_asked_for_by_name(client: ImagingClient, api: RunningApi) -> None:
+    accepted = client.submit("a lighthouse", priority="low")
+    with api.client() as plain:
+        assert plain.get(f"/jobs/{accepted.image_id}").json()["priority"] == "low"

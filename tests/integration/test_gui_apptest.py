@@ -3,7 +3,6 @@
 import io
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 import streamlit as st
@@ -15,11 +14,9 @@ from api_setting import RunningApi, ended, status_of, submit, until
 from imaging_core.jobs import JobStatus
 from imaging_core.marking import Marks, with_marks
 from key_setting import LockedApi
+from page_reading import PATIENCE_S, button, seen, text_of
 
 APP = Path(__file__).parents[2] / "src" / "entrypoints" / "gui" / "app.py"
-
-#: Longest time of one run of the page, in s: these machines are shared.
-PATIENCE_S = 60
 
 
 @pytest.fixture
@@ -49,12 +46,6 @@ def _visits(url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[...,
     st.cache_data.clear()
 
 
-def seen(page: AppTest) -> AppTest:
-    """The page, once it is sure that it shows no stack trace."""
-    assert not page.exception, [e.message for e in page.exception]
-    return page
-
-
 def anew(page: AppTest) -> AppTest:
     """The page as it is some seconds later."""
     st.cache_data.clear()
@@ -78,19 +69,6 @@ def settings_page() -> None:
 def alone(script: Callable[[], None]) -> AppTest:
     """One page without the navigation around it."""
     return seen(AppTest.from_function(script, default_timeout=PATIENCE_S).run())
-
-
-def text_of(page: AppTest) -> str:
-    """All words on the page but those on widgets."""
-    parts = [e.value for e in (*page.markdown, *page.caption, *page.error, *page.warning, *page.info)]
-    return "\n".join([*map(str, parts), *(h.value for h in page.html)]).replace("\\", "")
-
-
-def button(page: AppTest, label: str) -> Any:
-    """The first button of that label."""
-    found = [b for b in page.button if b.label == label]
-    assert found, f"no button {label!r} among {[b.label for b in page.button]}"
-    return found[0]
 
 
 def generate(page: AppTest, prompt: str) -> AppTest:

@@ -19,6 +19,7 @@ from entrypoints.api.event_feed import EventFeed
 from entrypoints.api.events import EventsDoor
 from entrypoints.api.gatekeeper import Gatekeeper
 from entrypoints.api.health import HealthDoor
+from entrypoints.api.input_pictures import InputPicturesDoor
 from entrypoints.api.jobs import JobsDoor
 from entrypoints.api.keys import KeysDoor
 from entrypoints.api.lean_route import LeanRoute
@@ -74,6 +75,7 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     OperatingDoor(service, config).add_to(app)
     EventsDoor(service, config, feed, closing).add_to(app)
     PicturesDoor(service, config).add_to(app)
+    InputPicturesDoor(service, config).add_to(app)
     uploads = Uploads(service, config)
     PngInfoDoor(config, uploads).add_to(app)
     SubmitDoor(service, config, accepting).add_to(app)

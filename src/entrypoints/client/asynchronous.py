@@ -4,7 +4,7 @@ import asyncio
 import logging
 from collections.abc import AsyncIterator, Collection, Iterable, Mapping
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Literal, Self, TypeVar, Unpack
 
 import httpx
 
@@ -22,6 +22,7 @@ from entrypoints.client.values import (
     JobInfo,
     JobsPage,
     Picture,
+    Priority,
     Provenance,
     Seen,
     Submitted,
@@ -90,6 +91,7 @@ class AsyncImagingClient:
         *,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        priority: Priority | None = None,
         webhook: str | None = None,
         webhook_events: Collection[str] | None = None,
         **settings: OptionValue | None,
@@ -97,9 +99,10 @@ class AsyncImagingClient:
         """Queue a job and come back at once. A repeat under the same idempotency key gives the same job.
 
         Without a key one is made, so that a lost answer is no lost job. `webhook` is told of the job's end, or of
-        those of `webhook_events`: finished, failed, filtered, cancelled.
+        those of `webhook_events`: finished, failed, filtered, cancelled. Of the jobs that wait, those of a higher
+        priority go first.
         """
-        told = {**settings, "webhook": webhook, "webhook_events": listed(webhook_events)}
+        told = {**settings, "priority": priority, "webhook": webhook, "webhook_events": listed(webhook_events)}
         return await self._send(calls.submit(prompt, backend, told, idempotency_key))
 
     async def submit_all(
@@ -108,12 +111,19 @@ class AsyncImagingClient:
         *,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        priority: Priority | None = None,
         webhook: str | None = None,
         webhook_events: Collection[str] | None = None,
         **shared: OptionValue | None,
     ) -> tuple[Submitted, ...]:
         """Queue a job for each of up to 100 requests, all of them or none; what is `shared` counts for each."""
-        told = {**shared, "backend": backend, "webhook": webhook, "webhook_events": listed(webhook_events)}
+        told = {
+            **shared,
+            "backend": backend,
+            "priority": priority,
+            "webhook": webhook,
+            "webhook_events": listed(webhook_events),
+        }
         return await self._send(calls.submit_all(requests, told, idempotency_key))
 
     async def edit(
@@ -124,13 +134,14 @@ class AsyncImagingClient:
         mask: bytes | None = None,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        priority: Priority | None = None,
         **settings: OptionValue | None,
     ) -> Submitted:
         """Queue a job that paints a picture anew: a file's bytes, or that of a finished job by its id.
 
         With a mask as large as the picture only what is white in it changes.
         """
-        told = {**settings, "backend": backend}
+        told = {**settings, "backend": backend, "priority": priority}
         return await self._send(calls.edit(prompt, picture, told, mask=mask, idempotency_key=idempotency_key))
 
     async def upscale(
@@ -139,10 +150,11 @@ class AsyncImagingClient:
         *,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        priority: Priority | None = None,
         **settings: OptionValue | None,
     ) -> Submitted:
         """Queue a job that makes a picture larger: a file's bytes, or that of a finished job by its id."""
-        told = {**settings, "backend": backend}
+        told = {**settings, "backend": backend, "priority": priority}
         return await self._send(calls.upscale(picture, told, idempotency_key=idempotency_key))
 
     async def estimate(self, prompt: str, *, backend: str | None = None, **settings: OptionValue | None) -> Estimate:
@@ -221,6 +233,12 @@ class AsyncImagingClient:
     async def thumbnail(self, image_id: str, index: int = 0, *, size: int = 256) -> Picture:
         """A small copy of it, its longer side at most `size` px (64 to 1024); ApiError as for `image`."""
         return await self._send(calls.thumbnail(image_id, index, size))
+
+    async def input_image(
+        self, image_id: str, name: Literal["image", "mask"] = "image", *, size: int | None = None
+    ) -> Picture:
+        """What an edit or an enlargement began with; with `size` a small copy. ApiError with status 404 if it did not."""
+        return await self._send(calls.input_image(image_id, name, size))
 
     async def preview(self, image_id: str) -> Picture | None:
         """The newest live preview, None while there is none."""

@@ -159,6 +159,12 @@ def thumbnail(image_id: str, index: int, size: int) -> Call[Picture]:
     return Call(method="GET", path=f"/image/{_id(image_id)}/thumbnail", params=params, read=reading.picture)
 
 
+def input_image(image_id: str, name: str, size: int | None) -> Call[Picture]:
+    """What an edit or an enlargement began with: its image or its mask."""
+    params = (("name", name), *((("size", str(size)),) if size is not None else ()))
+    return Call(method="GET", path=f"/image/{_id(image_id)}/input", params=params, read=reading.picture)
+
+
 def preview(image_id: str) -> Call[Picture]:
     """A started job's newest preview."""
     return Call(method="GET", path=f"/image/{_id(image_id)}/preview", read=reading.picture)

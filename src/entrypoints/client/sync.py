@@ -4,7 +4,7 @@ import logging
 import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Self, TypeVar, Unpack
+from typing import Literal, Self, TypeVar, Unpack
 
 import httpx
 
@@ -22,6 +22,7 @@ from entrypoints.client.values import (
     JobInfo,
     JobsPage,
     Picture,
+    Priority,
     Provenance,
     Seen,
     Submitted,
@@ -88,6 +89,7 @@ class ImagingClient:
         *,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        priority: Priority | None = None,
         webhook: str | None = None,
         webhook_events: Collection[str] | None = None,
         **settings: OptionValue | None,
@@ -95,9 +97,10 @@ class ImagingClient:
         """Queue a job and come back at once. A repeat under the same idempotency key gives the same job.
 
         Without a key one is made, so that a lost answer is no lost job. `webhook` is told of the job's end, or of
-        those of `webhook_events`: finished, failed, filtered, cancelled.
+        those of `webhook_events`: finished, failed, filtered, cancelled. Of the jobs that wait, those of a higher
+        priority go first.
         """
-        told = {**settings, "webhook": webhook, "webhook_events": listed(webhook_events)}
+        told = {**settings, "priority": priority, "webhook": webhook, "webhook_events": listed(webhook_events)}
         return self._send(calls.submit(prompt, backend, told, idempotency_key))
 
     def submit_all(
@@ -106,12 +109,19 @@ class ImagingClient:
         *,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        priority: Priority | None = None,
         webhook: str | None = None,
         webhook_events: Collection[str] | None = None,
         **shared: OptionValue | None,
     ) -> tuple[Submitted, ...]:
         """Queue a job for each of up to 100 requests, all of them or none; what is `shared` counts for each."""
-        told = {**shared, "backend": backend, "webhook": webhook, "webhook_events": listed(webhook_events)}
+        told = {
+            **shared,
+            "backend": backend,
+            "priority": priority,
+            "webhook": webhook,
+            "webhook_events": listed(webhook_events),
+        }
         return self._send(calls.submit_all(requests, told, idempotency_key))
 
     def edit(
@@ -122,13 +132,14 @@ class ImagingClient:
         mask: bytes | None = None,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        priority: Priority | None = None,
         **settings: OptionValue | None,
     ) -> Submitted:
         """Queue a job that paints a picture anew: a file's bytes, or that of a finished job by its id.
 
         With a mask as large as the picture only what is white in it changes.
         """
-        told = {**settings, "backend": backend}
+        told = {**settings, "backend": backend, "priority": priority}
         return self._send(calls.edit(prompt, picture, told, mask=mask, idempotency_key=idempotency_key))
 
     def upscale(
@@ -137,10 +148,11 @@ class ImagingClient:
         *,
         backend: str | None = None,
         idempotency_key: str | None = None,
+        priority: Priority | None = None,
         **settings: OptionValue | None,
     ) -> Submitted:
         """Queue a job that makes a picture larger: a file's bytes, or that of a finished job by its id."""
-        told = {**settings, "backend": backend}
+        told = {**settings, "backend": backend, "priority": priority}
         return self._send(calls.upscale(picture, told, idempotency_key=idempotency_key))
 
     def estimate(self, prompt: str, *, backend: str | None = None, **settings: OptionValue | None) -> Estimate:
@@ -216,6 +228,12 @@ class ImagingClient:
     def thumbnail(self, image_id: str, index: int = 0, *, size: int = 256) -> Picture:
         """A small copy of it, its longer side at most `size` px (64 to 1024); ApiError as for `image`."""
         return self._send(calls.thumbnail(image_id, index, size))
+
+    def input_image(
+        self, image_id: str, name: Literal["image", "mask"] = "image", *, size: int | None = None
+    ) -> Picture:
+        """What an edit or an enlargement began with; with `size` a small copy. ApiError with status 404 if it did not."""
+        return self._send(calls.input_image(image_id, name, size))
 
     def preview(self, image_id: str) -> Picture | None:
         """The newest live preview, None while there is none."""

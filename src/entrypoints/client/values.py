@@ -2,13 +2,16 @@
 
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, Literal
 
 import attrs
 
 from imaging_core.capabilities import Capabilities
 from imaging_core.images import ImageRequest, OptionValue
 from imaging_core.jobs import JobStatus
+
+#: How urgent a job is; high needs an admin's key.
+Priority = Literal["low", "normal", "high"]
 
 
 @attrs.frozen(kw_only=True)

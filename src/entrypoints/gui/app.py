@@ -3,38 +3,34 @@
 IMAGING_API_URL tells where the service is; http://127.0.0.1:8000 when it is not set.
 """
 
-from pathlib import Path
-
 import streamlit as st
 
-from entrypoints.gui import visitor
+from entrypoints.gui import assets, source, visitor
 from entrypoints.gui.components import actions, drawer, outage
-from entrypoints.gui.views import create, gallery, settings
-
-STATIC = Path(__file__).parent / "static"
+from entrypoints.gui.views import create, edit, gallery, settings
 
 
 def main() -> None:
     """Draw the page that the address names, and the drawer over it."""
-    mark = str(STATIC / "mark.svg")
+    mark = str(assets.FOLDER / "mark.svg")
     st.set_page_config(page_title="Imaging", page_icon=mark, layout="wide", initial_sidebar_state="collapsed")
-    st.html(STATIC / "studio.css")
+    st.html(assets.FOLDER / "studio.css")
     st.logo(mark, size="large")
-    first = st.Page(create.page, title="Create", icon=":material/auto_awesome:", url_path="create", default=True)
-    pictures = st.Page(gallery.page, title="Gallery", icon=":material/photo_library:", url_path="gallery")
-    set_up = st.Page(settings.page, title="Settings", icon=":material/settings:", url_path="settings")
-    st.session_state[actions.GALLERY], st.session_state[actions.SETTINGS] = pictures, set_up
-    here = st.navigation(
-        [
-            first,
-            pictures,
-            set_up,
-        ],
-        position="top",
-    )
-    if st.session_state.pop(actions.GO_TO_CREATE, False) and here != first:
-        st.switch_page(first)
-    if visitor.is_turned_away() and here != set_up:
+    pages = {
+        "create": st.Page(create.page, title="Create", icon=":material/auto_awesome:", url_path="create", default=True),
+        "edit": st.Page(edit.page, title="Edit", icon=":material/brush:", url_path="edit"),
+        "gallery": st.Page(gallery.page, title="Gallery", icon=":material/photo_library:", url_path="gallery"),
+        "settings": st.Page(settings.page, title="Settings", icon=":material/settings:", url_path="settings"),
+    }
+    st.session_state[actions.GALLERY], st.session_state[actions.SETTINGS] = pages["gallery"], pages["settings"]
+    here = st.navigation(list(pages.values()), position="top")
+    if wanted := st.session_state.pop(actions.GO_TO, None):
+        name, query = wanted
+        if here != pages[name]:
+            st.switch_page(pages[name], query_params=query)
+        source.forget()
+        st.query_params.update(query)
+    if visitor.is_turned_away() and here != pages["settings"]:
         outage.key_wanted()
         return
     here.run()

@@ -15,14 +15,23 @@ State = MutableMapping[Any, Any]
 
 PROMPT, NEGATIVE_PROMPT, SEED, KEEP_SEED, SECTION = "prompt", "negative_prompt", "seed", "keep_seed", "section"
 
+#: On the page for edits: the chosen backend, and what is done to the picture.
+EDIT_SECTION, EDIT_MODE = "edit.section", "edit.mode"
+
 #: Fields that every backend's form shares, so that changing the section keeps them.
 SHARED = frozenset({PROMPT, NEGATIVE_PROMPT, SEED})
+
+#: What is said about a picture that is edited is not what the next new one is to show.
+_WORDS = frozenset({PROMPT, NEGATIVE_PROMPT})
 
 #: The shape chooser's entry for a size in px typed by hand.
 CUSTOM = "custom"
 
 #: Fields with a place of their own on the form; all others are drawn under "Advanced".
-_PLACED = frozenset({*SHARED, "checkpoint", "sampler", "scheduler", "aspect_ratio", "style_preset", "styles", "count"})
+_PLACED = frozenset(
+    {*SHARED, "checkpoint", "sampler", "scheduler", "aspect_ratio", "style_preset", "styles", "count"}
+    | {"strength", "scale"}
+)
 _SIDES = frozenset({"width", "height"})
 
 #: Settings of a second pass make sense only while it is switched on.
@@ -38,10 +47,14 @@ class Draft:
     request: ImageRequest
     #: What differs from the backend's defaults, as it is sent.
     settings: Mapping[str, OptionValue]
+    #: Whether the words mean something to it: an enlargement may want none.
+    takes_prompt: bool = True
 
 
 def key_of(backend: str, name: str) -> str:
-    """The session's key of a field."""
+    """The session's key of a field; a backend's form for edits is named "backend/mode"."""
+    if name in _WORDS and "/" in backend:
+        return f"edit.{name}"
     return name if name in SHARED else f"{backend}.{name}"
 
 
@@ -141,8 +154,14 @@ def read(capabilities: Capabilities, state: Mapping[Any, Any]) -> Draft:
         settings.pop(SEED, None)
     if checkpoint is not None and capabilities.parameter("checkpoint"):
         settings["checkpoint"] = checkpoint
-    prompt = str(state.get(PROMPT) or "")
-    return Draft(backend=backend, request=ImageRequest(prompt=prompt).with_values(settings), settings=settings)
+    takes_prompt = any(p.name == PROMPT for p in parameters)
+    prompt = str(state.get(key_of(backend, PROMPT)) or "") if takes_prompt else ""
+    return Draft(
+        backend=backend,
+        request=ImageRequest(prompt=prompt).with_values(settings),
+        settings=settings,
+        takes_prompt=takes_prompt,
+    )
 
 
 def fill(request: ImageRequest, capabilities: Capabilities, state: State, *, seed: int | None) -> list[str]:
@@ -151,8 +170,13 @@ def fill(request: ImageRequest, capabilities: Capabilities, state: State, *, see
     With a seed it is kept, so that the same picture comes again; without, each new picture gets its own.
     """
     backend, lost = capabilities.backend, []
-    state[SECTION] = backend
-    state[PROMPT], state[NEGATIVE_PROMPT] = request.prompt, request.negative_prompt
+    section, _, mode = backend.partition("/")
+    if mode:
+        state[EDIT_SECTION], state[EDIT_MODE] = section, mode
+    else:
+        state[SECTION] = section
+    for name, words in ((PROMPT, request.prompt), (NEGATIVE_PROMPT, request.negative_prompt)):
+        state[key_of(backend, name)] = words
     state[KEEP_SEED] = seed is not None
     if seed is not None:
         state[SEED] = seed

@@ -4,13 +4,14 @@ What is kept is kept for one key only: every cache goes by `Asking.whose`.
 """
 
 from collections.abc import Callable, Collection
-from typing import Any
+from typing import Any, Literal
 
 import streamlit as st
 
-from entrypoints.client import Backends, ImagingClient, JobInfo, JobsPage, Picture
+from entrypoints.client import Backends, Estimate, ImagingClient, JobInfo, JobsPage, Picture
 from entrypoints.gui import visitor
 from entrypoints.gui.visitor import Asking
+from imaging_core.images import OptionValue
 from imaging_core.jobs import JobStatus
 
 #: Statuses of jobs that are not over.
@@ -70,6 +71,29 @@ def _thumbnail(asking: Asking, image_id: str, index: int, side: int) -> bytes:
 def thumbnail(image_id: str, index: int, side: int = 512) -> bytes:
     """A picture for a grid, its longer side at most `side` px (1024 at most)."""
     return _thumbnail(visitor.asking(), image_id, index, side)
+
+
+@st.cache_data(max_size="64MB", show_spinner=False, hash_funcs=_BY)
+def _input_picture(asking: Asking, image_id: str, name: Literal["image", "mask"], side: int | None) -> Picture:
+    return _client(asking).input_image(image_id, name, size=side)
+
+
+def input_picture(image_id: str, name: Literal["image", "mask"], side: int | None = None) -> Picture:
+    """What an edit began with, or its mask; with `side` a copy whose longer side is at most that many px."""
+    return _input_picture(visitor.asking(), image_id, name, side)
+
+
+@st.cache_data(ttl=4, max_entries=64, show_spinner=False, hash_funcs=_BY)
+def _estimate(
+    asking: Asking, backend: str, prompt: str, settings: tuple[tuple[str, OptionValue | None], ...]
+) -> Estimate:
+    told: dict[str, Any] = dict(settings)
+    return _client(asking).estimate(prompt, backend=backend, **told)
+
+
+def estimate(backend: str, prompt: str, settings: tuple[tuple[str, OptionValue | None], ...]) -> Estimate:
+    """What a submit would come to, as it was some seconds ago at most."""
+    return _estimate(visitor.asking(), backend, prompt, settings)
 
 
 def open_jobs(limit: int = 50) -> JobsPage:

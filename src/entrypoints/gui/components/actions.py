@@ -5,15 +5,16 @@ from collections.abc import Callable
 import streamlit as st
 
 from entrypoints.client import ApiError, ClientError, JobInfo
-from entrypoints.gui import draft, remote
-from entrypoints.gui.words import name_of, plain
+from entrypoints.gui import draft, remote, source
+from entrypoints.gui.components import likes
+from entrypoints.gui.words import plain
 
 #: The query parameter that names the job which is shown in full.
 JOB = "job"
 
 
-#: Set when the form has been filled from another page.
-GO_TO_CREATE = "go_to_create"
+#: In the session: the page to turn to, and what its address is to say.
+GO_TO = "go_to"
 
 #: Where the session keeps pages that others link to.
 GALLERY, SETTINGS = "gallery_page", "settings_page"
@@ -82,21 +83,24 @@ def delete(image_id: str) -> None:
 def use_settings(job: JobInfo, *, seed: int | None) -> None:
     """Put a job's settings on the form; with its seed, or with a new one for each picture."""
     try:
-        info = remote.backends().named().get(job.backend)
-    except ClientError as error:
+        told = likes.take_over(job, seed=seed)
+    except (ClientError, ValueError) as error:
         say(plain(str(error)), ":material/error:")
         return
-    if info is None or info.capabilities is None or job.request is None:
-        say(f"{name_of(job.backend)} is not there now, so its form cannot be filled.", ":material/error:")
-        return
-    lost = draft.fill(job.request, info.capabilities, st.session_state, seed=seed)
     close()
-    if lost:
-        names = ", ".join(map(name_of, lost))
-        say(f"Taken over, but for what is no longer there: {names}.", ":material/info:")
-    else:
-        say("The settings are on the form.", ":material/tune:")
-    st.session_state[GO_TO_CREATE] = True
+    say(told, ":material/tune:")
+    turn_to(likes.page_of(job), {source.LIKE: job.image_id})
+
+
+def edit(image_id: str, index: int = 0) -> None:
+    """Begin an edit with a job's picture."""
+    close()
+    turn_to("edit", {source.FROM: image_id} | ({source.INDEX: str(index)} if index else {}))
+
+
+def turn_to(page: str, query: dict[str, str]) -> None:
+    """Show another page, whose address then says that."""
+    st.session_state[GO_TO] = (page, query)
     st.rerun()
 
 

@@ -2,11 +2,11 @@
 
 import base64
 import html
-from pathlib import Path
 
 import streamlit as st
 
 from entrypoints.client import ApiError, JobInfo, Picture
+from entrypoints.gui import assets
 from entrypoints.gui.words import shortened
 
 #: Longest alternative text, in characters.
@@ -14,7 +14,7 @@ _ALT = 120
 
 
 #: The studio's mark.
-MARK = Path(__file__).parents[1] / "static" / "mark.svg"
+MARK = assets.FOLDER / "mark.svg"
 
 
 def glyph(*, pulse: bool = False) -> str:

@@ -7,6 +7,7 @@ import streamlit as st
 from entrypoints.client import ApiError, JobInfo
 from entrypoints.gui import draft, remote
 from entrypoints.gui.components import actions, canvas
+from entrypoints.gui.components.compare import compare, has_before
 from entrypoints.gui.words import ago, credit_sum, duration, plain, shortened
 from imaging_core.jobs import JobStatus
 
@@ -45,6 +46,9 @@ def _picture(job: JobInfo, index: int) -> None:
     except ApiError as error:
         canvas.missing(error)
         return
+    if has_before(job):
+        compare(job, index, "card")
+        return
     with st.container(key=f"frame-large-{job.image_id}-{index}"):
         st.image(data, width="stretch", alt=canvas.alt_of(job, index))
 
@@ -80,6 +84,15 @@ def buttons(job: JobInfo, *, drawer: bool = False) -> None:
                 on_click=actions.use_settings,
                 args=(job,),
                 kwargs={"seed": None},
+            )
+        if job.images:
+            st.button(
+                "Edit",
+                icon=":material/brush:",
+                key=f"edit-{place}-{job.image_id}",
+                help="Use it as the starting picture: repaint it, a part of it, or enlarge it",
+                on_click=actions.edit,
+                args=(job.image_id,),
             )
         if not drawer:
             st.button(

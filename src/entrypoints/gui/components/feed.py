@@ -1,6 +1,6 @@
 """Jobs under way and what came of the last ones, kept current by itself; imports Streamlit and the client."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 
 import streamlit as st
@@ -32,29 +32,35 @@ EXAMPLES = (
 )
 
 
-def feed(backends: object) -> None:
-    """The feed. `backends` is what the page was drawn for; it is drawn anew when that is no longer so."""
+def feed(backends: object, nothing_yet: Callable[[], object] | None = None) -> None:
+    """The feed. `backends` is what the page was drawn for; it is drawn anew when that is no longer so.
+
+    `nothing_yet` draws what stands there before the first job.
+    """
     quick = bool(st.session_state.get(_WATCHED))
-    st.fragment(_feed, run_every=QUICK_S if quick else CALM_S)(backends)
+    st.fragment(_feed, run_every=QUICK_S if quick else CALM_S)(backends, nothing_yet or _nothing_yet)
 
 
-def _feed(backends: object) -> None:
+def _feed(backends: object, nothing_yet: Callable[[], object]) -> None:
     try:
         running, ended = remote.open_jobs(), remote.ended_jobs(limit=MOST_ENDED)
         if _stale(running, backends):
             st.rerun()
-        _draw(running, ended)
+        _draw(running, ended, nothing_yet)
     except ClientError as error:
         st.session_state[_AWAY] = True
         outage.note(error)
 
 
-def _draw(running: JobsPage, ended: JobsPage) -> None:
+def _draw(running: JobsPage, ended: JobsPage, nothing_yet: Callable[[], object]) -> None:
     names = titles()
     st.html('<div id="feed"></div>')
     if running.jobs:
         live_jobs(running.jobs, names, most=MOST_LIVE)
-    _ended(ended.jobs, names, working=bool(running.jobs))
+    if ended.jobs:
+        _ended(ended.jobs, names)
+    elif not running.jobs:
+        nothing_yet()
     if ended.next_cursor is not None:
         st.page_link(st.session_state[actions.GALLERY], label="All pictures", icon=":material/photo_library:")
 
@@ -79,11 +85,7 @@ def signature() -> object:
     )
 
 
-def _ended(jobs: Sequence[JobInfo], names: dict[str, str], *, working: bool) -> None:
-    if not jobs:
-        if not working:
-            _nothing_yet()
-        return
+def _ended(jobs: Sequence[JobInfo], names: dict[str, str]) -> None:
     newest = next((i for i, job in enumerate(jobs) if not is_trouble(job)), len(jobs))
     # What went wrong lately and since the last good picture is news; the rest is history.
     since = datetime.now(UTC) - NEWS

@@ -8,12 +8,14 @@ import time
 
 import streamlit as st
 
-from entrypoints.client import ClientError, NotTheService, ServiceUnreachable
+from entrypoints.client import Backends, ClientError, NotTheService, ServiceUnreachable
 from entrypoints.gui import remote, visitor
 from entrypoints.gui.components import actions, canvas
 
 #: How often the service is looked for, in s.
 EVERY_S = 2.0
+
+_KNOWN = "backends"
 
 
 @st.fragment(run_every=EVERY_S)
@@ -21,6 +23,20 @@ def _watch(since: float) -> None:
     # The first run is part of the page's own: asking for a rerun there would be a loop without a pause.
     if time.monotonic() - since > EVERY_S / 2 and remote.client().alive():
         st.rerun()
+
+
+def backends_or_last() -> tuple[Backends, ClientError | None] | None:
+    """The backends; while the service is away those of before, with why. None when there are none, which the page then says."""
+    try:
+        backends = remote.backends()
+    except ClientError as error:
+        known: Backends | None = st.session_state.get(_KNOWN)
+        if known is None:
+            page(error)
+            return None
+        return known, error
+    st.session_state[_KNOWN] = backends
+    return backends, None
 
 
 def page(error: ClientError) -> None:

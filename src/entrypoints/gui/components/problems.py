@@ -25,6 +25,11 @@ def note(backend: str, error: ClientError) -> None:
     st.session_state[_KEY] = {backend: problems}
 
 
+def note_fields(backend: str, problems: dict[str, str]) -> None:
+    """Remember what is wrong with these fields, before anything was sent."""
+    st.session_state[_KEY] = {backend: problems}
+
+
 def clear() -> None:
     """Forget them: the request went through."""
     st.session_state.pop(_KEY, None)

@@ -35,30 +35,33 @@ def _take_over(backends: Backends, section: str | None) -> None:
     except ClientError as error:
         st.session_state[_TOLD] = plain(str(error))
         return
-    info = _backend_for(found, backends, section)
+    st.session_state[_TOLD] = take_over(found, backends, section)
+
+
+def take_over(found: Provenance, backends: Backends | None = None, section: str | None = None) -> str:
+    """Put what the file says on the form, of the backend that made it or of `section`; gives what to say about it."""
+    info = _backend_for(found, backends or remote.backends(), section or st.session_state.get(draft.SECTION))
     if found.settings is None:
-        told = "The file does not say how it was made."
-    elif info is None or info.capabilities is None:
-        told = "No backend is there now whose form could be filled."
-    else:
-        seed = found.settings.get("seed")
-        known = isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_SEED
-        lost = draft.fill(
-            _request(found),
-            info.capabilities,
-            st.session_state,
-            seed=seed if known else None,  # type: ignore[arg-type]
-        )
-        told = "The picture's settings are on the form."
-        if lost:
-            told = f"The picture's settings are on the form, but for {', '.join(map(name_of, lost))}."
-    st.session_state[_TOLD] = told
+        return "The file does not say how it was made."
+    if info is None or info.capabilities is None:
+        return "No backend is there now whose form could be filled."
+    seed = found.settings.get("seed")
+    known = isinstance(seed, int) and not isinstance(seed, bool) and 0 <= seed <= MAX_SEED
+    lost = draft.fill(
+        _request(found),
+        info.capabilities,
+        st.session_state,
+        seed=seed if known else None,  # type: ignore[arg-type]
+    )
+    if lost:
+        return f"The picture's settings are on the form, but for {', '.join(map(name_of, lost))}."
+    return "The picture's settings are on the form."
 
 
 def _backend_for(found: Provenance, backends: Backends, section: str | None) -> BackendInfo | None:
     named = backends.named()
     made_by = (found.record or {}).get("backend")
-    for name in (made_by, section):
+    for name in (made_by, section, backends.default):
         info = named.get(name) if isinstance(name, str) else None
         if info is not None and info.configured and info.capabilities is not None:
             return info

@@ -4,27 +4,23 @@ import html
 
 import streamlit as st
 
-from entrypoints.client import BackendInfo, Backends, ClientError
-from entrypoints.gui import draft, remote
-from entrypoints.gui.components import outage
+from entrypoints.client import BackendInfo, Backends
+from entrypoints.gui import draft
+from entrypoints.gui.components import actions, likes, outage
 from entrypoints.gui.components.composer import composer
 from entrypoints.gui.components.feed import feed, signature
 from entrypoints.gui.components.read_back import read_back
 from entrypoints.gui.words import place_of, section
 
-_KNOWN = "backends"
-
 
 def page() -> None:
     """Draw it."""
-    try:
-        backends, lost = remote.backends(), None
-        st.session_state[_KNOWN] = backends
-    except ClientError as error:
-        if _KNOWN not in st.session_state:
-            outage.page(error)
-            return
-        backends, lost = st.session_state[_KNOWN], error
+    known = outage.backends_or_last()
+    if known is None:
+        return
+    backends, lost = known
+    if elsewhere := likes.from_address("create"):
+        actions.turn_to(*elsewhere)
     left, right = st.columns([5, 7], gap="medium")
     with left:
         _form(backends)

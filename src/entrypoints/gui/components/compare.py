@@ -1,0 +1,64 @@
+"""A picture before and after its edit, with a slider between them; imports Streamlit, the client and this package."""
+
+import base64
+from functools import cache
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from entrypoints.client import ApiError, JobInfo
+from entrypoints.gui import assets, remote
+from entrypoints.gui.components import canvas
+from imaging_core.images import Operation
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+#: Longer side of what is shown, in px.
+_SIDE = 1024
+
+
+@cache
+def _component() -> "ComponentRenderer":
+    # Registered when it is first drawn: importing a page does nothing.
+    return st.components.v2.component(
+        "imaging.compare",
+        html=assets.text("compare.html"),
+        css=assets.text("compare.css"),
+        js=assets.text("compare.js"),
+    )
+
+
+def has_before(job: JobInfo) -> bool:
+    """Whether the job began with a picture."""
+    return job.request is not None and job.request.operation is not Operation.GENERATE
+
+
+def compare(job: JobInfo, index: int, place: str, *, tallest: int = 60) -> None:
+    """The job's picture over the one it began with, at most `tallest` percent of the window high; it alone when that is gone."""
+    after = remote.thumbnail(job.image_id, index, _SIDE)
+    try:
+        before = remote.input_picture(job.image_id, "image", _SIDE)
+    except ApiError as error:
+        if error.status != 404:
+            raise
+        st.image(after, width="stretch", alt=canvas.alt_of(job, index))
+        return
+    image = job.images[index]
+    _component()(
+        key=f"compare-{place}-{job.image_id}-{index}",
+        data={
+            "id": f"{job.image_id}-{index}",
+            "before": _url(before.data, before.media_type),
+            "after": _url(after, "image/webp"),
+            "width": image.width,
+            "height": image.height,
+            "alt": canvas.alt_of(job, index),
+            "altBefore": "The picture before the edit",
+            "tallest": tallest,
+        },
+    )
+
+
+def _url(data: bytes, media_type: str) -> str:
+    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

@@ -1,0 +1,93 @@
+"""Where pictures that are there are changed: painted anew, in part, or made larger; imports Streamlit, the client and the components."""
+
+import html
+
+import streamlit as st
+
+from entrypoints.client import ApiError, BackendInfo, Backends, ClientError
+from entrypoints.gui import draft
+from entrypoints.gui import source as beginnings
+from entrypoints.gui.components import actions, canvas, likes, outage
+from entrypoints.gui.components.editor import editor
+from entrypoints.gui.components.feed import feed, signature
+from entrypoints.gui.components.picker import picker
+from entrypoints.gui.edits import modes
+from entrypoints.gui.source import Source
+from entrypoints.gui.words import place_of, section
+
+
+def page() -> None:
+    """Draw it."""
+    known = outage.backends_or_last()
+    if known is None:
+        return
+    backends, lost = known
+    if elsewhere := likes.from_address("edit"):
+        actions.turn_to(*elsewhere)
+    left, right = st.columns([6, 6], gap="medium")
+    with left, st.container(key="form-column"):
+        try:
+            _form(backends)
+        except ClientError as error:
+            outage.note(error)
+    with right, st.container(key="feed-column"):
+        feed(None if lost else signature(), nothing_yet=_nothing_yet)
+
+
+def _nothing_yet() -> None:
+    st.html(
+        f'<div class="empty">{canvas.glyph()}<h2>What comes of it appears here</h2>'
+        "<p>Choose a picture, say what should become of it, and compare it with what it was.</p></div>"
+    )
+
+
+def _form(backends: Backends) -> None:
+    able = {
+        b.name: b for b in backends.backends if b.configured and b.capabilities is not None and modes(b.capabilities)
+    }
+    if not able:
+        st.html(
+            '<div class="empty framed" role="status"><h2>No backend can edit now</h2>'
+            "<p>Those that are set up do not answer, or only draw from a prompt. The page Backends says why.</p></div>"
+        )
+        return
+    info = _section(able, backends.default)
+    source = _source()
+    if source is None:
+        picker()
+    elif info.capabilities is not None:
+        editor(info, info.capabilities, source)
+
+
+def _source() -> Source | None:
+    """The chosen picture; one that is not there any more is said and forgotten."""
+    try:
+        return beginnings.chosen()
+    except ApiError as error:
+        if error.status not in (404, 410):
+            raise
+        beginnings.forget()
+        gone = "is not there any more; it may have been deleted" if error.status == 410 else "cannot be found"
+        st.html(f'<p class="problem" role="alert">{html.escape(f"That picture {gone}. Choose another.")}</p>')
+        return None
+
+
+def _section(able: dict[str, BackendInfo], default: str | None) -> BackendInfo:
+    """The chosen backend, at first the one that pictures are made on."""
+    names, state = sorted(able, key=place_of), st.session_state
+    first = next((n for n in (state.get(draft.SECTION), default) if n in able), names[0])
+    if state.get(draft.EDIT_SECTION) not in able:
+        state[draft.EDIT_SECTION] = first
+    if len(names) == 1:
+        return able[names[0]]
+    picked = st.segmented_control(
+        "Backend",
+        names,
+        required=True,
+        key=draft.EDIT_SECTION,
+        format_func=lambda name: section(name, able[name].title),
+        label_visibility="collapsed",
+        width="stretch",
+        persist_state="session",
+    )
+    return able[picked if picked in able else first]
