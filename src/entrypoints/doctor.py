@@ -4,7 +4,7 @@ import sys
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 
-from adapters.redis import RedisLink, check_durability
+from adapters.redis import RedisLink, RedisWorkerBook, check_durability
 from entrypoints.container.distributed import broker_url_of
 from entrypoints.container.service import ServiceContainer
 from entrypoints.settings import Settings, SettingsError
@@ -46,6 +46,7 @@ def _checks(settings: Settings) -> dict[str, Callable[[], Awaitable[str]]]:
     if settings.redis_url is not None:
         url = settings.redis_url.get_secret_value()
         checks["Redis (jobs)"] = lambda: _redis(url, "IMAGING_REDIS_URL", settings)
+        checks["Workers"] = lambda: _workers(url, settings)
         broker = broker_url_of(settings)
         broker_setting = "IMAGING_REDIS_URL" if settings.broker_url is None else "IMAGING_BROKER_URL"
         checks["Redis (doorbell)"] = lambda: _redis(broker, broker_setting, settings)
@@ -64,6 +65,16 @@ async def _redis(url: str, setting: str, settings: Settings) -> str:
     finally:
         await link.aclose()
     return f"{link.address} answers and keeps what it is given."
+
+
+async def _workers(url: str, settings: Settings) -> str:
+    link = RedisLink(url, prefix=settings.redis_prefix)
+    try:
+        seen = await RedisWorkerBook(link).seen()
+    finally:
+        await link.aclose()
+    # None is no fault: whoever looks may be about to start some.
+    return ", ".join(f"{one.sign.name} ({', '.join(one.sign.slots)})" for one in seen) or "none is alive."
 
 
 async def _backend(container: ServiceContainer, name: str) -> str:

@@ -1,6 +1,7 @@
 """Opens what a process needs and closes it again, in one order for the API, the worker and tests; imports the container."""
 
 import asyncio
+import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
 from typing import TYPE_CHECKING, TypeVar
@@ -69,6 +70,7 @@ async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator
         stack.push_async_callback(service.close)
         stack.push_async_callback(dispatcher.abandon)
         _dispatching(dispatcher, stack)
+        _living(container, ports.worker(), dispatcher, stack)
         _tidying(container, settings, stack)
         _delivering(container, stack)
         _settling(container, stack)
@@ -94,6 +96,7 @@ async def distributed_api(settings: Settings) -> AsyncIterator[Opened]:
         stack.push_async_callback(service.close)
         sweeping = asyncio.create_task(container.sweeper().run(every_s=settings.sweep_s))
         stack.push_async_callback(_cancel, sweeping)
+        _watching(container, stack)
         _delivering(container, stack)
         _settling(container, stack)
         yield Opened(service=service, keyring=keyring, meter=ports.meter(), link=container.link())
@@ -119,6 +122,7 @@ async def distributed_worker(settings: Settings, backends: Sequence[str]) -> Asy
         # The last that is waited for: from here on there may be work, which must not be dropped by a stop at the start.
         await listener.start()
         _dispatching(dispatcher, stack)
+        _living(container, ports.worker(), dispatcher, stack)
         _tidying(container, settings, stack)
         yield dispatcher
 
@@ -163,6 +167,19 @@ def _tidying(container: ServiceContainer, settings: Settings, stack: AsyncExitSt
     # Nobody waits for a job to be deleted, so this need not be as quick as the sweep.
     running = asyncio.create_task(container.janitor().run(every_s=30 * settings.sweep_s))
     stack.push_async_callback(_cancel, running)
+
+
+def _watching(container: ServiceContainer, stack: AsyncExitStack) -> None:
+    # In an API too: how many wait must be known above all while there is no worker left.
+    watching = asyncio.create_task(container.pulse().watch(container.service().backend_names))
+    stack.push_async_callback(_cancel, watching)
+
+
+def _living(container: ServiceContainer, name: str, dispatcher: Dispatcher, stack: AsyncExitStack) -> None:
+    pulse, version = container.pulse(), importlib.metadata.version("imaging-service")
+    stack.push_async_callback(_cancel, asyncio.create_task(pulse.watch(tuple(dispatcher.slots))))
+    living = asyncio.create_task(pulse.live(name, version, dispatcher.slots, lambda: dispatcher.free))
+    stack.push_async_callback(_cancel, living)
 
 
 def _settling(container: ServiceContainer, stack: AsyncExitStack) -> None:

@@ -45,6 +45,11 @@ class Dispatcher:
         self._draining = False
 
     @property
+    def slots(self) -> Mapping[str, int]:
+        """How many jobs it takes at a time, by backend."""
+        return dict(self._slots)
+
+    @property
     def free(self) -> Mapping[str, int]:
         """Slots that do nothing now, by backend."""
         return {backend: slots - len(self._busy[backend]) for backend, slots in self._slots.items()}

@@ -9,9 +9,18 @@ from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 
 from imaging_core.dispatcher import Dispatcher
-from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, MemoryJobQueue, MemoryJobRepository
+from imaging_core.memory import (
+    MemoryGate,
+    MemoryImageStore,
+    MemoryJobEvents,
+    MemoryJobQueue,
+    MemoryJobRepository,
+    MemoryQueueHistory,
+    MemoryWorkerBook,
+)
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
 from imaging_core.ports import ImageGenerator, ImageStore
+from imaging_core.pulse import Pulse
 from imaging_core.runner import JobRunner
 from imaging_core.runner_parts import Mark, RunnerParts
 from imaging_core.service import ImagingService
@@ -43,6 +52,7 @@ async def open_imaging(
     events = MemoryJobEvents()
     jobs = MemoryJobRepository(events)
     queue = MemoryJobQueue()
+    workers, history = MemoryWorkerBook(), MemoryQueueHistory()
     gate = MemoryGate({name: GateLimits(slots=count) for name, count in slots.items()})
     parts = RunnerParts(
         jobs=jobs,
@@ -57,15 +67,29 @@ async def open_imaging(
     )
     dispatcher = Dispatcher(JobRunner(parts), Sweeper(jobs, store, limits), events, slots, sweep_s=limits.sweep_s)
     service = ImagingService(
-        jobs=jobs, queue=queue, events=events, store=store, gate=gate, generators=by_name, limits=limits
+        jobs=jobs,
+        queue=queue,
+        events=events,
+        store=store,
+        gate=gate,
+        generators=by_name,
+        limits=limits,
+        workers=workers,
+        history=history,
     )
     stop_listening = queue.listen(dispatcher.ring)
-    running = asyncio.create_task(dispatcher.run())
+    pulse = Pulse(jobs, workers, history)
+    tasks = [
+        asyncio.create_task(dispatcher.run()),
+        asyncio.create_task(pulse.watch(tuple(by_name))),
+        asyncio.create_task(pulse.live(parts.worker, "", dispatcher.slots, lambda: dispatcher.free)),
+    ]
     try:
         yield service
     finally:
         stop_listening()
         await service.close()
         await dispatcher.drain(grace_s)
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import BackendNotConfigured, GenerationError, ImagingError, Unavailable, UnknownBackend
 from imaging_core.images import ImageRequest
 from imaging_core.inputs import refusal
+from imaging_core.observing import QueueMinute, WorkerSeen
 from imaging_core.ports import QueueState
 from imaging_core.service_parts import ServiceParts
 from imaging_core.views import BackendView
@@ -54,6 +56,22 @@ class Offering(ServiceParts):
         await self.jobs.resume(backend)
         self._rings.wake(backend)
         return await self.jobs.state(backend)
+
+    async def workers(self) -> Sequence[WorkerSeen]:
+        """The workers that are alive, by name."""
+        return () if self._workers is None else await self._workers.seen()
+
+    async def history(self, backend: str, *, minutes: int = 60) -> Sequence[QueueMinute]:
+        """How busy a backend was in each of the last minutes, oldest first, that of now included. Raises UnknownBackend.
+
+        A minute that nobody noted, or in which there was nothing to do, has noughts.
+        """
+        self._must_be_there(backend)
+        noted = () if self._history is None else await self._history.minutes(backend, last=minutes)
+        found = {minute.at: minute for minute in noted}
+        now = (await self.jobs.now()).replace(second=0, microsecond=0)
+        moments = [now - timedelta(minutes=ago) for ago in range(minutes - 1, -1, -1)]
+        return [found.get(at, QueueMinute(at=at)) for at in moments]
 
     def _must_be_there(self, backend: str) -> None:
         if backend not in self._generators:

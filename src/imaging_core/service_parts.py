@@ -2,6 +2,7 @@
 
 from collections.abc import Awaitable, Callable, Mapping
 
+from imaging_core.observing import QueueHistory, WorkerBook
 from imaging_core.policies import RunLimits
 from imaging_core.ports import (
     BackendGate,
@@ -36,10 +37,13 @@ class ServiceParts:
         webhooks: WebhookDesk | None = None,
         adding: JobAdder | None = None,
         allowances: Allowances | None = None,
+        workers: WorkerBook | None = None,
+        history: QueueHistory | None = None,
     ) -> None:
         """`unconfigured` names backends that could be there, each with a sentence that says which setting is missing.
 
         `admit` is asked before each new job and raises what speaks against taking one. Without `webhooks` no job may have one.
+        Without `workers` and `history` none are known.
         `adding` stores new jobs in `jobs` and may refuse some; `allowances` tells beforehand what it would refuse.
         """
         self.jobs = jobs
@@ -53,6 +57,8 @@ class ServiceParts:
         self._adding = adding or jobs
         self.allowances = allowances
         self.webhooks = webhooks
+        self._workers = workers
+        self._history = history
         self.unconfigured: Mapping[str, str] = dict(unconfigured or {})
         self._rings = Rings(queue)
 

@@ -4,6 +4,7 @@ May import the API, the core, the client and the neighbouring test modules.
 """
 
 import asyncio
+import itertools
 from collections.abc import Iterator
 
 import pytest
@@ -148,3 +149,32 @@ def test_what_is_left_over_is_told(api: LockedApi, monkeypatch: pytest.MonkeyPat
 
         assert api.within(cancelled) == Cancelled(cancelled=2, more=True)
         assert api.within(cancelled) == Cancelled(cancelled=1, more=False)
+
+
+def test_workers_and_the_depth_of_the_queue_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("imaging_core.pulse.NOTE_S", 0.02)
+    monkeypatch.setattr("imaging_core.pulse.BEAT_S", 0.02)
+    with LockedApi(fresh_s=0).serving() as api:
+        admin, ann = api.make_admin(), api.make_key("ann")
+        api.hold()
+        with ImagingClient(api.url, api_key=ann) as client, ImagingClient(api.url, api_key=admin) as operator:
+            assert {(m.waiting, m.started) for m in client.history("local")} == {(0, 0)}
+            for _ in range(3):
+                client.submit("hold it", backend="local")
+            until(lambda: client.history("local")[-1], lambda minute: minute.waiting >= 2 and minute.started == 1)
+            assert len(client.history("local", minutes=7)) == 7
+            moments = [minute.at for minute in client.history("local", minutes=3)]
+            assert [(b - a).total_seconds() for a, b in itertools.pairwise(moments)] == [60, 60]
+
+            (worker,) = until(operator.workers, lambda workers: workers[0].busy["local"] == 1)
+            assert (worker.slots, worker.busy) == ({"stability": 4, "local": 1}, {"stability": 0, "local": 1})
+            assert worker.started_at <= worker.seen_at
+            with pytest.raises(ApiError) as error:
+                client.workers()
+            assert error.value.status == 403
+            with api.asked(admin) as raw:
+                assert 'imaging_workers{backend="local"} 1.0' in raw.get("/metrics").text
+                for wrong in ("0", "361", "x", "-1"):
+                    assert raw.get(f"/backends/local/history?minutes={wrong}").status_code == 422
+                assert raw.get("/backends/nothing/history").status_code == 404
+        api.release()

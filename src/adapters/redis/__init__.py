@@ -5,6 +5,7 @@ from adapters.redis.events import RedisJobEvents
 from adapters.redis.gate import RedisGate
 from adapters.redis.keys import RedisKeyRepository
 from adapters.redis.link import RedisLink
+from adapters.redis.observing import RedisQueueHistory, RedisWorkerBook
 from adapters.redis.repository import RedisJobRepository
 from adapters.redis.requests import RedisRequestMeter
 from adapters.redis.spending import RedisSpendBook
@@ -16,9 +17,11 @@ __all__ = [
     "RedisJobRepository",
     "RedisKeyRepository",
     "RedisLink",
+    "RedisQueueHistory",
     "RedisRequestMeter",
     "RedisSpendBook",
     "RedisWebhookOutbox",
+    "RedisWorkerBook",
     "UnsuitableRedis",
     "VolatileRedis",
     "check_durability",

@@ -6,6 +6,7 @@ async with open_database(folder) as database:
 
 from adapters.sqlite.database import SqliteDatabase, open_database
 from adapters.sqlite.events import SqliteJobEvents
+from adapters.sqlite.history import SqliteQueueHistory
 from adapters.sqlite.keys import SqliteKeyRepository
 from adapters.sqlite.repository import SqliteJobRepository
 from adapters.sqlite.spending import SqliteSpendBook
@@ -16,6 +17,7 @@ __all__ = [
     "SqliteJobEvents",
     "SqliteJobRepository",
     "SqliteKeyRepository",
+    "SqliteQueueHistory",
     "SqliteSpendBook",
     "SqliteWebhookOutbox",
     "open_database",

@@ -146,6 +146,18 @@ CREATE INDEX jobs_queue_by_checkpoint ON jobs (backend, status, checkpoint, prio
     WHERE status = 'queued';
 """
 
+#: How busy the backends were; a minute is its number since 1970.
+_HISTORY = """
+CREATE TABLE queue_minutes (
+    backend TEXT NOT NULL,
+    minute INTEGER NOT NULL,
+    waiting INTEGER NOT NULL,
+    started INTEGER NOT NULL,
+    longest_wait INTEGER NOT NULL,
+    PRIMARY KEY (backend, minute)
+) WITHOUT ROWID;
+"""
+
 #: SQL scripts, each one step from one version to the next.
 MIGRATIONS: Sequence[str] = (
     _JOBS + _EVENTS,
@@ -159,6 +171,7 @@ MIGRATIONS: Sequence[str] = (
     _SEARCH,
     _PAUSES,
     _CHECKPOINTS,
+    _HISTORY,
 )
 
 

@@ -4,6 +4,7 @@ from typing import Any
 
 from entrypoints.api.moments import time_text
 from imaging_core.capabilities import Capabilities
+from imaging_core.observing import QueueMinute, WorkerSeen
 from imaging_core.parameters import Parameter
 from imaging_core.ports import GateState, Pause, QueueState
 from imaging_core.service import BackendView
@@ -50,6 +51,29 @@ def paused(pause: Pause | None) -> Answer | None:
 def standing(name: str, queue: QueueState) -> Answer:
     """How a backend stands after it was paused or resumed."""
     return {"name": name, "paused": paused(queue.paused), "queue": _queue(queue)}
+
+
+def minute(minute: QueueMinute) -> Answer:
+    """How busy a backend was in one minute."""
+    return {
+        "at": time_text(minute.at),
+        "waiting": minute.waiting,
+        "started": minute.started,
+        "longest_wait_s": round(minute.longest_wait_s, 1),
+    }
+
+
+def worker(seen: WorkerSeen) -> Answer:
+    """A worker, as it says itself."""
+    sign = seen.sign
+    return {
+        "name": sign.name,
+        "slots": dict(sign.slots),
+        "busy": dict(sign.busy),
+        "version": sign.version,
+        "started_at": time_text(sign.started_at),
+        "seen_at": time_text(seen.seen_at),
+    }
 
 
 def _abilities(able: Capabilities | None) -> Answer:

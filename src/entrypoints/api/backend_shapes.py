@@ -69,6 +69,57 @@ class BackendStanding(Shape):
     queue: Queue
 
 
+class Minute(Shape):
+    """How busy a backend was in one minute."""
+
+    at: str
+    waiting: int
+    started: int
+    longest_wait_s: float
+
+
+class History(Shape):
+    """How busy a backend was, oldest minute first."""
+
+    model_config = example(
+        name="local",
+        minutes=[{"at": "2026-11-22T17:10:00.000Z", "waiting": 12, "started": 1, "longest_wait_s": 41.2}],
+    )
+
+    name: str
+    minutes: list[Minute]
+
+
+class Worker(Shape):
+    """A worker that is alive."""
+
+    name: str
+    slots: dict[str, int]
+    busy: dict[str, int]
+    version: str
+    started_at: str
+    seen_at: str
+
+
+class Workers(Shape):
+    """Every worker that is alive, by name."""
+
+    model_config = example(
+        workers=[
+            {
+                "name": "host-5f0c61d7a6c9",
+                "slots": {"stability": 64, "local": 1},
+                "busy": {"stability": 3, "local": 1},
+                "version": "0.1.0",
+                "started_at": "2026-11-22T17:10:00.123Z",
+                "seen_at": "2026-11-22T18:02:00.456Z",
+            }
+        ]
+    )
+
+    workers: list[Worker]
+
+
 class PauseRequest(BaseModel):
     """Body of POST /backends/{name}/pause; may be left out."""
 

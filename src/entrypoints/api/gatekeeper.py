@@ -31,7 +31,7 @@ Tellers = Mapping[str, Callable[[Problem], Response]]
 
 #: Need no key: they tell a machine whether to restart or to wait.
 HEALTH = frozenset({"/livez", "/readyz"})
-_ADMIN = ("/keys", "/audit", "/metrics")
+_ADMIN = ("/keys", "/audit", "/metrics", "/workers")
 #: Change nothing although they are POSTs.
 _READING = frozenset({"/png-info", "/estimate", "/sdapi/v1/png-info"})
 

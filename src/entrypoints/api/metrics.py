@@ -61,7 +61,19 @@ class MetricsDoor:
         looks = await asyncio.gather(*map(self._look, names))
         streams = GaugeMetricFamily("imaging_event_readers", "Event streams and long waits that are open.")
         streams.add_metric((), self._feed.listeners)
-        return [streams, *_families(dict(zip(names, looks, strict=True)))]
+        return [streams, await self._workers(), *_families(dict(zip(names, looks, strict=True)))]
+
+    async def _workers(self) -> Metric:
+        """Without any backend while nobody can tell."""
+        family = GaugeMetricFamily("imaging_workers", "Workers that are alive.", labels=("backend",))
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                seen = await self._service.workers()
+        except (ImagingError, TimeoutError):
+            return family
+        for backend in self._service.backend_names:
+            family.add_metric((backend,), sum(1 for worker in seen if worker.sign.slots.get(backend)))
+        return family
 
     async def _look(self, backend: str) -> tuple[QueueState, GateState] | None:
         try:

@@ -1,4 +1,4 @@
-"""Pausing and resuming backends, and cancelling many jobs; imports FastAPI, the service and this package."""
+"""What operators see of the queue and do to it; imports FastAPI, the service and this package."""
 
 import logging
 
@@ -6,18 +6,19 @@ from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from entrypoints.api.backend_answers import standing
-from entrypoints.api.backend_shapes import BackendStanding, PauseRequest
+from entrypoints.api.backend_answers import minute, standing, worker
+from entrypoints.api.backend_shapes import BackendStanding, History, PauseRequest, Workers
 from entrypoints.api.bodies import read_json_or_none
 from entrypoints.api.callers import Scope, caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer
 from entrypoints.api.job_shapes import CancelledJobs, CancelRequest
 from entrypoints.api.modelled import model_of
-from entrypoints.api.openapi import BODY_PROBLEMS, body, problems
-from entrypoints.api.problems import Problem
-from imaging_core.errors import Unavailable
+from entrypoints.api.openapi import BODY_PROBLEMS, body, problems, query
+from entrypoints.api.problems import Problem, invalid
+from imaging_core.errors import FieldProblem, Unavailable
 from imaging_core.jobs import JobStatus
+from imaging_core.observing import KEPT_MINUTES
 from imaging_core.ports import JobQuery
 from imaging_core.service import ImagingService
 
@@ -25,7 +26,7 @@ log = logging.getLogger("imaging.api")
 
 
 class OperatingDoor:
-    """What operators do to the queue. The gatekeeper has seen to it that only an admin pauses and resumes."""
+    """Workers, history, pauses, and cancelling many jobs. The gatekeeper lets only admins at workers, pauses and resumes."""
 
     def __init__(self, service: ImagingService, config: ApiConfig) -> None:
         self._service = service
@@ -63,6 +64,42 @@ class OperatingDoor:
             openapi_extra=body(CancelRequest, required=False),
             tags=["jobs"],
         )
+
+        app.router.add_api_route(
+            "/backends/{name}/history",
+            self.history,
+            summary="How busy a backend was, minute by minute",
+            responses={200: {"model": History}, 404: known[404], **problems(422, 503)},
+            openapi_extra=query(
+                "minutes",
+                "How many, that of now included.",
+                type="integer",
+                minimum=1,
+                maximum=KEPT_MINUTES,
+                default=60,
+            ),
+            tags=["backends"],
+        )
+        app.router.add_api_route(
+            "/workers",
+            self.workers,
+            summary="Every worker that is alive",
+            responses={200: {"model": Workers}, **problems(503)},
+            tags=["backends"],
+        )
+
+    async def history(self, request: Request, name: str) -> Response:
+        """The most that waited and was under way, and the longest wait, of each minute; noughts where there was nothing."""
+        asked = request.query_params.get("minutes", "60")
+        if not (asked.isascii() and asked.isdecimal() and len(asked) <= 6 and 1 <= int(asked) <= KEPT_MINUTES):
+            raise invalid([FieldProblem(field="minutes", message=f"must be from 1 to {KEPT_MINUTES}.")])
+        self._must_be_there(name)
+        minutes = await self._service.history(name, minutes=int(asked))
+        return json_answer({"name": name, "minutes": [minute(one) for one in minutes]})
+
+    async def workers(self, request: Request) -> Response:  # noqa: ARG002  # a lean endpoint takes it
+        """What each says of itself every 5 s; one that falls silent is listed for 16 s. Needs an admin."""
+        return json_answer({"workers": [worker(one) for one in await self._service.workers()]})
 
     async def pause(self, request: Request, name: str) -> Response:
         """Jobs under way go on, new ones are taken and wait. Holds for all workers and through restarts; needs an admin."""

@@ -10,7 +10,7 @@ from entrypoints.client.errors import (
     without_credentials,
 )
 from entrypoints.client.filters import Filters
-from entrypoints.client.operating_calls import BackendStanding, CancelledJobs
+from entrypoints.client.operating_calls import BackendStanding, CancelledJobs, Minute, WorkerInfo
 from entrypoints.client.reading import TITLES
 from entrypoints.client.sync import ImagingClient
 from entrypoints.client.values import (
@@ -48,6 +48,7 @@ __all__ = [
     "ImagingClient",
     "JobInfo",
     "JobsPage",
+    "Minute",
     "NotTheService",
     "Obstacle",
     "Parked",
@@ -60,5 +61,6 @@ __all__ = [
     "Seen",
     "ServiceUnreachable",
     "Submitted",
+    "WorkerInfo",
     "without_credentials",
 ]

@@ -12,7 +12,7 @@ from entrypoints.client import calls, key_calls, operating_calls
 from entrypoints.client.calls import Call, listed
 from entrypoints.client.errors import ApiError, ClientError, ServiceUnreachable
 from entrypoints.client.filters import Filters
-from entrypoints.client.operating_calls import BackendStanding, CancelledJobs
+from entrypoints.client.operating_calls import BackendStanding, CancelledJobs, Minute, WorkerInfo
 from entrypoints.client.patience import Patience
 from entrypoints.client.reading import Answer
 from entrypoints.client.rounds import Rounds
@@ -267,6 +267,14 @@ class ImagingClient:
     def resume_backend(self, backend: str) -> BackendStanding:
         """Let a backend begin jobs again. Needs an admin's key."""
         return self._send(operating_calls.resume(backend))
+
+    def history(self, backend: str, *, minutes: int = 60) -> tuple[Minute, ...]:
+        """How busy a backend was in each of the last minutes, oldest first."""
+        return self._send(operating_calls.history(backend, minutes))
+
+    def workers(self) -> tuple[WorkerInfo, ...]:
+        """Every worker that is alive. Needs an admin's key."""
+        return self._send(operating_calls.workers())
 
     def retry(self, image_id: str) -> Submitted:
         """A new job for a failed or cancelled one's request, with the same seed."""

@@ -11,9 +11,11 @@ from adapters.redis import (
     RedisJobRepository,
     RedisKeyRepository,
     RedisLink,
+    RedisQueueHistory,
     RedisRequestMeter,
     RedisSpendBook,
     RedisWebhookOutbox,
+    RedisWorkerBook,
 )
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.jobs import new_token
@@ -47,6 +49,8 @@ class DistributedPorts(containers.DeclarativeContainer):
     keys = providers.Singleton(RedisKeyRepository, link)
     spending = providers.Singleton(RedisSpendBook, link)
     meter = providers.Singleton(RedisRequestMeter, link)
+    workers = providers.Singleton(RedisWorkerBook, link)
+    history = providers.Singleton(RedisQueueHistory, link)
     broker_url = providers.Singleton(broker_url_of, settings)
     # Two installations on one server must not hear each other's rings.
     namespace = providers.Singleton("{}dramatiq".format, settings.provided.redis_prefix)

@@ -7,12 +7,13 @@ from adapters.sqlite import (
     SqliteJobEvents,
     SqliteJobRepository,
     SqliteKeyRepository,
+    SqliteQueueHistory,
     SqliteSpendBook,
     SqliteWebhookOutbox,
 )
 from entrypoints.settings import Settings
 from imaging_core.jobs import new_token
-from imaging_core.memory import MemoryGate, MemoryJobQueue, MemoryRequestMeter
+from imaging_core.memory import MemoryGate, MemoryJobQueue, MemoryRequestMeter, MemoryWorkerBook
 
 
 class EmbeddedPorts(containers.DeclarativeContainer):
@@ -27,5 +28,7 @@ class EmbeddedPorts(containers.DeclarativeContainer):
     keys = providers.Singleton(SqliteKeyRepository, database)
     spending = providers.Singleton(SqliteSpendBook, database)
     meter = providers.Singleton(MemoryRequestMeter)
+    workers = providers.Singleton(MemoryWorkerBook)
+    history = providers.Singleton(SqliteQueueHistory, database)
     queue = providers.Singleton(MemoryJobQueue)
     gate = providers.Singleton(MemoryGate, settings.provided.gate_limits)

@@ -18,6 +18,7 @@ from imaging_core.keyring import Keyring
 from imaging_core.outbox import WebhookSender
 from imaging_core.ports import Generators, ImageGenerator
 from imaging_core.provenance import Marker
+from imaging_core.pulse import Pulse
 from imaging_core.quota import StorageQuota
 from imaging_core.runner import JobRunner
 from imaging_core.runner_parts import Mark, RunnerParts
@@ -92,7 +93,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     """The service over a mode's ports."""
 
     settings = providers.Dependency(instance_of=Settings)
-    #: jobs, events, outbox, keys, spending, meter, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
+    #: jobs, events, outbox, keys, spending, meter, workers, history, queue, gate and worker: an `EmbeddedPorts` or a `DistributedPorts`.
     ports = providers.DependenciesContainer()
 
     store: providers.Provider[PictureStore] = providers.Singleton(picture_store, settings)
@@ -136,7 +137,10 @@ class ServiceContainer(containers.DeclarativeContainer):
         webhooks=webhooks,
         adding=budget,
         allowances=budget,
+        workers=ports.workers,
+        history=ports.history,
     )
+    pulse = providers.Singleton(Pulse, ports.jobs, ports.workers, ports.history)
     deliverer = providers.Singleton(
         Deliverer,
         jobs=ports.jobs,

@@ -6,6 +6,7 @@ from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.job_queue import MemoryJobQueue
 from imaging_core.memory.job_repository import MemoryJobRepository
 from imaging_core.memory.key_repository import MemoryKeyRepository
+from imaging_core.memory.observing import MemoryQueueHistory, MemoryWorkerBook
 from imaging_core.memory.request_meter import MemoryRequestMeter
 from imaging_core.memory.spend_book import MemorySpendBook
 from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
@@ -17,7 +18,9 @@ __all__ = [
     "MemoryJobQueue",
     "MemoryJobRepository",
     "MemoryKeyRepository",
+    "MemoryQueueHistory",
     "MemoryRequestMeter",
     "MemorySpendBook",
     "MemoryWebhookOutbox",
+    "MemoryWorkerBook",
 ]

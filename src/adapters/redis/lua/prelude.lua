@@ -22,6 +22,8 @@
 --   deliveries          hosts by the first such moment of theirs, so that a host of many costs no more than one of few
 --   webhook-secrets:<owner>  hash: what an owner's messages are signed with
 --   pauses              hash: `<since> <reason and operator as JSON>` by backend that an operator has stopped
+--   workers             names of workers by the moment they count as gone; hash `workers:said`: what each said last, and when
+--   history:<backend>   hash: `<most waiting> <most under way> <longest wait>` by number of the minute
 --   seq                 the number of the last submit
 --
 -- Under `noeviction` Redis refuses the first write of a script that needs memory, but none after a write that frees
