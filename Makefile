@@ -58,7 +58,7 @@ clean:  ## Remove what was installed and built here; the data stays
 SEED ?= 1
 CHAOS := PYTHONPATH=src:tests $(RUN) python -m chaos
 CHAOS_SHORT := kill api-kill embedded-kill poison proxy
-CHAOS_FULL := kill kill-capped mixed term api-kill embedded-kill poison clock-skew disk-full redis-memory proxy
+CHAOS_FULL := kill kill-capped mixed term api-kill embedded-kill poison clock-skew disk-full redis-memory proxy rate outage
 CHAOS_LINES := build/chaos-$(SEED).jsonl
 
 .PHONY: chaos-short

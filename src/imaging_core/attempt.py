@@ -46,14 +46,19 @@ STOP_GRACE_S = 5.0
 class Attempt:
     """One claimed job in the hands of this worker."""
 
-    def __init__(self, job: Job, permit: Permit, parts: RunnerParts, *, earlier: "Attempt | None" = None) -> None:
-        """`earlier` is one at the same job that still runs here: this worker was frozen past its lease."""
+    def __init__(
+        self, job: Job, permit: Permit, parts: RunnerParts, *, asked_at: float, earlier: "Attempt | None" = None
+    ) -> None:
+        """`asked_at` is when the permit was asked for, on the loop's clock.
+
+        `earlier` is one at the same job that still runs here: this worker was frozen past its lease.
+        """
         self._held = HeldJob(job, parts.jobs)
         self._earlier = earlier
         if earlier is not None:
             earlier._held.letting_go = True
         self._ended = asyncio.Event()
-        self._permit = permit
+        self._permit, self._asked_at = permit, asked_at
         self._parts = parts
         self._generator = parts.generators[job.backend]
         self._draining = False
@@ -222,12 +227,17 @@ class Attempt:
             message = f"{tries} paid calls were made for one picture without an answer."
             await self._held.fail(FailureCode.PAID_CALLS_USED_UP, message, charged=Charged.UNKNOWN)
             return False
-        # The permit that came with the claim is good for one call.
-        verdict = None if first else await insist_on_part(lambda: self._parts.gate.again(self._permit))
+        # The permit that came with the claim is good for one call, if that is made soon enough to count as one of then.
+        good = first and not self._is_stale()
+        verdict = None if good else await insist_on_part(lambda: self._parts.gate.again(self._permit))
         if isinstance(verdict, RetryAt):
             await self._setbacks.park(LeaseReason.THROTTLED, verdict.delay_s)
             return False
         return True
+
+    def _is_stale(self) -> bool:
+        waited_s = asyncio.get_running_loop().time() - self._asked_at
+        return self._permit.good_for_s is not None and waited_s > self._permit.good_for_s
 
     async def _make_one(self, planned: PlannedCall) -> StoredCall | None:
         """Make one call and store what it gave, or what another stored of it first; None when the attempt is over."""

@@ -23,6 +23,8 @@ log = logging.getLogger("imaging.dispatcher")
 TROUBLE_S = 1.0
 #: Alarms that are closer to each other are one, in s.
 CLOSE_S = 0.01
+#: Why a gate is shut for every slot alike.
+FOR_EVERYBODY = frozenset({"rate", "pause"})
 
 
 class Dispatcher:
@@ -38,6 +40,8 @@ class Dispatcher:
         self._slots = dict(slots)
         self._busy: dict[str, set[asyncio.Task[None]]] = {backend: set() for backend in slots}
         self._rung_again: set[str] = set()
+        #: Backends whose gate was shut for everybody, until a slot finds that there is no work left.
+        self._turned_away: set[str] = set()
         #: When to ring, on the loop's clock, as heaps, and the alarm that is set for the first of each.
         self._due: dict[str, list[float]] = {backend: [] for backend in slots}
         self._later: dict[str, asyncio.TimerHandle] = {}
@@ -120,18 +124,26 @@ class Dispatcher:
         while not self._draining:
             self._rung_again.discard(backend)
             try:
-                outcome = await self._runner.run_next(backend)
+                outcome = await self._runner.run_next(backend, claimed=lambda: self._go_on(backend))
             except Unavailable as error:
                 log.warning("No work can be taken now: %s", error, extra={"backend": backend})
                 self._ring_later(backend, TROUBLE_S)
                 return
             if isinstance(outcome, Held):
+                if outcome.reason in FOR_EVERYBODY:
+                    self._turned_away.add(backend)
                 self._ring_later(backend, outcome.delay_s)
                 return
             if isinstance(outcome, Idle):
+                self._turned_away.discard(backend)
                 return
             if outcome.again_in_s is not None:
                 self._ring_later(backend, outcome.again_in_s, for_one=True)
+
+    def _go_on(self, backend: str) -> None:
+        """A slot got through where all were turned away before: one alarm was set for them, so each lets the next try."""
+        if backend in self._turned_away:
+            self.ring(backend)
 
     # --- life --------------------------------------------------------------------------------------------
 

@@ -98,9 +98,16 @@ class GateLimits:
     #: Most calls within `per_s`; None for no limit.
     calls: int | None = None
     per_s: float = 10.0
+    #: How much longer than the provider's own period `per_s` is: so much later than another a call may get there.
+    slack_s: float = 0.0
     #: Failed calls in a row that open the circuit.
     trip_after: int = 5
     #: How long the circuit stays open before one trial call.
     cool_down_s: float = 10.0
     #: How long a permit lives without a beat.
     permit_lease_s: float = 15.0
+
+    @property
+    def good_for_s(self) -> float | None:
+        """How long after its permit a call may be sent, in s; half of the slack is left for its way."""
+        return self.slack_s / 2 if self.calls is not None and self.slack_s else None

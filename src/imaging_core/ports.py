@@ -73,6 +73,8 @@ class Permit:
     id: str
     #: The one of the backend's instances that it is for, where it has any.
     instance: str | None = None
+    #: For how long its call counts as one of now, in s: later than that one must ask `again`. None for no such limit.
+    good_for_s: float | None = None
 
 
 @attrs.frozen(kw_only=True)
@@ -117,7 +119,8 @@ class BackendGate(Protocol):
 
     1. At most `slots` permits of a backend are out at a time.
     2. A permit that is not renewed within its lease is taken back.
-    3. `enter` and `again` count one call each against the rate limit; a call over it gets RetryAt, never a permit.
+    3. `enter` and `again` count one call each against the rate limit; a call over it gets RetryAt, never a permit. It is
+       counted as of that moment, so a permit says for how long it is good: who calls later asks `again`.
     4. `pause` closes the backend for everyone until its moment; a longer pause is not shortened by a later one.
     5. After enough refused or failed calls in a row the circuit opens: one trial call at a time after a cool-down, which
        closes it by succeeding. A call that never got through (`leave` with ok None) says nothing about the backend.

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 
 import attrs
 
@@ -54,8 +55,8 @@ class JobRunner:
         """Ids of the jobs under way here."""
         return tuple(self._running)
 
-    async def run_next(self, backend: str) -> Idle | Held | Ran:
-        """Run the next claimable job of a backend to its end or its parking.
+    async def run_next(self, backend: str, *, claimed: Callable[[], None] = lambda: None) -> Idle | Held | Ran:
+        """Run the next claimable job of a backend to its end or its parking; `claimed` is told when it is there.
 
         Raises Unavailable when the repository, the gate or the store does not answer, UnknownBackend for one that has
         no generator here.
@@ -68,6 +69,7 @@ class JobRunner:
         except StorageFull as error:
             # Nothing is claimed, so nothing fails and nothing is paid for while there is no room for it.
             return Held(delay_s=parts.limits.sweep_s, reason=str(error))
+        asked_at = asyncio.get_running_loop().time()
         permit = await parts.gate.enter(backend)
         if isinstance(permit, RetryAt):
             return Held(delay_s=permit.delay_s, reason=permit.reason)
@@ -78,7 +80,8 @@ class JobRunner:
             )
             if job is None:
                 return Idle()
-            attempt = Attempt(job, permit, parts, earlier=self._running.get(job.id))
+            claimed()
+            attempt = Attempt(job, permit, parts, asked_at=asked_at, earlier=self._running.get(job.id))
             attempt.steps_aside_s = self._aside_s(attempt, job.id)
             self._running[job.id] = attempt
             if self._draining:

@@ -39,9 +39,10 @@ def _redis_probe(stack: Stack, client: Client) -> Probe:
             with server.admin() as admin:
                 seconds, micros = admin.time()
                 for job_id in list(client.accepted):
-                    status, until = admin.hmget(f"imaging:job:{job_id}", "status", "until")
+                    status, until, worker = admin.hmget(f"imaging:job:{job_id}", "status", "until", "worker")
                     told |= status is not None
-                    if status == b"started" and until is not None:
+                    # Nobody died who has parked it: it waits for its backend, which may be away.
+                    if status == b"started" and until is not None and worker:
                         late = min(served, seconds + micros / 1e6 - int(until) / 1e6)
                         if late > allowed:
                             found.append(f"job {job_id}: started without a live lease for {late:.1f} s")

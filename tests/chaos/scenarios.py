@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import attrs
 
-from chaos import doors, kills, mixed, outages
+from chaos import doors, kills, mixed, outages, provider
 from chaos.run import Run
 
 
@@ -32,4 +32,6 @@ SCENARIOS = {
     "proxy": Scenario(play=outages.proxy, full=(20, 0), short=(3, 0)),
     "disk-full": Scenario(play=outages.disk_full, full=(10, 6), short=(10, 4)),
     "redis-memory": Scenario(play=outages.redis_memory, full=(40, 10), short=(20, 4)),
+    "rate": Scenario(play=provider.rate, full=(750, 0), short=(100, 0)),
+    "outage": Scenario(play=provider.outage, full=(60, 60), short=(20, 15)),
 }

@@ -68,6 +68,16 @@ _MORE: Mapping[str, Sequence[str]] = {
         "ready_again",
     ),
     "redis-memory": ("running_when_full", "ended_when_full", "accepted_when_full", "refused_503"),
+    "rate": (
+        "allowed_in_10_s",
+        "most_in_10_s",
+        "rate_used",
+        "lockouts",
+        "turned_away_when_locked_out",
+        "ended_after_lockout_s",
+        "most_attempts",
+    ),
+    "outage": ("away_s", "asked_when_away", "never_asked_for", "local_finished_meanwhile", "most_attempts"),
     "proxy": ("swallowed", "swallowed_of_repository", "slowest_round_s"),
 }
 

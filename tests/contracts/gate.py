@@ -219,6 +219,16 @@ class RatePromises(GateSetting):
         await self.advance(delay + self.slack_s)
         await self.enter(gate)
 
+    async def test_3_a_permit_says_for_how_long_its_call_counts_as_one_of_now(self) -> None:
+        limits = {
+            "alpha": GateLimits(calls=5, per_s=10.5, slack_s=0.5),
+            "beta": GateLimits(calls=None, slack_s=0.5),
+        }
+        (gate,) = self.gates(limits)
+
+        assert (await self.enter(gate)).good_for_s == 0.25
+        assert (await self.enter(gate, "beta")).good_for_s is None
+
     async def test_3_never_more_calls_than_the_rate_fall_into_any_window(self) -> None:
         gate = self.gate(slots=100, calls=2, per=2)
         await self.enter(gate)

@@ -173,7 +173,7 @@ async def test_a_later_alarm_does_not_put_off_an_earlier_one() -> None:
     )
     moments = []
 
-    async def run_next(backend: str) -> Held | Idle:
+    async def run_next(backend: str, **_: object) -> Held | Idle:
         moments.append(loop_time())
         return next(outcomes, Idle())
 
@@ -194,7 +194,7 @@ async def test_a_later_alarm_does_not_replace_an_earlier_one() -> None:
     outcomes = iter([Held(delay_s=3, reason="slots"), Held(delay_s=40, reason="pause")])
     moments = []
 
-    async def run_next(backend: str) -> Held | Idle:
+    async def run_next(backend: str, **_: object) -> Held | Idle:
         moments.append(loop_time())
         return next(outcomes, Idle())
 

@@ -97,10 +97,10 @@ async def test_a_provider_that_is_down_for_a_minute_is_hardly_asked_and_costs_no
 @in_virtual_time
 async def test_the_rate_a_provider_allows_is_used_and_never_exceeded() -> None:
     provider = RateLimited()
-    world = World(provider, gates=GateLimits(slots=64, calls=145, per_s=10.0))
+    world = World(provider, gates=GateLimits(slots=64, calls=148, per_s=10.5, slack_s=0.5))
     workers = fleet(world, workers=3, slots=64)
     running = [asyncio.create_task(worker.run()) for worker in workers]
-    jobs = await submitted(world, 145 * 6)
+    jobs = await submitted(world, 148 * 6)
 
     await finished(world, *jobs, within_s=300)
 

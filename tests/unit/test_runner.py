@@ -1,12 +1,13 @@
 """A runner claims a job, makes its pictures, keeps them and tells how it went; all in memory and virtual time."""
 
 import asyncio
+from collections.abc import Sequence
 
 import pytest
 
 from imaging_core.errors import AnswerLost, Charged, FailureCode, StorageFull, Unavailable, UnknownBackend
 from imaging_core.events import EventKind
-from imaging_core.images import Generated
+from imaging_core.images import Generated, StoredCall
 from imaging_core.jobs import CallState, JobStatus
 from imaging_core.policies import GateLimits, RunLimits
 from imaging_core.ports import GenerationCall, Report
@@ -88,6 +89,27 @@ async def test_each_further_call_of_a_job_asks_the_gate_again() -> None:
     assert (done.status, done.attempt) == (JobStatus.FINISHED, 1), "waiting for the gate is no attempt"
     assert world.generators == {"alpha": generator}
     assert max(generator.answered.values()) == 1, "no picture was made twice"
+
+
+@pytest.mark.parametrize(("delay_s", "calls"), [(0.2, 1), (0.3, 0)])
+@in_virtual_time
+async def test_a_call_that_was_held_up_counts_as_one_of_now(delay_s: float, calls: int) -> None:
+    generator = ScriptedGenerator()
+    world = World(generator, gates=GateLimits(calls=1, per_s=10.5, slack_s=0.5))
+    await world.submit()
+    find = world.store.find
+
+    async def find_later(job_id: str) -> Sequence[StoredCall]:
+        await asyncio.sleep(delay_s)
+        return await find(job_id)
+
+    world.store.find = find_later  # type: ignore[method-assign]
+
+    outcome = await world.run()
+
+    assert len(generator.calls) == calls
+    assert outcome.job.parked == (calls == 0)
+    assert outcome.job.attempt == 1
 
 
 @in_virtual_time

@@ -42,7 +42,8 @@ class RedisGate:
         refusal = _refusal(answer)
         if refusal is not None:
             return refusal
-        return Permit(backend=backend, id=permit, instance=answer[1].decode() if instances else None)
+        instance = answer[1].decode() if instances else None
+        return Permit(backend=backend, id=permit, instance=instance, good_for_s=self._limits_of(backend).good_for_s)
 
     async def again(self, permit: Permit) -> RetryAt | None:
         """Ask for one more call under a permit; one that was taken back needs a free slot anew."""

@@ -19,7 +19,7 @@ class BackendSettings(BaseModel):
     stability_base_url: str = Field(default="https://api.stability.ai", description="Address of the Stability AI API.")
     stability_slots: PositiveInt = Field(default=64, description="Stability calls at a time, over all workers.")
     stability_rate: PositiveInt = Field(
-        default=145, description="Stability calls in 10 s, over all workers (their limit is 150)."
+        default=148, description="Stability calls in 10 s, over all workers (their limit is 150)."
     )
     stability_timeout_s: PositiveFloat = Field(default=300.0, description="Longest wait for a Stability answer.")
     sdwebui_urls: Annotated[tuple[str, ...], NoDecode] = Field(

@@ -18,6 +18,8 @@ from entrypoints.settings.webhooks import WebhookSettings
 from imaging_core.policies import GateLimits
 
 PREFIX = "IMAGING_"
+#: How much later than another a call to Stability AI may get there, counted from when it was let in, in s.
+STABILITY_SLACK_S = 0.5
 
 
 class Settings(
@@ -43,7 +45,14 @@ class Settings(
         """How each backend may be called."""
         permit = self.lease_s
         return {
-            "stability": GateLimits(slots=self.stability_slots, calls=self.stability_rate, permit_lease_s=permit),
+            "stability": GateLimits(
+                slots=self.stability_slots,
+                calls=self.stability_rate,
+                # The rule is about any 10 s at the provider's door, and whoever breaks it is locked out for a minute.
+                per_s=10.0 + STABILITY_SLACK_S,
+                slack_s=STABILITY_SLACK_S,
+                permit_lease_s=permit,
+            ),
             "local": GateLimits(slots=max(1, len(self.sdwebui_urls)), permit_lease_s=permit),
             "demo": GateLimits(slots=2, permit_lease_s=permit),
         }

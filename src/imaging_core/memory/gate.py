@@ -138,7 +138,9 @@ class MemoryGate:
         for instance in instances or (None,):
             refusal = state.closed(now, instance) or state.crowded(now, instance)
             if refusal is None:
-                permit = Permit(backend=backend, id=secrets.token_hex(8), instance=instance)
+                permit = Permit(
+                    backend=backend, id=secrets.token_hex(8), instance=instance, good_for_s=state.limits.good_for_s
+                )
                 state.let_in(permit, now)
                 return permit
             refusals.append(refusal)
