@@ -1,6 +1,6 @@
 """Which jobs a query is about, and how a page of them is found by looking at a bounded number; imports stdlib, attrs and this package."""
 
-from collections.abc import Awaitable, Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
 
 import attrs
@@ -14,8 +14,6 @@ LOOKED_AT = 2_000
 STEP = 200
 #: How much later than a job that was added after it a job may say that it was created.
 OUT_OF_ORDER = timedelta(minutes=5)
-#: How many characters the parts of words have that an index of prompts is made of.
-_GRAM = 3
 
 #: A job and its place in the listing: the newest job has the highest number.
 Placed = tuple[int, Job]
@@ -51,16 +49,16 @@ def _has_words(prompt: str, text: str) -> bool:
 
 
 def grams(prompt: str) -> set[str]:
-    """The parts of its words that an index of prompts holds: each three characters in a row.
+    """The parts of its words that an index of prompts holds: each two and each three characters in a row.
 
-    Also each one and each two of which one is a digit or not ASCII: "4k" and "猫" tell prompts apart, while every one
-    has an "a".
+    Also each single one but Latin letters: "猫" is a word of its own, while every prompt has an "a".
     """
     found: set[str] = set()
     for word in set(prompt.casefold().split()):
-        found.update(word[i : i + _GRAM] for i in range(len(word) - _GRAM + 1))
+        found.update(word[i : i + 3] for i in range(len(word) - 2))
+        found.update(word[i : i + 2] for i in range(len(word) - 1))
         if not (word.isascii() and word.isalpha()):
-            found.update(part for size in (1, 2) for part in _runs(word, size) if _telling(part))
+            found.update(filter(_telling, word))
     return found
 
 
@@ -68,19 +66,15 @@ def grams_of_text(text: str) -> set[str]:
     """Those that every prompt with these words has; none when words are too short to tell prompts apart."""
     found: set[str] = set()
     for word in text.casefold().split():
-        if len(word) >= _GRAM:
-            found.update(_runs(word, _GRAM))
-        elif _telling(word):
+        if len(word) > 2:
+            found.update(word[i : i + 3] for i in range(len(word) - 2))
+        elif len(word) > 1 or _telling(word):
             found.add(word)
     return found
 
 
-def _runs(word: str, size: int) -> Iterator[str]:
-    return (word[i : i + size] for i in range(len(word) - size + 1))
-
-
-def _telling(part: str) -> bool:
-    return any(character > "\x7f" or "0" <= character <= "9" for character in part)
+def _telling(character: str) -> bool:
+    return not "a" <= character <= "z"
 
 
 def statuses_of(query: JobQuery) -> frozenset[JobStatus] | None:
@@ -116,4 +110,6 @@ async def search(
         looked_at += len(candidates.jobs)
         if looked_at >= LOOKED_AT or len(candidates.jobs) < most:
             return JobPage(jobs=tuple(found), cursor=str(before))
-        most = STEP
+        # As many as give the rest of the page, if as many of them fit as of those before.
+        missing = query.limit + 1 - len(found)
+        most = min(missing * looked_at // max(len(found), 1) + 1, STEP)

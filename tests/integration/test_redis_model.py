@@ -8,7 +8,7 @@ import pytest
 from hypothesis import settings
 from hypothesis.stateful import run_state_machine_as_test
 
-from adapters.redis import RedisJobEvents, RedisJobRepository, RedisLink
+from adapters.redis import RedisJobEvents, RedisJobRepository, RedisLink, job_search, listing
 from contracts.repository_model import SETTINGS, RepositoryModel
 from imaging_core.ports import JobEvents, JobRepository
 from redis_server import shared_server
@@ -37,7 +37,11 @@ class RedisModel(RepositoryModel):
         await asyncio.sleep(seconds)
 
 
-def test_redis_behaves_as_the_model(request: pytest.FixtureRequest) -> None:
+def test_redis_behaves_as_the_model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    # So that searches go through the index, which the look for overdue jobs fills.
+    monkeypatch.setattr(job_search, "CHUNK", 8)
+    monkeypatch.setattr(listing, "_FEW", 2)
+
     class OnThisServer(RedisModel):
         url = shared_server(request.config).url
 

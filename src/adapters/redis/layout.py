@@ -49,6 +49,7 @@ def job_fields(job: Job, version: int) -> Fields:
         "backend": job.backend,
         "owner": job.owner,
         "checkpoint": job.request.checkpoint or "",
+        "created": to_micros(job.created_at),
         "run_limit": micros(timedelta(seconds=job.run_timeout_s) + OVERDUE_GRACE),
         "deadline": _micros_or_none(job.deadline),
         "started": _micros_or_none(job.started_at),

@@ -10,12 +10,13 @@ import re
 import secrets
 import time
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import Any, Final
 
 import attrs
 
+from adapters.redis import job_search
 from adapters.redis.ageing import age_older
 from adapters.redis.clock import from_micros
 from adapters.redis.layout import (
@@ -28,11 +29,11 @@ from adapters.redis.layout import (
     micros,
     overdue_at,
     pause_from_text,
-    placed_from_row,
     run_time,
     to_json,
 )
 from adapters.redis.link import RedisLink
+from adapters.redis.listing import Listing
 from imaging_core.errors import (
     FieldProblem,
     IdempotencyMismatch,
@@ -47,9 +48,9 @@ from imaging_core.errors import (
     UnreadableJob,
 )
 from imaging_core.events import JobEvent
-from imaging_core.jobs import SCHEMA, Job, JobStatus
+from imaging_core.jobs import SCHEMA, Job
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Preference, QueueLimits, QueueState
-from imaging_core.searching import Candidates, search, statuses_of
+from imaging_core.searching import search
 
 #: About how many events the log keeps.
 LOG_LENGTH: Final = 100_000
@@ -224,27 +225,16 @@ class RedisJobRepository:
         """A page of jobs, newest first."""
         if query.cursor is not None and not _CURSOR.fullmatch(query.cursor):
             raise _bad_cursor()
-        return await search(query, None if query.cursor is None else int(query.cursor), self._reading(query))
-
-    def _reading(self, query: JobQuery) -> Callable[[int | None, int], Awaitable[Candidates]]:
-        async def read(before: int | None, most: int) -> Candidates:
-            more, last, *rows = await self._page(query, "" if before is None else before, most)
-            return Candidates(tuple(map(placed_from_row, rows)), int(last) if more else None)
-
-        return read
-
-    async def _page(self, query: JobQuery, before: str | int, most: int) -> Answer:
-        wanted = statuses_of(query)
-        # Favourites are few: whatever else is asked of them is asked of their own list.
-        statuses = ["favourite"] if query.favourite else sorted(JobStatus if wanted is None else wanted)
-        page: Answer = await self._link.script("list", _suffix(query), before, most, *statuses)
-        if not page:
-            raise _bad_cursor()
-        return page
+        before = None if query.cursor is None else int(query.cursor)
+        return await search(query, before, Listing(self._link, query).read)
 
     async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
         """Open jobs that should have ended by now, the longest overdue first."""
-        return _jobs(await self._write("overdue", limit))
+        behind, *rows = await self._write("overdue", limit, job_search.CHUNK)
+        if behind:
+            # Every process sweeps, so whatever is added is soon entered by one.
+            await job_search.catch_up(self._link)
+        return _jobs(rows)
 
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
         """Ended jobs that are to be deleted, the longest expired first."""
@@ -340,14 +330,6 @@ def _place_free_in_s(mean_run: bytes, started: int) -> int:
     mean = _seconds(mean_run)
     wait = (_GUESS_S if mean is None else mean) / max(1, started)
     return min(max(math.ceil(wait), 1), 300)
-
-
-def _suffix(query: JobQuery) -> str:
-    if query.backend is not None and query.owner is not None:
-        return f":bo:{query.backend}:{query.owner}"
-    if query.backend is not None:
-        return f":b:{query.backend}"
-    return "" if query.owner is None else f":o:{query.owner}"
 
 
 def _jobs(rows: Iterable[Row]) -> tuple[Job, ...]:

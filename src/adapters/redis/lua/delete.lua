@@ -24,5 +24,9 @@ redis.call('ZREM', P .. 'ended', id)
 forget_delivery(id)
 unlist(job, job.status)
 unlist(job, 'favourite')
+local window = math.floor(job.seq / WINDOW)
+if unused(window) then
+  redis.call('UNLINK', P .. 'search:' .. window)
+end
 append_all(ARGV[4], 5)
 return {us(now), 'ok'}

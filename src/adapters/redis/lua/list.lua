@@ -1,17 +1,15 @@
--- ARGV: suffix of the lists, only jobs submitted before this number or '', most jobs, statuses...
--- Gives {} for a number that no listing gave, else {whether there are more, number of the last, jobs...}, newest
--- first.
-local limit, found = tonumber(ARGV[3]), {}
-local before = '+inf'
-if ARGV[2] ~= '' then
-  before = '(' .. ARGV[2]
-  if tonumber(ARGV[2]) > tonumber(redis.call('GET', P .. 'seq') or 0) + 1 then
-    return {}
-  end
+-- ARGV: suffix of the lists, only jobs submitted before this number, and after this one, most jobs, number that a cursor
+-- gave or 0, statuses...
+-- Gives {} for a cursor that no listing gave, else {whether there are more, number of the last, jobs...}, newest first.
+local limit, found = tonumber(ARGV[4]), {}
+if tonumber(ARGV[5]) > tonumber(redis.call('GET', P .. 'seq') or 0) + 1 then
+  return {}
 end
-for i = 4, #ARGV do
+for i = 6, #ARGV do
   local key = P .. 'list:' .. ARGV[i] .. ARGV[1]
-  local rows = redis.call('ZREVRANGEBYSCORE', key, before, '-inf', 'WITHSCORES', 'LIMIT', 0, limit + 1)
+  local rows = redis.call(
+    'ZREVRANGEBYSCORE', key, '(' .. ARGV[2], '(' .. ARGV[3], 'WITHSCORES', 'LIMIT', 0, limit + 1
+  )
   for j = 1, #rows, 2 do
     found[#found + 1] = {rows[j], tonumber(rows[j + 1])}
   end

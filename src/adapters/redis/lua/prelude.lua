@@ -10,6 +10,8 @@
 --   overdue             open jobs by the moment the sweep must end them
 --   list:<status>[...]  jobs by number of submit: all, of a backend (:b:), of an owner (:o:), of both (:bo:);
 --                       those marked as favourites are in such lists besides, as if that were a status
+--   search:<window>     what 2048 jobs with successive numbers are searched by, as adapters.redis.job_search has it;
+--                       `searched` is how many chunks of them were entered
 --   expires             ended jobs that say how long they are kept, by the moment that is over; `ended` has the
 --                       others by their end, and `aged` the number up to which older jobs were entered there
 --   runs:<backend>      how long the last finished jobs took
@@ -30,6 +32,8 @@
 -- some. So whatever keeps a running job going begins with a removal; only `add` does not.
 local P = KEYS[1]
 local KEPT_RUNS = 50
+local WINDOW = 2048
+local STATUSES = {'finished', 'failed', 'cancelled', 'started', 'queued'}
 
 local function us(number)
   -- tostring() would cut a number of this size to 14 digits.
@@ -260,6 +264,16 @@ local function enlist(job, status)
   for _, key in ipairs(lists(job, status)) do
     redis.call('ZADD', key, job.seq, job.id)
   end
+end
+
+local function unused(window)
+  -- Whether no job with a number in that window is left.
+  for _, status in ipairs(STATUSES) do
+    if redis.call('ZCOUNT', P .. 'list:' .. status, us(window * WINDOW), us((window + 1) * WINDOW - 1)) > 0 then
+      return false
+    end
+  end
+  return true
 end
 
 local function promote(backend, now)
