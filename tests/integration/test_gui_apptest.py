@@ -11,7 +11,6 @@ from streamlit.testing.v1 import AppTest
 
 from adapters.demo import DemoGenerator
 from api_setting import RunningApi, ended, status_of, submit, until
-from imaging_core.jobs import JobStatus
 from imaging_core.marking import Marks, with_marks
 from key_setting import LockedApi
 from page_reading import PATIENCE_S, button, seen, text_of
@@ -52,15 +51,8 @@ def anew(page: AppTest) -> AppTest:
     return seen(page.run())
 
 
-def gallery_page() -> None:
-    """The gallery alone: the test runner cannot turn to a page that is a function."""
-    from entrypoints.gui.views import gallery
-
-    gallery.page()
-
-
 def settings_page() -> None:
-    """The settings alone."""
+    """The settings alone: the test runner cannot turn to a page that is a function."""
     from entrypoints.gui.views import settings
 
     settings.page()
@@ -271,32 +263,6 @@ def test_when_the_service_goes_away_the_form_stays_and_nothing_is_lost(monkeypat
     assert page.text_area(key="prompt").value == "a lighthouse"
     assert "Not queued: the imaging service is not answering." in text_of(page)
     assert list(visits) == []
-
-
-@pytest.mark.usefixtures("visit")
-def test_the_gallery_pages_through_everything_newest_first(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("entrypoints.gui.views.gallery.PER_PAGE", 2)
-    with api.client() as client:
-        for number in range(3):
-            ended(client, submit(client, "/images", prompt=f"picture {number}"))
-    page = alone(gallery_page)
-    assert [i.proto.imgs[0].alt for i in page.image] == ["Picture: picture 2", "Picture: picture 1"]
-    seen(page.button(key="older").click().run())
-    assert [i.proto.imgs[0].alt for i in page.image] == ["Picture: picture 0"]
-    seen(page.button(key="newer").click().run())
-    assert len(page.image) == 2
-
-
-@pytest.mark.usefixtures("visit")
-def test_the_gallery_shows_what_was_cancelled(api: RunningApi) -> None:
-    api.hold()
-    with api.client() as client:
-        image_id = submit(client, "/images", prompt="hold it")
-        client.post(f"/jobs/{image_id}/cancel")
-        ended(client, image_id)
-    page = alone(gallery_page)
-    page.segmented_control(key="show").set_value(str(JobStatus.CANCELLED))
-    assert "Open cancelled: hold it" in [b.label.replace("\\", "") for b in seen(page.run()).button]
 
 
 @pytest.mark.usefixtures("visit")

@@ -3,12 +3,13 @@
 What is kept is kept for one key only: every cache goes by `Asking.whose`.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any, Literal
 
 import streamlit as st
 
-from entrypoints.client import Backends, Estimate, ImagingClient, JobInfo, JobsPage, Picture
+from entrypoints.client import ApiError, Backends, Estimate, ImagingClient, JobInfo, JobsPage, Picture
 from entrypoints.gui import visitor
 from entrypoints.gui.visitor import Asking
 from imaging_core.images import OptionValue
@@ -22,6 +23,9 @@ PATIENCE_S = 12.0
 
 #: Most clients that are kept, each with the connections of one key.
 _MOST_CLIENTS = 256
+
+#: Thumbnails that are fetched at a time.
+_AT_ONCE = 8
 
 
 #: By what every cache goes: never by a key itself.
@@ -96,17 +100,34 @@ def estimate(backend: str, prompt: str, settings: tuple[tuple[str, OptionValue |
     return _estimate(visitor.asking(), backend, prompt, settings)
 
 
+def thumbnails(wanted: Sequence[tuple[str, int]], side: int = 512) -> dict[tuple[str, int], bytes | ApiError]:
+    """Pictures for a grid, by job and index, fetched side by side; the service's answer in place of one that is not there."""
+    asking = visitor.asking()
+
+    def fetch(one: tuple[str, int]) -> bytes | ApiError:
+        try:
+            return _thumbnail(asking, *one, side)
+        except ApiError as error:
+            return error
+
+    with ThreadPoolExecutor(_AT_ONCE) as pool:
+        return dict(zip(wanted, pool.map(fetch, wanted), strict=True))
+
+
+def reading() -> Callable[[str, int, str | None], Picture]:
+    """What reads this visitor's pictures, as they are or in another format, also where there is no session: in a thread."""
+    asked = client()
+    return lambda image_id, index, file_format: asked.image(image_id, index, file_format=file_format)
+
+
 def open_jobs(limit: int = 50) -> JobsPage:
     """Jobs that wait or run, newest first."""
     return client().jobs(status=OPEN, limit=limit)
 
 
-def ended_jobs(
-    *, limit: int, cursor: str | None = None, status: Collection[JobStatus] = (), backend: str | None = None
-) -> JobsPage:
+def ended_jobs(*, limit: int) -> JobsPage:
     """Jobs that are over, newest first."""
-    wanted = status or tuple(s for s in JobStatus if s.terminal)
-    return client().jobs(status=wanted, limit=limit, cursor=cursor, backend=backend)
+    return client().jobs(status=[status for status in JobStatus if status.terminal], limit=limit)
 
 
 def job(image_id: str) -> JobInfo:

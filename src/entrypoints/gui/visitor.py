@@ -16,7 +16,7 @@ from entrypoints.client import DEFAULT_URL, ApiError, ClientError
 _KEY, _REFUSED = "visitor.key", "visitor.refused"
 
 #: What a session has found out with one key, and must not show to whoever brings another.
-_FOUND = ("backends", "gallery.cursors", "watched", "away")
+_FOUND = ("backends", "gallery.cursors", "gallery.found", "gallery.picked", "watched", "away")
 
 _SALT = secrets.token_bytes(32)
 

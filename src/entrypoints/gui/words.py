@@ -102,6 +102,13 @@ def pictures(count: int) -> str:
     return "1 picture" if count == 1 else f"{count} pictures"
 
 
+def megabytes(size: int) -> str:
+    """A size in bytes: "34 kB", "1.5 MB", "256 MB"."""
+    if size < 100_000:
+        return f"{max(1, round(size / 1000))} kB"
+    return f"{size / 1_000_000:.1f} MB" if size < 10_000_000 else f"{round(size / 1_000_000)} MB"
+
+
 def place(position: int) -> str:
     """A place in the queue: "next", "2nd in line"."""
     if position <= 1:

@@ -9,8 +9,8 @@ from entrypoints.gui import draft, remote, source
 from entrypoints.gui.components import likes
 from entrypoints.gui.words import plain
 
-#: The query parameter that names the job which is shown in full.
-JOB = "job"
+#: The query parameters that name the job which is shown in full, and which of its pictures, from 1.
+JOB, PICTURE = "job", "picture"
 
 
 #: In the session: the page to turn to, and what its address is to say.
@@ -18,6 +18,9 @@ GO_TO = "go_to"
 
 #: Where the session keeps pages that others link to.
 GALLERY, SETTINGS = "gallery_page", "settings_page"
+
+#: In the session: what the gallery has found, by what was wanted.
+FOUND = "gallery.found"
 
 _SAID = "said"
 
@@ -41,6 +44,11 @@ def _say_if_wrong(act: Callable[[], object]) -> bool:
         say(plain(str(error)), ":material/error:")
         return False
     return True
+
+
+def look_again() -> None:
+    """What the gallery has found is no longer so."""
+    st.session_state.pop(FOUND, None)
 
 
 def cancel(image_id: str) -> None:
@@ -75,6 +83,7 @@ def delete(image_id: str) -> None:
                 raise
 
     if _say_if_wrong(act):
+        look_again()
         close()
         say("Deleted.", ":material/delete:")
         st.rerun()
@@ -104,6 +113,12 @@ def turn_to(page: str, query: dict[str, str]) -> None:
     st.rerun()
 
 
+def mark(image_id: str, *, favourite: bool) -> None:
+    """Make a job a favourite, or none any more."""
+    if _say_if_wrong(lambda: remote.client().mark(image_id, favourite=favourite)):
+        look_again()
+
+
 def open_job(image_id: str) -> None:
     """Show a job in full; the address then leads to it."""
     st.query_params[JOB] = image_id
@@ -113,6 +128,7 @@ def open_job(image_id: str) -> None:
 def close() -> None:
     """Put the drawer away."""
     st.query_params.pop(JOB, None)
+    st.query_params.pop(PICTURE, None)
 
 
 def use_prompt(prompt: str) -> None:

@@ -6,11 +6,12 @@ from datetime import datetime
 import streamlit as st
 
 from entrypoints.client import ApiError, ClientError, JobInfo
-from entrypoints.gui import remote, visitor
+from entrypoints.gui import clock, remote, visitor
 from entrypoints.gui.components import actions, canvas, outage
-from entrypoints.gui.components.ended_card import buttons, is_trouble, notice, trouble_card
+from entrypoints.gui.components.ended_card import is_trouble, notice, trouble_card
+from entrypoints.gui.components.job_actions import job_actions
 from entrypoints.gui.components.live_card import live_card
-from entrypoints.gui.words import credit_sum, duration, name_of, number, section
+from entrypoints.gui.words import credit_sum, duration, megabytes, name_of, number, section
 from imaging_core.images import ImageRequest
 
 
@@ -31,11 +32,12 @@ def _drawer(image_id: str) -> None:
             trouble_card(job, title, drawer=True)
             _settings(job, title)
         else:
-            _pictures(job)
+            index = _picture(job)
             canvas.prompt_line(job)
             notice(job)
-            buttons(job, drawer=True)
+            job_actions(job, index)
             _settings(job, title)
+        actions.speak()
     except ApiError as error:
         if visitor.wants_key(error):
             outage.note(error)
@@ -62,12 +64,35 @@ def _still_open(image_id: str, title: str) -> None:
         outage.note(error)
 
 
-def _pictures(job: JobInfo) -> None:
-    index = 0
-    if len(job.images) > 1:
-        index = st.pagination(len(job.images), key=f"page-{job.image_id}") - 1
+def _picture(job: JobInfo) -> int:
+    """The picture that the address names, or the first, and the way to the others; gives which it is."""
+    last = len(job.images) - 1
+    told = st.query_params.get(actions.PICTURE, "1")
+    index = min(int(told) - 1, last) if told.isascii() and told.isdigit() and int(told) else 0
     with st.container(key=f"frame-full-{job.image_id}"):
         st.image(remote.picture(job.image_id, index).data, width="stretch", alt=canvas.alt_of(job, index))
+    if last:
+        _turning(index, last)
+    return index
+
+
+def _turning(index: int, last: int) -> None:
+    def turn(to: int) -> None:
+        st.query_params[actions.PICTURE] = str(to + 1)
+
+    with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="pictures"):
+        for label, icon, to in (("Previous", "left", index - 1), ("Next", "right", index + 1)):
+            if label == "Next":
+                st.caption(f"Picture {index + 1} of {last + 1}", width="content")
+            st.button(
+                f"{label} picture",
+                icon=f":material/chevron_{icon}:",
+                key=f"{label}-picture",
+                type="tertiary",
+                disabled=not 0 <= to <= last,
+                on_click=turn,
+                args=(to,),
+            )
 
 
 def _settings(job: JobInfo, title: str) -> None:
@@ -80,7 +105,7 @@ def _settings(job: JobInfo, title: str) -> None:
         rows.append(("Seed", str(job.seed)))
     if job.images:
         first = job.images[0]
-        rows.append(("Size", f"{first.width} × {first.height} px, {_weight(first.size)}"))
+        rows.append(("Size", f"{first.width} × {first.height} px, {megabytes(first.size)}"))
     if job.cost_credits:
         rows.append(("Cost", credit_sum(job.cost_credits)))
     rows.append(("Made", _moment(job.created_at)))
@@ -107,10 +132,6 @@ def _shown(value: object) -> str:
     return number(value) if isinstance(value, int | float) else str(value)
 
 
-def _weight(size: int) -> str:
-    return f"{size / 1_000_000:.1f} MB" if size >= 100_000 else f"{max(1, round(size / 1000))} kB"
-
-
 def _moment(moment: datetime) -> str:
-    local = moment.astimezone()
+    local = moment.astimezone(clock.zone())
     return f"{local.day} {local:%B %Y, %H:%M:%S}"

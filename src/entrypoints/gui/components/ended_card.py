@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from entrypoints.client import ApiError, JobInfo
-from entrypoints.gui import draft, remote
+from entrypoints.gui import bundle, draft, remote
 from entrypoints.gui.components import actions, canvas
 from entrypoints.gui.components.compare import compare, has_before
-from entrypoints.gui.words import ago, credit_sum, duration, plain, shortened
+from entrypoints.gui.words import ago, credit_sum, duration, plain
 from imaging_core.jobs import JobStatus
 
 #: Longer side of a picture that is shown large, in px.
@@ -108,23 +108,17 @@ def buttons(job: JobInfo, *, drawer: bool = False) -> None:
 
 def download(job: JobInfo, index: int, place: str) -> None:
     """A button that saves one picture as it was made."""
-    image = job.images[index]
-    extension = {"image/jpeg": "jpg"}.get(image.media_type, image.media_type.partition("/")[2])
-    number = f"-{index + 1}" if job.count > 1 else ""
+    # Read in a thread of Streamlit's own, where nobody knows whose session it was.
+    read = remote.reading()
     st.download_button(
         f"Download {index + 1}" if job.count > 1 else "Download",
-        lambda: remote.picture(job.image_id, index).data,
-        file_name=f"{_slug(job)}-{image.seed}{number}.{extension}",
-        mime=image.media_type,
+        lambda: read(job.image_id, index, None).data,
+        file_name=bundle.file_name(job, index),
+        mime=job.images[index].media_type,
         icon=":material/download:",
         key=f"save-{place}-{job.image_id}-{index}",
         on_click="ignore",
     )
-
-
-def _slug(job: JobInfo) -> str:
-    words = shortened(job.request.prompt if job.request else job.image_id, 40).lower()
-    return "-".join("".join(c if c.isalnum() else " " for c in words).split()) or "picture"
 
 
 def delete_button(job: JobInfo, place: str) -> None:

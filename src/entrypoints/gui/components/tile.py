@@ -1,50 +1,52 @@
-"""One ended job in a grid: a thumbnail that opens it; imports Streamlit and the client."""
+"""One ended job in a grid: a thumbnail that opens it, or picks it; imports Streamlit and the client."""
 
 import html
-from datetime import UTC, datetime
+from collections.abc import Sequence
 
 import streamlit as st
 
 from entrypoints.client import ApiError, JobInfo
-from entrypoints.gui import remote
-from entrypoints.gui.components import actions, canvas
+from entrypoints.gui import clock, remote
+from entrypoints.gui.components import actions, canvas, selection
 from entrypoints.gui.words import ago, plain, shortened
 
 
-def grid(jobs: tuple[JobInfo, ...], place: str) -> None:
+def grid(jobs: Sequence[JobInfo], place: str, *, picking: bool = False) -> None:
     """As many columns as there is room for."""
+    pictures = remote.thumbnails([(job.image_id, 0) for job in jobs if job.images])
     cells = st.grid(min_column_width=150, gap="small")
     for job in jobs:
         with cells.cell():
-            tile(job, place)
+            tile(job, place, pictures.get((job.image_id, 0)), picking=picking)
 
 
-def tile(job: JobInfo, place: str) -> None:
-    """The job's first picture, its prompt on one line, and a button over all of it."""
+def tile(job: JobInfo, place: str, picture: bytes | ApiError | None, *, picking: bool) -> None:
+    """The job's first picture, its prompt on one line, and a button or a box over all of it."""
     prompt = shortened(job.request.prompt, 60) if job.request else job.image_id
     with st.container(key=f"tile-{place}-{job.image_id}", gap=None):
-        if job.images:
-            _thumbnail(job)
+        if isinstance(picture, bytes):
+            st.image(picture, width="stretch", alt=canvas.alt_of(job))
+        elif picture is not None:
+            canvas.missing(picture)
         else:
             icon = "block" if job.failure is None else "error"
             st.html(f'<div class="canvas nothing" data-kind="{icon}">{job.status}</div>')
-        many = f" · {len(job.images)} pictures" if len(job.images) > 1 else ""
-        when = ago(job.finished_at or job.created_at, datetime.now(UTC).astimezone())
-        st.html(
-            f'<p class="tile-line">{html.escape(prompt)}</p><p class="tile-line quiet">{html.escape(when + many)}</p>'
-        )
-        st.button(
-            plain(f"Open {job.status}: {prompt}"),
-            key=f"open-{place}-{job.image_id}",
-            on_click=actions.open_job,
-            args=(job.image_id,),
-        )
+        _lines(job, prompt)
+        if picking:
+            selection.box(job, prompt)
+        else:
+            st.button(
+                plain(f"Open {job.status}: {prompt}"),
+                key=f"open-{place}-{job.image_id}",
+                on_click=actions.open_job,
+                args=(job.image_id,),
+            )
 
 
-def _thumbnail(job: JobInfo) -> None:
-    try:
-        data = remote.thumbnail(job.image_id, 0)
-    except ApiError as error:
-        canvas.missing(error)
-        return
-    st.image(data, width="stretch", alt=canvas.alt_of(job))
+def _lines(job: JobInfo, prompt: str) -> None:
+    many = f" · {len(job.images)} pictures" if len(job.images) > 1 else ""
+    when = ago(job.finished_at or job.created_at, clock.now())
+    star = '<span class="star" role="img" aria-label="Favourite">★</span> ' if job.favourite else ""
+    st.html(
+        f'<p class="tile-line">{star}{html.escape(prompt)}</p><p class="tile-line quiet">{html.escape(when + many)}</p>'
+    )

@@ -1,0 +1,89 @@
+"""What can be done with one picture of a finished job that is shown in full; imports Streamlit and the client."""
+
+from urllib.parse import urlencode, urlsplit, urlunsplit
+
+import streamlit as st
+
+from entrypoints.client import JobInfo
+from entrypoints.gui import bundle, remote
+from entrypoints.gui.components import actions
+from entrypoints.gui.components.ended_card import delete_button
+from entrypoints.gui.components.variations import variations
+
+#: Formats that a picture can be had in: its name here, the service's word, the media type, a file's ending.
+_FORMATS = (
+    ("PNG", "png", "image/png", "png"),
+    ("JPEG", "jpeg", "image/jpeg", "jpg"),
+    ("WebP", "webp", "image/webp", "webp"),
+)
+
+
+def job_actions(job: JobInfo, index: int) -> None:
+    """Everything, what is done most often first."""
+    with st.container(horizontal=True, gap="xsmall", key=f"actions-drawer-{job.image_id}"):
+        _downloads(job, index)
+        _favourite(job)
+        if job.request is not None:
+            st.button(
+                "Use these settings",
+                icon=":material/tune:",
+                key=f"use-drawer-{job.image_id}",
+                help="Puts the prompt, all settings and the seed on the form",
+                on_click=actions.use_settings,
+                args=(job,),
+                kwargs={"seed": job.seed},
+            )
+        variations(job)
+        _link(job, index)
+        delete_button(job, "drawer")
+
+
+def _downloads(job: JobInfo, index: int) -> None:
+    """As it was made, and in the other formats behind a button."""
+    own = job.images[index].media_type
+    ordered = sorted(_FORMATS, key=lambda one: one[2] != own)
+    if ordered[0][2] != own:
+        ordered.insert(0, (own, "", own, ""))
+    _download(job, index, ordered[0], "Download")
+    with st.popover("Other format", icon=":material/file_export:", key=f"formats-{job.image_id}"):
+        for one in ordered[1:]:
+            _download(job, index, one, f"Download {one[0]}")
+
+
+def _download(job: JobInfo, index: int, form: tuple[str, str, str, str], label: str) -> None:
+    _, word, media_type, extension = form
+    # Read in a thread of Streamlit's own, where nobody knows whose session it was.
+    read = remote.reading()
+    own = media_type == job.images[index].media_type
+    st.download_button(
+        label,
+        lambda: read(job.image_id, index, None if own else word).data,
+        file_name=bundle.file_name(job, index, None if own else extension),
+        mime=media_type,
+        icon=":material/download:",
+        key=f"save-drawer-{job.image_id}-{index}-{word}",
+        on_click="ignore",
+    )
+
+
+def _favourite(job: JobInfo) -> None:
+    st.button(
+        "Remove from favourites" if job.favourite else "Add to favourites",
+        icon=":material/heart_minus:" if job.favourite else ":material/favorite:",
+        key=f"favourite-{job.image_id}",
+        on_click=actions.mark,
+        args=(job.image_id,),
+        kwargs={"favourite": not job.favourite},
+    )
+
+
+def _link(job: JobInfo, index: int) -> None:
+    with st.popover("Link", icon=":material/link:", key=f"link-{job.image_id}"):
+        st.caption("Leads to this picture, for everybody who may see it here. Copy it with the button beside it.")
+        st.code(link_to(job.image_id, index, st.context.url or ""), language=None, wrap_lines=True)
+
+
+def link_to(image_id: str, index: int, here: str) -> str:
+    """The address of a picture, on the page that is at `here`."""
+    query = {actions.JOB: image_id} | ({actions.PICTURE: str(index + 1)} if index else {})
+    return urlunsplit(urlsplit(here)._replace(query=urlencode(query), fragment=""))
