@@ -69,7 +69,7 @@ def _download(job: JobInfo, index: int, form: tuple[str, str, str, str], label: 
 def _favourite(job: JobInfo) -> None:
     st.button(
         "Remove from favourites" if job.favourite else "Add to favourites",
-        icon=":material/heart_minus:" if job.favourite else ":material/favorite:",
+        icon=":material/star:",
         key=f"favourite-{job.image_id}",
         on_click=actions.mark,
         args=(job.image_id,),
