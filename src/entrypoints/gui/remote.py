@@ -125,9 +125,10 @@ def open_jobs(limit: int = 50) -> JobsPage:
     return client().jobs(status=OPEN, limit=limit)
 
 
-def ended_jobs(*, limit: int) -> JobsPage:
-    """Jobs that are over, newest first."""
-    return client().jobs(status=[status for status in JobStatus if status.terminal], limit=limit)
+def ended_jobs(*, limit: int, pictures: bool = False) -> JobsPage:
+    """Jobs that are over, newest first; with `pictures` those that have some."""
+    wanted = JobStatus.FINISHED if pictures else [status for status in JobStatus if status.terminal]
+    return client().jobs(status=wanted, limit=limit)
 
 
 def job(image_id: str) -> JobInfo:

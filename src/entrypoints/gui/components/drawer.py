@@ -8,6 +8,7 @@ import streamlit as st
 from entrypoints.client import ApiError, ClientError, JobInfo
 from entrypoints.gui import clock, remote, visitor
 from entrypoints.gui.components import actions, canvas, outage
+from entrypoints.gui.components.compare import compare, has_before
 from entrypoints.gui.components.ended_card import is_trouble, notice, trouble_card
 from entrypoints.gui.components.job_actions import job_actions
 from entrypoints.gui.components.live_card import live_card
@@ -69,8 +70,11 @@ def _picture(job: JobInfo) -> int:
     last = len(job.images) - 1
     told = st.query_params.get(actions.PICTURE, "1")
     index = min(int(told) - 1, last) if told.isascii() and told.isdigit() and int(told) else 0
-    with st.container(key=f"frame-full-{job.image_id}"):
-        st.image(remote.picture(job.image_id, index).data, width="stretch", alt=canvas.alt_of(job, index))
+    if has_before(job):
+        compare(job, index, "drawer", tallest=64)
+    else:
+        with st.container(key=f"frame-full-{job.image_id}"):
+            st.image(remote.picture(job.image_id, index).data, width="stretch", alt=canvas.alt_of(job, index))
     if last:
         _turning(index, last)
     return index

@@ -60,17 +60,16 @@ def notice(job: JobInfo) -> None:
         st.caption(f":material/info: {plain(info.capabilities.notice)}")
 
 
-def buttons(job: JobInfo, *, drawer: bool = False) -> None:
-    """What can be done with a finished job."""
-    place = "drawer" if drawer else "card"
-    with st.container(horizontal=True, gap="xsmall", key=f"actions-{place}-{job.image_id}"):
+def buttons(job: JobInfo) -> None:
+    """What can be done with a finished job at a glance; the drawer has the rest."""
+    with st.container(horizontal=True, gap="xsmall", key=f"actions-card-{job.image_id}"):
         for image in job.images:
-            download(job, image.index, place)
+            download(job, image.index)
         if job.request is not None:
             st.button(
                 "Use these settings",
                 icon=":material/tune:",
-                key=f"use-{place}-{job.image_id}",
+                key=f"use-card-{job.image_id}",
                 help="Puts the prompt, all settings and the seed on the form",
                 on_click=actions.use_settings,
                 args=(job,),
@@ -79,7 +78,7 @@ def buttons(job: JobInfo, *, drawer: bool = False) -> None:
             st.button(
                 "Variation",
                 icon=":material/casino:",
-                key=f"vary-{place}-{job.image_id}",
+                key=f"vary-card-{job.image_id}",
                 help="The same on the form, with a new seed for each picture",
                 on_click=actions.use_settings,
                 args=(job,),
@@ -89,24 +88,21 @@ def buttons(job: JobInfo, *, drawer: bool = False) -> None:
             st.button(
                 "Edit",
                 icon=":material/brush:",
-                key=f"edit-{place}-{job.image_id}",
+                key=f"edit-card-{job.image_id}",
                 help="Use it as the starting picture: repaint it, a part of it, or enlarge it",
                 on_click=actions.edit,
                 args=(job.image_id,),
             )
-        if not drawer:
-            st.button(
-                "Details",
-                icon=":material/open_in_full:",
-                key=f"open-{place}-{job.image_id}",
-                on_click=actions.open_job,
-                args=(job.image_id,),
-            )
-        else:
-            delete_button(job, place)
+        st.button(
+            "Details",
+            icon=":material/open_in_full:",
+            key=f"open-card-{job.image_id}",
+            on_click=actions.open_job,
+            args=(job.image_id,),
+        )
 
 
-def download(job: JobInfo, index: int, place: str) -> None:
+def download(job: JobInfo, index: int) -> None:
     """A button that saves one picture as it was made."""
     # Read in a thread of Streamlit's own, where nobody knows whose session it was.
     read = remote.reading()
@@ -116,7 +112,7 @@ def download(job: JobInfo, index: int, place: str) -> None:
         file_name=bundle.file_name(job, index),
         mime=job.images[index].media_type,
         icon=":material/download:",
-        key=f"save-{place}-{job.image_id}-{index}",
+        key=f"save-card-{job.image_id}-{index}",
         on_click="ignore",
     )
 

@@ -34,6 +34,14 @@ def job_actions(job: JobInfo, index: int) -> None:
                 kwargs={"seed": job.seed},
             )
         variations(job)
+        st.button(
+            "Use as starting picture",
+            icon=":material/brush:",
+            key=f"edit-drawer-{job.image_id}",
+            help="Repaint it, a part of it, or enlarge it",
+            on_click=actions.edit,
+            args=(job.image_id, index),
+        )
         _link(job, index)
         delete_button(job, "drawer")
 

@@ -9,7 +9,6 @@ from entrypoints.gui import remote
 from entrypoints.gui import source as beginnings
 from entrypoints.gui.components import canvas
 from entrypoints.gui.words import plain, shortened
-from imaging_core.jobs import JobStatus
 
 #: Pictures made here that are offered.
 _MOST = 12
@@ -57,7 +56,7 @@ def _told_by(data: bytes) -> Provenance | None:
 
 
 def _made_here() -> None:
-    jobs = [job for job in remote.ended_jobs(limit=_MOST, status=(JobStatus.FINISHED,)).jobs if job.images]
+    jobs = [job for job in remote.ended_jobs(limit=_MOST, pictures=True).jobs if job.images]
     if not jobs:
         return
     st.markdown("##### Made here")
