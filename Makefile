@@ -74,6 +74,13 @@ chaos: env  ## The same with the numbers of docs/guarantees.md, about 15 minutes
 	@$(CHAOS).table $(CHAOS_LINES)
 	@for s in $(CHAOS_FULL); do grep -q "\"scenario\": \"$$s\"" $(CHAOS_LINES) || { echo "$$s never ended"; exit 1; }; done
 
+# compose.yaml on the real Docker. Where no image can be pulled, COMPOSE_STAND_INS names a command that is given names like
+# python:3.12-slim and makes images of these names; what that leaves open is printed.
+.PHONY: compose-test
+compose-test: env  ## Bring compose.yaml up and show that it works (needs Docker)
+	@scripts/install-test-servers
+	PYTHONPATH=src:tests $(RUN) python -m compose_test
+
 # This service, embedded and on Redis, beside the straightforward design and the floors of its parts, in one run. Give it a
 # quiet machine. `make bench THEMES="latency submits"` measures only those.
 .PHONY: bench

@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+import time
 import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -11,7 +12,8 @@ import httpx
 
 #: Small, since a piece that was cut is lost; in bytes.
 PIECE = 1 << 16
-TRIES = 5
+#: Waits before a file is tried again, in s: a network that is away for a minute is no reason to give up a large file.
+WAITS = (1.0, 5.0, 15.0, 60.0)
 
 
 class DownloadError(Exception):
@@ -39,7 +41,9 @@ def read_list(path: Path) -> Sequence[ListedFile]:
         raise DownloadError(f"The list {path} cannot be read: {error}") from error
 
 
-def fetch(listed: ListedFile, folder: Path, say: Callable[[str], None]) -> None:
+def fetch(
+    listed: ListedFile, folder: Path, say: Callable[[str], None], *, sleep: Callable[[float], None] = time.sleep
+) -> None:
     """Bring one file into the folder, whole and checked. Raises DownloadError."""
     target = folder / listed.file
     if target.exists() and target.stat().st_size == listed.size and _sha256(target) == listed.sha256:
@@ -47,12 +51,13 @@ def fetch(listed: ListedFile, folder: Path, say: Callable[[str], None]) -> None:
         return
     part = folder / f"{listed.file}.part"
     why = ""
-    for _ in range(TRIES):
+    for wait_s in (*WAITS, 0.0):
         try:
             _fetch_rest(listed, part, say)
         except (httpx.HTTPError, OSError) as error:
             why = f"{type(error).__name__}: {error}"
-            say(f"{listed.file}: {why}; trying again.")
+            say(f"{listed.file}: {why}.")
+            sleep(wait_s)
             continue
         if _sha256(part) == listed.sha256:
             part.replace(target)

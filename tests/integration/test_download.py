@@ -64,8 +64,10 @@ def test_a_file_comes_whole_and_a_second_run_asks_for_nothing(listed: ListedFile
 
 def test_a_download_that_was_cut_is_resumed_where_it_stopped(listed: ListedFile, tmp_path: Path) -> None:
     _Handler.cut_after = 300_000
-    fetch(listed, tmp_path, lambda _: None)
+    waited: list[float] = []
+    fetch(listed, tmp_path, lambda _: None, sleep=waited.append)
     assert (tmp_path / listed.file).read_bytes() == BODY
+    assert waited == [1.0]
     assert _Handler.ranges[0] is None
     assert _Handler.ranges[1] is not None
     assert _Handler.ranges[1].startswith("bytes=")

@@ -45,12 +45,12 @@ class Server(uvicorn.Server):
         await super().startup(sockets=[self._listener])
 
 
-def listen(port: int) -> socket.socket:
-    """A listening socket on the loopback interface."""
+def listen(port: int, host: str = "127.0.0.1") -> socket.socket:
+    """A listening socket, on the loopback interface unless told otherwise."""
     # Named as TCP, or asyncio leaves Nagle's algorithm on and every answer waits 40 ms for an acknowledgement.
     listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.bind(("127.0.0.1", port))
+    listener.bind((host, port))
     return listener
 
 
@@ -101,6 +101,7 @@ class Control:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="fakes.sdwebui", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0 chooses a free one")
+    parser.add_argument("--host", default="127.0.0.1", help="0.0.0.0 within a container")
     parser.add_argument("--version", default="1.10.1", choices=["1.10.1", "1.9.4", "1.8.0"])
     parser.add_argument("--nowebui", action="store_true", help="no /internal routes")
     parser.add_argument("--api-auth", default=None, help="user:password[,user:password]")
@@ -120,7 +121,7 @@ async def _serve(arguments: argparse.Namespace) -> None:
     )
     await engine.memory.start()
     engine.memory.load_seconds = arguments.load_seconds
-    listener = listen(arguments.port)
+    listener = listen(arguments.port, arguments.host)
     control = Control(engine)
     flags = Flags(nowebui=arguments.nowebui, api_auth=arguments.api_auth, port=listener.getsockname()[1])
     config = uvicorn.Config(
