@@ -9,6 +9,7 @@ import pytest
 
 from api_setting import RunningApi, until
 from imaging_core.errors import Unavailable
+from imaging_core.images import ImageRef
 from imaging_core.keys import Scope, new_key_id, new_key_token
 from key_setting import LockedApi
 
@@ -411,3 +412,28 @@ def test_nobody_hears_of_somebody_elses_jobs(alice: httpx.Client, bob: httpx.Cli
     assert theirs not in seen
     with admin.stream("GET", f"/jobs/{theirs}/events", timeout=20) as stream:
         assert "finished" in stream.read().decode()
+
+
+def test_only_who_may_see_a_picture_is_sent_to_where_it_is() -> None:
+    given: list[str] = []
+
+    async def link(ref: ImageRef) -> str:
+        given.append(ref.key)
+        return "https://pictures.example/it"
+
+    with LockedApi(config={"link": link}).serving() as api:
+        api.release()
+        api.make_admin()
+        with api.asked(api.make_key("alice")) as alice, api.asked(api.make_key("bob")) as bob, api.client() as stranger:
+            path = f"/image/{finished(alice)}"
+
+            assert (bob.get(path).status_code, stranger.get(path).status_code) == (404, 401)
+            told = alice.head(path)
+            assert (told.status_code, int(told.headers["content-length"]) > 0) == (200, True)
+            assert alice.get(path, headers={"if-none-match": told.headers["etag"]}).status_code == 304
+            assert given == []
+
+            sent = alice.get(path)
+            assert (sent.status_code, sent.headers["location"]) == (307, "https://pictures.example/it")
+            assert sent.headers["cache-control"] == "no-store"
+            assert len(given) == 1

@@ -107,6 +107,18 @@ class TestRefusals:
         with pytest.raises(Unavailable, match=rf"at {nobody} does not answer\. Check IMAGING_S3_ENDPOINT"):
             await S3ImageStore(attrs.evolve(place, endpoint=nobody)).check()
 
+    async def test_an_endpoint_that_says_nothing_does_not_hold_up_the_loop(self, place: S3Place) -> None:
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            store = S3ImageStore(attrs.evolve(place, endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}"))
+            checking = asyncio.create_task(store.check())
+            connection, _ = await asyncio.to_thread(silent.accept)
+            for _ in range(100):
+                await asyncio.sleep(0)
+            assert not checking.done()
+            connection.close()
+        with pytest.raises(Unavailable, match="does not answer"):
+            await checking
+
     async def test_without_credentials_it_is_said_where_to_put_them(
         self, place: S3Place, monkeypatch: pytest.MonkeyPatch, nobody: str
     ) -> None:

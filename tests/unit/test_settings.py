@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from entrypoints.container.pictures import picture_store
 from entrypoints.settings import Settings, SettingsError, load_settings
 from entrypoints.settings.s3 import bucket_and_prefix
 
@@ -81,7 +82,6 @@ def test_the_env_file_is_read(tmp_path: Path) -> None:
         ({"IMAGING_SDWEBUI_URLS": "localhost:7860"}, "http://host"),
         ({"IMAGING_SDWEBUI_URLS": f"http://u:{SECRET}@host"}, "IMAGING_SDWEBUI_AUTH"),
         ({"IMAGING_SDWEBUI_AUTH": SECRET}, "user:password"),
-        ({"AWS_ACCESS_KEY_ID": SECRET}, "IMAGING_S3_SECRET_ACCESS_KEY: set both"),
         ({"IMAGING_S3_ENDPOINT": "minio:9000"}, "http://host"),
         ({"IMAGING_LEASE_S": "0"}, "IMAGING_LEASE_S"),
         ({"IMAGING_ON_CRASH": "maybe"}, "retry"),
@@ -151,3 +151,27 @@ def test_a_bucket_is_named_by_its_address(url: str | None, named: tuple[str, str
 def test_what_is_no_bucket_is_refused(url: str) -> None:
     with pytest.raises(ValueError, match=r"must be s3://bucket"):
         bucket_and_prefix(url)
+
+
+@pytest.mark.parametrize(
+    ("environ", "named"),
+    [
+        ({"AWS_ACCESS_KEY_ID": SECRET}, "IMAGING_S3_SECRET_ACCESS_KEY: set both"),
+        ({"IMAGING_STORAGE_URL": f"s3://{SECRET}:x@bucket"}, "IMAGING_STORAGE_URL: must be s3://bucket"),
+        ({"IMAGING_STORAGE_URL": "gs://bucket"}, "IMAGING_STORAGE_URL: must be a folder"),
+    ],
+)
+def test_a_bucket_that_cannot_be_used_is_said_when_pictures_are_to_go_there(
+    environ: dict[str, str], named: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = load(monkeypatch, **{"IMAGING_STORAGE_URL": "s3://bucket", **environ})
+
+    with pytest.raises(SettingsError, match=named) as wrong:
+        picture_store(settings)
+    assert SECRET not in str(wrong.value)
+
+
+def test_amazons_names_do_not_concern_who_keeps_pictures_in_a_folder(monkeypatch: pytest.MonkeyPatch) -> None:
+    store = picture_store(load(monkeypatch, AWS_ACCESS_KEY_ID=SECRET, IMAGING_STORAGE_URL="/srv/pictures"))
+
+    assert store.root == "/srv/pictures"

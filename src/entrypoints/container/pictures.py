@@ -47,6 +47,9 @@ def picture_store(settings: Settings) -> PictureStore:
     from adapters.s3 import S3Credentials, S3ImageStore, S3Place  # noqa: PLC0415  # not for those who have a folder
 
     key, secret, token = settings.s3_access_key_id, settings.s3_secret_access_key, settings.s3_session_token
+    # Only now: those who keep pictures in a folder may have set Amazon's names for something else.
+    if (key is None) != (secret is None):
+        raise SettingsError("IMAGING_S3_ACCESS_KEY_ID and IMAGING_S3_SECRET_ACCESS_KEY: set both, or none.")
     try:
         bucket, prefix = bucket_and_prefix(settings.storage_url) or ("", "")
         return S3ImageStore(

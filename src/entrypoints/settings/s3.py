@@ -3,7 +3,7 @@
 import re
 from urllib.parse import urlsplit
 
-from pydantic import AliasChoices, BaseModel, Field, SecretStr, field_validator, model_validator
+from pydantic import AliasChoices, BaseModel, Field, SecretStr, field_validator
 
 from entrypoints.settings.addresses import check_http_url
 
@@ -56,12 +56,6 @@ class S3Settings(BaseModel):
             check_http_url(value)
             value = value.rstrip("/")
         return value
-
-    @model_validator(mode="after")
-    def _key_pair(self) -> "S3Settings":
-        if (self.s3_access_key_id is None) != (self.s3_secret_access_key is None):
-            raise ValueError("IMAGING_S3_ACCESS_KEY_ID and IMAGING_S3_SECRET_ACCESS_KEY: set both, or none.")
-        return self
 
 
 def bucket_and_prefix(storage_url: str | None) -> tuple[str, str] | None:
