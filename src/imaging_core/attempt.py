@@ -270,6 +270,7 @@ class Attempt:
             images=planned.images,
             seed=(job.request.seed or 0) + planned.first_image,
             task_id=task_id,
+            instance=self._permit.instance,
             earlier_task_ids=tuple(c.task_id for c in job.calls if c.state is CallState.IN_DOUBT),
         )
         time_left_s = await self._time_left()

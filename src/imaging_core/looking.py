@@ -30,7 +30,7 @@ class Looking(ServiceParts):
         """What a person sees of a job that was read before."""
         if job.status is JobStatus.QUEUED:
             ahead, state = await asyncio.gather(self.jobs.position(job), self.jobs.state(job.backend))
-            slots = (await self.gate.state(job.backend)).slots
+            slots = (await self.gate_state(job.backend)).slots
             mean_s = state.mean_run_s if state.paused is None else None
             eta = None if mean_s is None or slots < 1 else mean_s * ((ahead + state.started) / slots + 1)
             return JobView(job=job, position=ahead + 1, eta_s=eta, paused=state.paused)

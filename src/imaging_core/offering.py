@@ -9,6 +9,7 @@ from imaging_core.errors import BackendNotConfigured, GenerationError, ImagingEr
 from imaging_core.images import ImageRequest
 from imaging_core.inputs import refusal
 from imaging_core.observing import QueueMinute, WorkerSeen
+from imaging_core.pool import InstancePool
 from imaging_core.ports import QueueState
 from imaging_core.service_parts import ServiceParts
 from imaging_core.views import BackendView
@@ -93,7 +94,14 @@ class Offering(ServiceParts):
             capabilities = await generator.capabilities()
         except ImagingError as error:
             message = message if not answers else str(error)
-        gate, queue = await asyncio.gather(self.gate.state(name), self.jobs.state(name))
+        looks = await generator.look() if isinstance(generator, InstancePool) else ()
+        gate, queue = await asyncio.gather(self.gate_state(name), self.jobs.state(name))
         return BackendView(
-            name=name, capabilities=capabilities, answers=answers, message=message, gate=gate, queue=queue
+            name=name,
+            capabilities=capabilities,
+            answers=answers,
+            message=message,
+            gate=gate,
+            queue=queue,
+            instances=tuple(looks),
         )

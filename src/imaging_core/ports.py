@@ -178,6 +178,8 @@ class GenerationCall:
     task_id: str
     #: Names of earlier tries of the same job that may still run on the backend.
     earlier_task_ids: tuple[str, ...] = ()
+    #: The instance to make it on, where the backend has any.
+    instance: str | None = None
     #: The files that the request's `init_image` and `mask` stand for.
     init_image: bytes | None = attrs.field(default=None, repr=_length)
     mask: bytes | None = attrs.field(default=None, repr=_length)

@@ -7,8 +7,9 @@ from collections.abc import Callable
 import attrs
 
 from imaging_core.attempt import Attempt
-from imaging_core.errors import LeaseLost, StorageFull, Unavailable, UnknownBackend
+from imaging_core.errors import LeaseLost, StorageFull, UnknownBackend
 from imaging_core.jobs import Job, new_token
+from imaging_core.pool import Place, Places
 from imaging_core.ports import RetryAt
 from imaging_core.runner_parts import RunnerParts
 
@@ -69,38 +70,51 @@ class JobRunner:
         except StorageFull as error:
             # Nothing is claimed, so nothing fails and nothing is paid for while there is no room for it.
             return Held(delay_s=parts.limits.sweep_s, reason=str(error))
-        asked_at = asyncio.get_running_loop().time()
-        permit = await parts.gate.enter(backend)
-        if isinstance(permit, RetryAt):
-            return Held(delay_s=permit.delay_s, reason=permit.reason)
+        async with Places(parts.gate, parts.generators[backend]) as places:
+            place = await places.next()
+            while isinstance(place, Place):
+                ran = await self._run_at(place, places, claimed)
+                if ran is not None:
+                    return ran
+                place = await places.next()
+        return Held(delay_s=place.delay_s, reason=place.reason) if isinstance(place, RetryAt) else Idle()
+
+    async def _run_at(self, place: Place, places: Places, claimed: Callable[[], None]) -> Ran | None:
+        """Run the next job that suits a place; None when there is none. The permit is given back either way."""
+        parts, permit = self.parts, place.permit
         ok: bool | None = None
         try:
             job = await parts.jobs.claim_next(
-                backend, worker=parts.worker, token=new_token(), lease_s=parts.limits.lease_s
+                permit.backend,
+                worker=parts.worker,
+                token=new_token(),
+                lease_s=parts.limits.lease_s,
+                preference=place.preference,
             )
             if job is None:
-                return Idle()
+                return None
             claimed()
-            attempt = Attempt(job, permit, parts, asked_at=asked_at, earlier=self._running.get(job.id))
+            permit = await places.nearer(place, job)
+            earlier = self._running.get(job.id)
+            attempt = Attempt(job, permit, parts, asked_at=places.begun_at, earlier=earlier)
             attempt.steps_aside_s = self._aside_s(attempt, job.id)
+            if place.preference is not None and not place.preference.suits(job.request.checkpoint):
+                # One that an earlier claim got without anybody's learning of it; it is given back for whom it suits.
+                attempt.steps_aside_s = 0.0
             self._running[job.id] = attempt
             if self._draining:
                 attempt.drain()
             try:
                 job = await attempt.run()
             except LeaseLost:
-                log.info("The job went on elsewhere.", extra={"job_id": job.id, "backend": backend})
+                log.info("The job went on elsewhere.", extra={"job_id": job.id, "backend": permit.backend})
             finally:
                 ok = attempt.backend_ok
                 if self._running.get(job.id) is attempt:
                     del self._running[job.id]
             return Ran(job=job, again_in_s=attempt.again_in_s)
         finally:
-            try:
-                await parts.gate.leave(permit, ok=ok)
-            except Unavailable as error:
-                # The permit is leased: it comes back by itself.
-                log.warning("A permit could not be given back: %s", error, extra={"backend": backend})
+            await places.leave(permit, ok=ok)
 
     def _aside_s(self, attempt: Attempt, job_id: str) -> float | None:
         """For how long a job must leave this worker to another, in s; None when it need not.

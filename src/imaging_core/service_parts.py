@@ -4,8 +4,10 @@ from collections.abc import Awaitable, Callable, Mapping
 
 from imaging_core.observing import QueueHistory, WorkerBook
 from imaging_core.policies import RunLimits
+from imaging_core.pool import instances_of
 from imaging_core.ports import (
     BackendGate,
+    GateState,
     Generators,
     ImageStore,
     JobEvents,
@@ -65,6 +67,10 @@ class ServiceParts:
     async def close(self) -> None:
         """Wait for the rings under way."""
         await self._rings.close()
+
+    async def gate_state(self, backend: str) -> GateState:
+        """What the gate lets through to a backend now, and to each of its instances."""
+        return await self.gate.state(backend, instances=instances_of(self._generators.get(backend)))
 
     async def check_room(self) -> None:
         """Whether there is room for a new job's pictures now. Raises StorageFull, Unavailable."""

@@ -5,6 +5,7 @@ import attrs
 from imaging_core.capabilities import Capabilities
 from imaging_core.events import JobProgress
 from imaging_core.jobs import Job
+from imaging_core.pool import InstanceLook
 from imaging_core.ports import GateState, Pause, QueueState
 
 
@@ -36,3 +37,5 @@ class BackendView:
     message: str
     gate: GateState
     queue: QueueState
+    #: The instances behind it, where it is several.
+    instances: tuple[InstanceLook, ...] = ()

@@ -632,28 +632,3 @@ async def test_an_earlier_try_that_will_not_end_turns_the_job_away_at_no_cost(we
 
     assert refused.value.charged is Charged.NO
     assert refused.value.retry_after_s is not None
-
-
-# --- several instances -----------------------------------------------------------------------------------------------
-
-
-async def test_several_instances_share_the_work_and_cover_for_each_other() -> None:
-    with launch("--checkpoints", "tinyA,onlyhere") as one, launch("--checkpoints", "tinyA") as two:
-        for server in (one, two):
-            server.control(step_seconds=0.02)
-        async with SdWebuiGenerator(settings(one, two)) as generator:
-            checkpoints = (await generator.capabilities()).parameter("checkpoint")
-            assert checkpoints is not None
-            assert set(checkpoints.choices) == {"tinyA", "onlyhere"}
-
-            long = attrs.evolve(REQUEST, steps=20)
-            await asyncio.gather(*(make(generator, a_call(long)) for _ in range(2)))
-            assert [len(one.log()), len(two.log())] == [1, 1]
-
-            await make(generator, a_call(attrs.evolve(REQUEST, checkpoint="onlyhere")))
-            assert len(one.log()) == 2
-
-            two.stop()
-            await make(generator)
-            assert len(one.log()) == 3
-            assert "cannot be reached" in await generator.probe()

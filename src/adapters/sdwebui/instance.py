@@ -4,18 +4,21 @@ May import the core and this folder.
 """
 
 import asyncio
+import ipaddress
 import logging
+import socket
 import time
 from collections.abc import Coroutine
 from typing import Any
+from urllib.parse import urlsplit
 
 from adapters.sdwebui.answers import Made, enlarged_by, made_by
 from adapters.sdwebui.edits import enlargement_of
 from adapters.sdwebui.failures import no_api
-from adapters.sdwebui.lists import Lists, fetch
+from adapters.sdwebui.lists import Lists, current_of, fetch
 from adapters.sdwebui.payload import Asked, asked_of, body_of
 from adapters.sdwebui.settings import SdWebuiSettings
-from adapters.sdwebui.tasks import Mine, Running, Tasks
+from adapters.sdwebui.tasks import Mine, Tasks
 from adapters.sdwebui.wire import Wire
 from imaging_core.errors import BadAnswer, CallFailed, Charged, FailureCode, GenerationError
 from imaging_core.images import Operation
@@ -36,13 +39,14 @@ class Instance:
         self._tasks = Tasks(self._wire, settings)
         self._turn = asyncio.Lock()
         self._fetching = asyncio.Lock()
+        #: What its permits name: the host too where the address is each host's own.
+        self.name = f"{socket.gethostname()}/{self.where}" if _is_local(url) else self.where
+        self._busy_since: float | None = None
         self._known: Lists | None = None
         self._failure: GenerationError | None = None
         #: When the lists, or the failure to ask for them, are too old.
         self._ask_again_at = 0.0
         self._left_behind: set[asyncio.Task[object]] = set()
-        #: Calls of this process that run here or wait for their turn.
-        self.calls = 0
 
     def open(self) -> None:
         """Make the client; nothing is sent."""
@@ -81,9 +85,27 @@ class Instance:
             self._failure, good_for_s = error, min(self._settings.lists_ttl_s, _SHARE_FAILURE_S)
         self._ask_again_at = time.monotonic() + good_for_s
 
-    async def running(self) -> Running:
-        """What it does now. Raises GenerationError."""
-        return await self._tasks.running()
+    @property
+    def failure(self) -> GenerationError | None:
+        """Why it did not answer when last asked; None if it did, or was not asked yet."""
+        return self._failure
+
+    async def refreshed(self) -> Lists:
+        """The lists, and the checkpoint that is loaded at this moment. Raises GenerationError."""
+        self._known = await current_of(self._wire, await self.lists())
+        return self._known
+
+    async def gives_way(self) -> bool:
+        """Whether somebody else's work runs there, and has not for longer than one makes room for. Raises GenerationError.
+
+        For whoever may call it now, and so knows that no worker's call runs there.
+        """
+        if not (await self._tasks.running()).busy:
+            self._busy_since = None
+            return False
+        now = time.monotonic()
+        self._busy_since = self._busy_since or now
+        return now - self._busy_since < self._settings.stranger_timeout_s
 
     async def take_over(self, task_ids: tuple[str, ...]) -> None:
         """End what earlier tries still run here. Raises GenerationError."""
@@ -91,7 +113,6 @@ class Instance:
 
     async def make(self, call: GenerationCall, report: Report) -> Made:
         """Make the pictures of one call. Raises GenerationError; cancelled, it stops its own task first."""
-        self.calls += 1
         try:
             async with self._turn:
                 lists = await self.lists()
@@ -104,8 +125,6 @@ class Instance:
                 # What was asked was in the lists, so the lists are out of date.
                 self._ask_again_at = 0.0
             raise
-        finally:
-            self.calls -= 1
 
     async def _made(self, call: GenerationCall, asked: Asked, lists: Lists, report: Report) -> Made:
         secrets = (call.request.prompt, call.request.negative_prompt)
@@ -169,6 +188,15 @@ class Instance:
         if after.interrupted and made.job_timestamp is not None and after.timestamp == made.job_timestamp:
             message = f"Somebody interrupted the job on the WebUI at {self.where}; its pictures are half-finished."
             raise CallFailed(message, charged=Charged.NO)
+
+
+def _is_local(url: str) -> bool:
+    """Whether the address means another machine on each host."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")
 
 
 async def _ended(*tasks: "asyncio.Task[Any]") -> None:

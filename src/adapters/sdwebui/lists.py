@@ -57,6 +57,8 @@ class Lists:
     current: str | None
     #: Whether tasks can be asked for by name.
     names_tasks: bool
+    #: Which server this is, for people.
+    kind: str = "WebUI"
 
     def find(self, spelling: str | None) -> Checkpoint | None:
         """The checkpoint of that name or alias."""
@@ -95,11 +97,21 @@ async def fetch(wire: Wire) -> Lists:
         styles=_names(rows["prompt-styles"] or (), "name"),
         current=None,
         names_tasks=names_tasks is True,
+        kind=_kind(rows),
     )
     if not lists.samplers:
         raise CallFailed(f"The WebUI at {wire.where} names no samplers; it may still be starting.")
     found = lists.find(current if isinstance(current, str) else None)
     return attrs.evolve(lists, current=found.name if found else None)
+
+
+def _kind(rows: "Mapping[str, _Rows | None]") -> str:
+    """What the routes tell; the kindred that are known by reading alone are called experimental."""
+    if rows["latent-upscale-modes"] is None:
+        return "SD.Next (experimental)"
+    if rows["sd-vae"] is None:
+        return "WebUI Forge (experimental)"
+    return "WebUI" if rows["schedulers"] is not None else "WebUI of a release before 1.9"
 
 
 async def _rows(wire: Wire, name: str) -> "_Rows | None":
@@ -111,6 +123,12 @@ async def _rows(wire: Wire, name: str) -> "_Rows | None":
     if not isinstance(rows, list) or not all(isinstance(row, dict) for row in rows):
         raise bad_answer(wire.where, f"the question for {name} with something that is no list; check its address")
     return rows
+
+
+async def current_of(wire: Wire, lists: Lists) -> Lists:
+    """The lists with the checkpoint that the settings name now. Raises GenerationError where nothing answers."""
+    found = lists.find(await _current(wire))
+    return attrs.evolve(lists, current=found.name if found else None)
 
 
 async def _current(wire: Wire) -> str | None:

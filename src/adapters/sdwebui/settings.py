@@ -54,6 +54,8 @@ class SdWebuiSettings:
     stop_timeout_s: float = 5.0
     #: Time to wait for an earlier try of the same job that still runs.
     take_over_timeout_s: float = 60.0
+    #: Time that somebody else's work is made room for before a call queues up behind it.
+    stranger_timeout_s: float = 60.0
     #: Largest answer that is read.
     max_answer_bytes: int = 32 * 1024 * 1024
     #: Largest picture that is asked for and decoded, in px.

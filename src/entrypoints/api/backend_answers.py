@@ -6,6 +6,7 @@ from entrypoints.api.moments import time_text
 from imaging_core.capabilities import Capabilities
 from imaging_core.observing import QueueMinute, WorkerSeen
 from imaging_core.parameters import Parameter
+from imaging_core.pool import InstanceLook
 from imaging_core.ports import GateState, Pause, QueueState
 from imaging_core.service import BackendView
 
@@ -25,6 +26,7 @@ def backend(view: BackendView) -> Answer:
         "gate": _gate(view.gate),
         "queue": _queue(view.queue),
         "paused": paused(view.queue.paused),
+        "instances": [_instance(look, view.gate) for look in view.instances],
     }
 
 
@@ -39,6 +41,7 @@ def unconfigured(name: str, message: str) -> Answer:
         **_abilities(None),
         "gate": None,
         "queue": None,
+        "instances": [],
         "paused": None,
     }
 
@@ -105,6 +108,20 @@ def _parameter(parameter: Parameter) -> Answer:
         "max_pixels": parameter.max_pixels,
         "max_ratio": parameter.max_ratio,
         "description": parameter.description,
+    }
+
+
+def _instance(look: InstanceLook, gate: GateState) -> Answer:
+    own = gate.instances.get(look.name, GateState())
+    return {
+        "name": look.name,
+        "answers": look.answers,
+        "message": look.message,
+        "loaded": look.loaded,
+        "checkpoints": list(look.checkpoints),
+        "busy": own.in_use > 0,
+        "closed_for_s": round(own.closed_for_s, 1),
+        "reason": own.reason,
     }
 
 

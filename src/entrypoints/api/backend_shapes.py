@@ -39,6 +39,19 @@ class Gate(Shape):
     reason: str | None
 
 
+class Instance(Shape):
+    """One of the machines behind a backend; each makes one call at a time."""
+
+    name: str
+    answers: bool
+    message: str
+    loaded: str | None
+    checkpoints: list[str]
+    busy: bool
+    closed_for_s: float
+    reason: str | None
+
+
 class Queue(Shape):
     """How busy a backend is."""
 
@@ -151,6 +164,7 @@ class Backend(Shape):
     gate: Gate | None
     queue: Queue | None
     paused: Paused | None
+    instances: list[Instance]
 
 
 class Backends(Shape):
@@ -174,6 +188,7 @@ class Backends(Shape):
                 "parameters": [],
                 "gate": None,
                 "queue": None,
+                "instances": [],
                 "paused": None,
             }
         ],

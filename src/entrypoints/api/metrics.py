@@ -78,7 +78,7 @@ class MetricsDoor:
     async def _look(self, backend: str) -> tuple[QueueState, GateState] | None:
         try:
             async with asyncio.timeout(_LOOK_S):
-                return await self._service.jobs.state(backend), await self._service.gate.state(backend)
+                return await self._service.jobs.state(backend), await self._service.gate_state(backend)
         except (ImagingError, TimeoutError):
             return None
 
