@@ -56,11 +56,14 @@ class Terms:
             digest = f"{digest}-priority{self.priority}"
         return digest if self.retry_of is None else f"{digest}-{self.retry_of}"
 
-    def promise(self, digest: str) -> Idempotency | None:
-        """What the caller promises by the idempotency key; one owner's keys mean nothing to another."""
+    def promise(self, digest: Callable[[], str]) -> Idempotency | None:
+        """What the caller promises by the idempotency key; one owner's keys mean nothing to another.
+
+        `digest` gives the fingerprint of what is submitted, if there is a key.
+        """
         if self.idempotency_key is None:
             return None
-        return Idempotency(key=f"{self.owner or ''}:{self.idempotency_key}", fingerprint=digest)
+        return Idempotency(key=f"{self.owner or ''}:{self.idempotency_key}", fingerprint=digest())
 
     def share(self, limits: QueueLimits | None) -> QueueLimits | None:
         """The limits that hold for this caller: without keys there are no callers to share between."""

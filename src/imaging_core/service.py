@@ -64,7 +64,7 @@ class ImagingService(Looking, Offering):
             webhook=webhook,
         )
         request, inputs = await with_inputs(self.store, request, {"init_image": init_image, "mask": mask})
-        promise = terms.promise(terms.fingerprint(request, backend))
+        promise = terms.promise(lambda: terms.fingerprint(request, backend))
         try:
             fitted = with_seed(await self.fitted(request, backend))
             await self._check_admission(terms)
@@ -107,7 +107,8 @@ class ImagingService(Looking, Offering):
             keep_days=keep_days,
             webhook=webhook,
         )
-        promise, share = terms.promise(fingerprint_all(items, terms)), terms.share(limits or self.queue_limits)
+        promise = terms.promise(lambda: fingerprint_all(items, terms))
+        share = terms.share(limits or self.queue_limits)
         try:
             requests = await fit_all(items, self.capabilities)
             check_share(items, share if self.allowances is None else await self.allowances.share(owner, share))

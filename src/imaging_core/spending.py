@@ -188,30 +188,58 @@ class Budget:
         """The same for several, all or none."""
         own = await self._limits_of(jobs[0].owner) if jobs else KeyLimits()
         limits = _narrowed(limits, own)
+        setting_aside = asyncio.create_task(self._set_aside(jobs, own))
+        try:
+            if own.credits_per_day is not None or self._credits_per_day is not None:
+                await setting_aside
+            # Without a limit nothing can be refused, so that neither waits for the other; tasks begin in their order.
+            stored = await asyncio.create_task(self._store(jobs, events, idempotency, limits))
+        except CreditLimitReached as refusal:
+            return await accepted_before(self._jobs, idempotency, refusal)
+        except Unavailable:
+            # It may be stored: whoever settles will see.
+            raise
+        except ImagingError:
+            await self._give_back(await self._noted(setting_aside))
+            raise
+        finally:
+            # Its error is told by `_noted`, or is one with what is raised here.
+            setting_aside.add_done_callback(lambda done: done.cancelled() or done.exception())
+        kept = {job.id for job in stored}
+        await self._give_back([job_id for job_id in await self._noted(setting_aside) if job_id not in kept])
+        return stored
+
+    async def _store(
+        self,
+        jobs: Sequence[Job],
+        events: Sequence[JobEvent],
+        idempotency: Idempotency | None,
+        limits: QueueLimits | None,
+    ) -> tuple[Job, ...]:
+        if len(jobs) == 1:
+            return (await self._jobs.add(jobs[0], events=events, idempotency=idempotency, limits=limits),)
+        return await self._jobs.add_all(jobs, events=events, idempotency=idempotency, limits=limits)
+
+    async def _set_aside(self, jobs: Sequence[Job], own: KeyLimits) -> list[str]:
+        """The ids of those that cost something. Raises CreditLimitReached, with nothing set aside, and Unavailable."""
         reserved: list[str] = []
         try:
             for job in jobs:
                 # One after the other: each must see what the one before has taken.
                 reserved += [job.id] if await self._reserve(job, own) else []
-        except CreditLimitReached as refusal:
+        except CreditLimitReached:
             await self._give_back(reserved)
-            return await accepted_before(self._jobs, idempotency, refusal)
+            raise
+        return reserved
+
+    async def _noted(self, setting_aside: asyncio.Task[list[str]]) -> list[str]:
+        """What was set aside for jobs that were accepted or refused for another reason than credits."""
         try:
-            if len(jobs) == 1:
-                stored: tuple[Job, ...] = (
-                    await self._jobs.add(jobs[0], events=events, idempotency=idempotency, limits=limits),
-                )
-            else:
-                stored = await self._jobs.add_all(jobs, events=events, idempotency=idempotency, limits=limits)
-        except Unavailable:
-            # It may be stored: whoever settles will see.
-            raise
-        except ImagingError:
-            await self._give_back(reserved)
-            raise
-        kept = {job.id for job in stored}
-        await self._give_back([job_id for job_id in reserved if job_id not in kept])
-        return stored
+            return await setting_aside
+        except Unavailable as error:
+            # Nothing limits what may be spent, and a job that was accepted is kept.
+            log.warning("What a job costs is missing in the day's sum: %s", error)
+            return []
 
     async def _reserve(self, job: Job, own: KeyLimits) -> bool:
         """Whether anything had to be set aside."""

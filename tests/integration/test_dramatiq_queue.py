@@ -16,7 +16,9 @@ import redis
 from dramatiq import Message
 
 from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, default_broker_url
+from adapters.dramatiq_queue.broker import BellBroker
 from adapters.dramatiq_queue.ring import message_for, queue_of
+from adapters.dramatiq_queue.server import BrokerServer
 from contracts.job_queue import CutOffQueueContract, JobQueueContract
 from imaging_core.errors import Unavailable
 from imaging_core.jobs import new_job_id
@@ -262,7 +264,7 @@ class TestListening(OnBroker):
     ) -> None:
         heard: asyncio.Queue[str] = asyncio.Queue()
         foreign: Message[None] = Message(**{**message_for("alpha", new_job_id()).asdict(), **change})
-        queue._broker.enqueue(foreign)
+        BellBroker(BrokerServer(self.url), namespace=self.namespace).enqueue(foreign)
         await queue.ring("alpha", new_job_id())
 
         async with self.listening("alpha", on_ring=heard.put):

@@ -8,8 +8,8 @@ for announcements that get lost.
 import contextlib
 import logging
 import threading
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import Callable, Sequence
+from typing import Any, Final, cast
 
 from dramatiq import Message
 from dramatiq.broker import Consumer
@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 
 from adapters.dramatiq_queue.inbox import Inbox
 from adapters.dramatiq_queue.server import BrokerServer
+from adapters.redis_line import Word
 
 log = logging.getLogger("imaging.bell")
 
@@ -25,6 +26,8 @@ log = logging.getLogger("imaging.bell")
 _LISTEN_S: Final = 0.2
 #: Pause before the bell is connected again, in s.
 _RECONNECT_S: Final = 0.5
+#: Messages that upstream's maintenance moves at a time.
+_UNPACKED: Final = 1_000
 
 
 class BellBroker(RedisBroker):
@@ -42,14 +45,6 @@ class BellBroker(RedisBroker):
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
-
-    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
-        """Enqueue a message and announce it. Raises ValueError for a delay: nobody would look after it."""
-        if delay is not None:
-            raise ValueError("a ring is for now")
-        message = super().enqueue(message)
-        self.announce(message.queue_name)
-        return message
 
     def announce(self, queue_name: str) -> None:
         """Wake whoever waits for that queue."""
@@ -72,6 +67,29 @@ class BellBroker(RedisBroker):
     def acks_key(self, queue_name: str) -> str:
         """Where upstream's script notes the messages that this process fetched and has not acknowledged."""
         return f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
+
+
+class RingPacker(BellBroker):
+    """Says what enqueueing a message sends, for whoever sends it from an event loop; upstream's own code would block."""
+
+    def __init__(self, server: BrokerServer, *, namespace: str) -> None:
+        super().__init__(server, namespace=namespace)
+        dispatch = self.scripts["dispatch"]
+        self._text, self._digest = cast("bytes", dispatch.script), dispatch.sha
+        self._sent: tuple[Word, ...] = ()
+        self.scripts = {"dispatch": self._note}
+
+    def packed(self, message: Message[Any]) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
+        """The command by the script's digest, and by its text for a Redis that has not seen it yet."""
+        self.enqueue(message)
+        return ("EVALSHA", self._digest, *self._sent), ("EVAL", self._text, *self._sent)
+
+    def _note(self, *, args: Sequence[Word], keys: Sequence[str]) -> None:
+        self._sent = (len(keys), *keys, *args)
+
+    def _max_unpack_size(self) -> int:
+        # Upstream asks Redis, and only for what moves many messages at a time. A Lua stack takes 8,000.
+        return _UNPACKED
 
 
 class Bell(threading.Thread):

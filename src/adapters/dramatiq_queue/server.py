@@ -1,4 +1,4 @@
-"""Where the doorbell's Redis is and what its errors mean; imports redis-py, stdlib and the core.
+"""Where the doorbell's Redis is, how it is reached and what its errors mean; imports redis-py, the line to it and the core.
 
 The doorbell lives in a database of its own, since Dramatiq's maintenance runs KEYS over everything there.
 """
@@ -8,10 +8,13 @@ from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 import redis
+import redis.asyncio
+import redis.asyncio.retry
 from redis import exceptions as redis_errors
 from redis.backoff import ConstantBackoff
 from redis.retry import Retry
 
+from adapters.redis_line import Line
 from imaging_core.errors import Unavailable
 
 #: How long Redis may take to answer, in s. A ring that comes later is of little use.
@@ -41,7 +44,10 @@ def default_broker_url(redis_url: str) -> str:
 
 
 class BrokerServer:
-    """The way to the doorbell's Redis: a blocking client with short time-outs. Nothing connects before it is used."""
+    """The ways to the doorbell's Redis, with short time-outs: a client for threads, a line for the loop.
+
+    Nothing connects before it is used.
+    """
 
     def __init__(self, url: str, *, setting: str = "IMAGING_BROKER_URL") -> None:
         """`setting` is the name under which people set the URL, for sentences.
@@ -52,19 +58,20 @@ class BrokerServer:
         try:
             parts = urlsplit(url)
             self.address = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
-            self.client = redis.Redis.from_pool(
-                redis.ConnectionPool.from_url(
-                    url,
-                    socket_timeout=ANSWER_S,
-                    socket_connect_timeout=ANSWER_S,
-                    # A socket's file takes no such thing.
-                    **({} if parts.scheme == "unix" else {"socket_keepalive": True}),
-                    health_check_interval=15,
-                    protocol=2,
-                    # Once, for a connection that Redis closed while it lay in the pool; a ring may well be doubled.
-                    retry=Retry(ConstantBackoff(0.02), 1, supported_errors=(redis_errors.ConnectionError,)),
-                )
-            )
+            options = {
+                "socket_timeout": ANSWER_S,
+                "socket_connect_timeout": ANSWER_S,
+                # A socket's file takes no such thing.
+                **({} if parts.scheme == "unix" else {"socket_keepalive": True}),
+                "health_check_interval": 15,
+                "protocol": 2,
+            }
+            # Once, for a connection that Redis closed while it lay idle; a ring may well be doubled.
+            once, lost = ConstantBackoff(0.02), (redis_errors.ConnectionError,)
+            retry = Retry(once, 1, supported_errors=lost)
+            self.client = redis.Redis.from_pool(redis.ConnectionPool.from_url(url, retry=retry, **options))
+            again = redis.asyncio.retry.Retry(once, 1, supported_errors=lost)
+            self.line = Line(redis.asyncio.ConnectionPool.from_url(url, retry=again, **options), answer_s=ANSWER_S)
         except (ValueError, TypeError):
             # What urllib and redis-py say may hold a part of the URL, and so of the password.
             raise ValueError(f"{setting} is not a URL like redis://:password@host:6379/1.") from None

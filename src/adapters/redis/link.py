@@ -17,10 +17,9 @@ from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
-from adapters.redis.cancels import cancels_heeded
 from adapters.redis.clock import ServerClock
 from adapters.redis.faults import address_of, translated
-from adapters.redis.line import Line
+from adapters.redis_line import Line, cancels_heeded
 
 #: How long Redis may take to answer, in s. It must be well below a lease.
 ANSWER_S: Final = 5.0

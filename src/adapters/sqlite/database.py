@@ -17,6 +17,7 @@ from adapters.sqlite.event_log import EventLog, last_event, log_id
 from adapters.sqlite.failures import translated, unavailable
 from adapters.sqlite.lock import FolderLock
 from adapters.sqlite.recent import RecentJobs
+from adapters.sqlite.room import Room
 from adapters.sqlite.schema import migrate
 from adapters.sqlite.subscribers import Subscribers
 from adapters.sqlite.writer import GroupWriter, Transaction
@@ -54,6 +55,7 @@ class SqliteDatabase:
         self.now = SteadyClock(clock)
         self.subscribers = Subscribers()
         self.recent = RecentJobs()
+        self.room = Room()
         self._parts: _Parts | None = None
         self._log = EventLog(id="", keep=keep_events)
         self._last_event = 0
@@ -69,7 +71,7 @@ class SqliteDatabase:
         if self._parts is not None:
             raise RuntimeError("the database is open already")
         # Another process may have written since it was last open here.
-        self.recent = RecentJobs()
+        self.recent, self.room = RecentJobs(), Room()
         loop = asyncio.get_running_loop()
         opening = asyncio.ensure_future(asyncio.to_thread(self._open, loop))
         try:

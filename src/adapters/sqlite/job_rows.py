@@ -210,10 +210,16 @@ def queue_state(connection: sqlite3.Connection, backend: str, now: datetime) -> 
     )
 
 
-def waiting(connection: sqlite3.Connection, backend: str, owner: str | None) -> tuple[int, int]:
-    """How many jobs are queued: in all, and of that owner."""
-    everybodys = connection.execute(QUEUED, (backend,)).fetchone()[0]
-    return everybodys, connection.execute(QUEUED_OF_OWNER, (backend, owner)).fetchone()[0]
+def queued(connection: sqlite3.Connection, backend: str) -> int:
+    """How many jobs are queued."""
+    number: int = connection.execute(QUEUED, (backend,)).fetchone()[0]
+    return number
+
+
+def queued_of(connection: sqlite3.Connection, backend: str, owner: str | None) -> int:
+    """How many of that owner's jobs are queued."""
+    number: int = connection.execute(QUEUED_OF_OWNER, (backend, owner)).fetchone()[0]
+    return number
 
 
 def mean_run_s(connection: sqlite3.Connection, backend: str) -> float | None:

@@ -1,6 +1,5 @@
 """The job repository over SQLite: each promise a few statements in one transaction; imports stdlib, attrs and imaging_core."""
 
-import math
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -19,7 +18,6 @@ from imaging_core.errors import (
     JobConflict,
     JobNotFound,
     LeaseLost,
-    QueueFull,
     StaleJob,
     UnreadableJob,
 )
@@ -29,8 +27,6 @@ from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Pref
 from imaging_core.searching import Candidates, search, statuses_of
 
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
-#: How long a job is taken to run while none has finished yet, in s.
-_GUESS_S = 10.0
 
 
 class SqliteJobRepository:
@@ -78,8 +74,9 @@ class SqliteJobRepository:
                 if job_rows.held(connection, job.id) is not None or job_rows.was_deleted(connection, job.id):
                     raise JobConflict(f"There is a job with the id {job.id} already.")
                 if limits is not None:
-                    _check_room(connection, job, limits, now)
+                    self._database.room.take(connection, job, limits, now)
                 job_rows.insert(connection, job, now)
+                self._database.room.added(job)
             if idempotency is not None:
                 remember(connection, idempotency, [job.id for job in added], now)
             self._database.append(transaction, events)
@@ -259,16 +256,6 @@ class SqliteJobRepository:
             return len(released)
 
         return await self._database.write(work)
-
-
-def _check_room(connection: sqlite3.Connection, job: Job, limits: QueueLimits, now: datetime) -> None:
-    waiting, own = job_rows.waiting(connection, job.backend, job.owner)
-    mine = limits.max_queued_per_owner is not None and own >= limits.max_queued_per_owner
-    if not mine and (limits.max_queued is None or waiting < limits.max_queued):
-        return
-    state = job_rows.queue_state(connection, job.backend, now)
-    wait = (_GUESS_S if state.mean_run_s is None else state.mean_run_s) / max(1, state.started)
-    raise QueueFull(retry_after_s=min(max(math.ceil(wait), 1), 300), mine=mine)
 
 
 def _kept(job: Job, stored: job_rows.Held) -> Job:

@@ -1,7 +1,8 @@
-"""Takes the GETs that are asked thousands of times a second straight to their endpoints; imports Starlette, FastAPI and this package.
+"""Takes what is asked most straight to its endpoint; imports Starlette, FastAPI and this package.
 
-The router, its exit stacks and its exception layers cost three times what such an endpoint does. Only what looks exactly like
-`/status/{image_id}` is taken here, with an id as the service makes them; whatever else it is, the router sees it as always.
+The router, its exit stacks and its exception layers cost three times what a status does. Only what looks exactly like
+`GET /status/{image_id}`, with an id as the service makes them, or like `POST /images`, is taken here; whatever else it is,
+the router sees it as always.
 """
 
 from collections.abc import Mapping, Sequence
@@ -16,7 +17,7 @@ from entrypoints.api.problems import Problem, problem_of
 from imaging_core.errors import ImagingError
 from imaging_core.jobs import JOB_ID
 
-_PATTERN = "{image_id}"
+_PARAMETER = "image_id"
 
 
 class Shortcut:
@@ -25,21 +26,24 @@ class Shortcut:
     def __init__(self, app: ASGIApp, *, routes: Sequence[BaseRoute]) -> None:
         """`routes` are the app's own, all there when the first request comes."""
         self._app = app
-        self._routes = _simple(routes)
+        self._words, self._of_one = _posts(routes), _gets(routes)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request, here or further in."""
-        route, image_id = None, ""
-        if scope["type"] == "http" and scope["method"] == "GET":
-            first, _, image_id = get_route_path(scope)[1:].partition("/")
-            route = self._routes.get(first)
-        if route is None or not JOB_ID.fullmatch(image_id):
+        route, parameters = None, {}
+        if scope["type"] == "http":
+            first, slash, rest = get_route_path(scope)[1:].partition("/")
+            if scope["method"] == "POST":
+                route = None if slash else self._words.get(first)
+            elif scope["method"] == "GET" and JOB_ID.fullmatch(rest):
+                route, parameters = self._of_one.get(first), {_PARAMETER: rest}
+        if route is None:
             await self._app(scope, receive, send)
             return
         # What the router leaves there: the edge names the route in its figures and in its log.
-        scope["route"], scope["path_params"] = route, {"image_id": image_id}
+        scope["route"], scope["path_params"] = route, parameters
         try:
-            response = await route.endpoint(Request(scope, receive, send), image_id=image_id)
+            response = await route.endpoint(Request(scope, receive, send), **parameters)
         except Problem as problem:
             response = problem.response()
         except ImagingError as error:
@@ -47,12 +51,21 @@ class Shortcut:
         await response(scope, receive, send)
 
 
-def _simple(routes: Sequence[BaseRoute]) -> Mapping[str, LeanRoute]:
-    """GET routes of one word and an id, by their word."""
+def _posts(routes: Sequence[BaseRoute]) -> Mapping[str, LeanRoute]:
+    """POST routes of one word, by it."""
     found: dict[str, LeanRoute] = {}
     for route in routes:
-        if isinstance(route, LeanRoute) and route.methods and "GET" in route.methods:
+        if isinstance(route, LeanRoute) and route.methods == {"POST"} and "/" not in route.path[1:]:
+            found.setdefault(route.path[1:], route)
+    return found
+
+
+def _gets(routes: Sequence[BaseRoute]) -> Mapping[str, LeanRoute]:
+    """GET routes of one word and a job's id, by their word."""
+    found: dict[str, LeanRoute] = {}
+    for route in routes:
+        if isinstance(route, LeanRoute) and route.methods == {"GET"}:
             word, _, rest = route.path[1:].partition("/")
-            if rest == _PATTERN:
+            if rest == f"{{{_PARAMETER}}}":
                 found.setdefault(word, route)
     return found

@@ -16,7 +16,7 @@ import hiredis
 from redis import exceptions as redis_errors
 from redis.asyncio.connection import AbstractConnection, ConnectionPool
 
-from adapters.redis.cancels import cancels_heeded
+from adapters.redis_line.cancels import cancels_heeded
 
 Word = str | bytes | float
 
@@ -172,6 +172,10 @@ class Line:
         Raises the errors of redis-py.
         """
         return await self._said(_packed(words), 1)
+
+    async def ask_all(self, *commands: tuple[Word, ...]) -> Any:
+        """The last of the answers to several commands that go out at once. Raises the first error, as `ask` does."""
+        return await self._said(b"".join(map(_packed, commands)), len(commands))
 
     async def together(self, *commands: tuple[Word, ...]) -> list[Any]:
         """The answers to several commands that nothing comes between. Raises the errors of redis-py."""
