@@ -20,7 +20,8 @@ RUN /opt/uv/bin/uv sync --quiet --frozen --no-dev --no-install-workspace \
 FROM dependencies AS service
 COPY src src
 RUN /opt/uv/bin/uv build --quiet --all-packages --wheel --out-dir /wheels \
- && /opt/uv/bin/uv pip install --quiet --python /opt/imaging/bin/python --no-deps --target /opt/app /wheels/*.whl
+ && /opt/uv/bin/uv pip install --quiet --python /opt/imaging/bin/python --no-deps --target /opt/app /wheels/*.whl \
+ && rm -f /opt/app/.lock
 
 FROM ${BASE}
 LABEL org.opencontainers.image.title="imaging-service" org.opencontainers.image.licenses="MIT"

@@ -18,6 +18,7 @@ from entrypoints.settings import load_settings
 from imaging_core.errors import ImagingError
 from imaging_core.jobs import Job, new_job_id
 from imaging_process import Imaging, clean_environment, end_of, submit
+from s3_endpoint import KEY, SECRET, shared_endpoint
 
 #: A command, its folder and the data folder: exit status and everything it said.
 Here = Callable[..., Awaitable[tuple[int, str]]]
@@ -27,8 +28,10 @@ Here = Callable[..., Awaitable[tuple[int, str]]]
 def here(capsys: pytest.CaptureFixture[str]) -> Here:
     """The commands in this process, which is quicker than one of their own."""
 
-    async def run(command: str, folder: Path, data: Path, *, link: bool = True) -> tuple[int, str]:
-        settings = load_settings({}, data_dir=data)
+    async def run(
+        command: str, folder: Path, data: Path, *, link: bool = True, storage_url: str | None = None
+    ) -> tuple[int, str]:
+        settings = load_settings({}, data_dir=data, storage_url=storage_url)
         try:
             made = run_backup(settings, folder, link=link) if command == "backup" else run_restore(settings, folder)
             code = await made
@@ -39,11 +42,11 @@ def here(capsys: pytest.CaptureFixture[str]) -> Here:
     return run
 
 
-def imaging(command: str, folder: Path, data: Path) -> tuple[int, str]:
+def imaging(command: str, folder: Path, data: Path, **settings: str) -> tuple[int, str]:
     """Exit status and everything it said."""
     done = subprocess.run(
         [Path(sys.executable).parent / "imaging", command, folder],
-        env=clean_environment({"IMAGING_DATA_DIR": str(data)}),
+        env=clean_environment({"IMAGING_DATA_DIR": str(data), **settings}),
         cwd=folder.parent,
         capture_output=True,
         text=True,
@@ -175,3 +178,46 @@ async def test_a_folder_without_jobs_is_named(tmp_path: Path, here: Here) -> Non
     assert code == 1
     assert "IMAGING_DATA_DIR" in output
     assert not (tmp_path / "nowhere").exists()
+
+
+async def test_a_backup_with_pictures_is_not_restored_beside_a_bucket(tmp_path: Path, here: Here) -> None:
+    await a_finished_job(tmp_path / "data")
+    assert (await here("backup", tmp_path / "copy", tmp_path / "data"))[0] == 0
+
+    code, output = await here("restore", tmp_path / "copy", tmp_path / "other", storage_url="s3://bucket")
+
+    assert code == 1
+    assert "has pictures, and IMAGING_STORAGE_URL names a bucket" in output
+    assert not (tmp_path / "other").exists()
+
+
+def test_pictures_in_a_bucket_stay_there_and_their_jobs_come_back(
+    tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = shared_endpoint(request.config).place()
+    assert place.endpoint is not None
+    bucket = {
+        "IMAGING_STORAGE_URL": place.url,
+        "IMAGING_S3_ENDPOINT": place.endpoint,
+        "IMAGING_S3_ACCESS_KEY_ID": KEY,
+        "IMAGING_S3_SECRET_ACCESS_KEY": SECRET,
+    }
+    with Imaging("up", "--no-gui", folder=tmp_path, IMAGING_DEMO_STEP_S="0", **bucket) as service:
+        service.started("is up")
+        image_id = submit(service.url, prompt="a hill", width=64, height=64)
+        assert end_of(service.url, image_id)["status"] == "finished"
+        picture = httpx.get(f"{service.url}/image/{image_id}").content
+        service.signal(signal.SIGINT)
+        assert service.ended() == 0
+
+    for command, data in (("backup", tmp_path / "data"), ("restore", tmp_path / "restored")):
+        code, output = imaging(command, tmp_path / "copy", data, **bucket)
+        assert code == 0, output
+        assert f"The pictures are in {place.url} and stay there." in output
+
+    with Imaging(
+        "up", "--no-gui", folder=tmp_path, **{**bucket, "IMAGING_DATA_DIR": str(tmp_path / "restored")}
+    ) as service:
+        service.started("is up")
+        assert httpx.get(f"{service.url}/image/{image_id}").content == picture
+    assert not list(tmp_path.rglob("*.png"))
