@@ -5,6 +5,7 @@ Every worker has one; there is no leader, since each step may be done twice with
 
 import asyncio
 import logging
+from collections.abc import Sequence
 from typing import Protocol
 
 from imaging_core.errors import ImagingError, JobConflict, JobDeleted, JobNotFound, StaleJob
@@ -19,6 +20,8 @@ log = logging.getLogger("imaging.janitor")
 HOUR_S = 3600.0
 #: Expired jobs that are deleted before others get a turn.
 BATCH = 100
+#: How many of them at a time: a repository may make the deletes that wait together durable together.
+TOGETHER = 10
 
 
 class SweptStore(ImageStore, Protocol):
@@ -66,14 +69,21 @@ class Janitor:
         forgotten = 0
         while batch := await self._jobs.expired(keep_days=self._keep_days, limit=BATCH):
             before = forgotten
-            for job in batch:
-                forgotten += await self._forget(job)
+            for start in range(0, len(batch), TOGETHER):
+                forgotten += await self._forget_all(batch[start : start + TOGETHER])
             if forgotten == before:
                 # None of them can be deleted now: asking again at once would give the same ones.
                 break
         if forgotten:
             log.info("%d jobs were deleted: their time was over.", forgotten)
         return forgotten
+
+    async def _forget_all(self, jobs: Sequence[Job]) -> int:
+        outcomes = await asyncio.gather(*map(self._forget, jobs), return_exceptions=True)
+        # Only once none of them is under way any more.
+        if error := next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None):
+            raise error
+        return sum(map(bool, outcomes))
 
     async def _forget(self, job: Job) -> bool:
         event = event_of(job, EventKind.DELETED, at=await self._jobs.now())

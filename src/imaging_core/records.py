@@ -24,6 +24,15 @@ _LATER = {"operation": Operation.GENERATE, "init_image": None, "mask": None, "st
 _JOB_FIELDS = frozenset(a.name for a in attrs.fields(Job)) - {"unknown"}
 
 
+def _empty_by_default(cls: type) -> frozenset[str]:
+    """The fields that are None or hold nothing unless they are given."""
+    defaults = {a.name: a.default for a in attrs.fields(cls)}
+    return frozenset(n for n, d in defaults.items() if d is None or d == () or isinstance(d, attrs.Factory))  # type: ignore[arg-type]
+
+
+_EMPTY_IN_JOB, _EMPTY_IN_REQUEST = _empty_by_default(Job), _empty_by_default(ImageRequest)
+
+
 def time_to_text(time: datetime | None) -> str | None:
     """ISO 8601 in UTC with microseconds, so that texts sort as times do."""
     return None if time is None else time.astimezone(UTC).isoformat(timespec="microseconds")
@@ -68,6 +77,17 @@ def job_to_record(job: Job) -> Record:
     del record["unknown"]
     record["request"] = _without_later_defaults(record["request"])
     return {**job.unknown, **record}
+
+
+def job_to_stored(job: Job) -> Record:
+    """The same as short as every version can read it: without what is None or empty unless it says otherwise."""
+    record = job_to_record(job)
+    record["request"] = _without(record["request"], _EMPTY_IN_REQUEST)
+    return _without(record, _EMPTY_IN_JOB)
+
+
+def _without(record: Record, empty: frozenset[str]) -> Record:
+    return {name: value for name, value in record.items() if value or value in (0, "") or name not in empty}
 
 
 def job_from_record(record: Mapping[str, Any]) -> Job:

@@ -5,6 +5,7 @@ import time
 from collections.abc import AsyncIterator
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -12,7 +13,7 @@ import pytest
 from adapters.directory import DirectoryImageStore
 from adapters.sqlite import SqliteJobRepository, open_database
 from contracts.samples import NOON, a_job, a_result
-from imaging_core.errors import JobDeleted
+from imaging_core.errors import JobDeleted, Unavailable
 from imaging_core.janitor import Janitor
 from imaging_core.jobs import Job
 from imaging_process import Imaging, end_of, submit, until
@@ -81,6 +82,27 @@ async def test_more_than_one_batch_goes_at_once(house: Installation, jobs: Sqlit
     house.time += timedelta(days=2)
 
     assert await Janitor(jobs, house.store).forget_expired() == 101
+
+
+async def test_an_outage_in_the_middle_loses_none_of_the_others(
+    house: Installation, jobs: SqliteJobRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expired = [await house.finished(jobs, keep_days=1.0) for _ in range(3)]
+    house.time += timedelta(days=2)
+    delete = jobs.delete
+
+    async def failing(job: Job, **changes: Any) -> None:
+        if job.id == expired[1].id:
+            raise Unavailable("The disk fails.")
+        await delete(job, **changes)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(jobs, "delete", failing)
+        with pytest.raises(Unavailable):
+            await Janitor(jobs, house.store).forget_expired()
+
+    assert await house.store.job_ids() == [expired[1].id]
+    assert await Janitor(jobs, house.store).forget_expired() == 1
 
 
 async def test_the_janitor_sweeps_old_half_written_files(house: Installation, jobs: SqliteJobRepository) -> None:

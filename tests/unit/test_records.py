@@ -20,6 +20,7 @@ from imaging_core.records import (
     event_to_record,
     job_from_record,
     job_to_record,
+    job_to_stored,
     request_from_record,
     request_to_record,
     stored_call_from_record,
@@ -38,6 +39,29 @@ def through_json(record: dict[str, Any]) -> dict[str, Any]:
 @given(wild_jobs)
 def test_a_job_survives_its_record(job: Job) -> None:
     assert job_from_record(through_json(job_to_record(job))) == job
+
+
+@given(wild_jobs)
+def test_a_job_survives_what_is_stored_of_it(job: Job) -> None:
+    assert job_from_record(through_json(job_to_stored(job))) == job
+
+
+def test_what_is_empty_is_not_stored_but_what_says_something_is() -> None:
+    job = attrs.evolve(
+        a_job(request=ImageRequest(prompt="a fox", cfg_scale=0.0)), keep_days=0.0, unknown={"x_mood": None}
+    )
+    stored = job_to_stored(job)
+
+    assert stored["request"] == {
+        "prompt": "a fox",
+        "negative_prompt": "",
+        "cfg_scale": 0.0,
+        "count": 1,
+        "batch_size": 1,
+    }
+    assert (stored["keep_days"], stored["cancel_requested"], stored["x_mood"]) == (0.0, False, None)
+    assert {"owner", "lease", "images", "webhook"}.isdisjoint(stored)
+    assert job_from_record(through_json(stored)) == job
 
 
 @given(lived_jobs())

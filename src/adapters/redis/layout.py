@@ -13,7 +13,7 @@ from imaging_core.deliveries import end_of
 from imaging_core.events import JobEvent
 from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus
 from imaging_core.ports import Pause, Preference
-from imaging_core.records import event_from_record, event_to_record, job_from_record, job_to_record, time_to_text
+from imaging_core.records import event_from_record, event_to_record, job_from_record, job_to_stored, time_to_text
 
 Fields = dict[str, str | bytes | int]
 Row = Sequence[bytes | None]
@@ -35,7 +35,7 @@ def micros(span: float | timedelta) -> int:
 
 def job_fields(job: Job, version: int) -> Fields:
     """The hash of a job, as it is written by `add` and `save`; what is None is left out."""
-    record = job_to_record(job)
+    record = job_to_stored(job)
     body = {name: value for name, value in record.items() if name not in _OUTSIDE}
     fields: dict[str, str | bytes | int | None] = {
         "body": to_json(body),

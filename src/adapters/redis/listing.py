@@ -16,7 +16,7 @@ from adapters.redis.link import RedisLink
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.jobs import JobStatus
 from imaging_core.ports import JobQuery
-from imaging_core.searching import OUT_OF_ORDER, Candidates, Placed, statuses_of
+from imaging_core.searching import LOOKED_AT, OUT_OF_ORDER, STEP, Candidates, Placed, matches, statuses_of
 
 #: With so few jobs in the lists of a query, they are read rather than searched for.
 _FEW: Final = 500
@@ -56,18 +56,31 @@ class Listing:
         if not self._prepared:
             await self._prepare()
         place = min(self._before, _END if before is None else before)
-        rows: list[Placed] = []
+        if not self._slices:
+            rows, more = await self._listed(place, self._after, most, before or 0)
+            return Candidates(rows, more)
+        rows = []
         if before is None or before > self._entered:
-            lowest = max(self._after, self._entered - 1)
-            told = await self._link.script("list", self._suffix, place, lowest, most, before or 0, *self._lists)
-            if not told:
-                raise InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
-            more, last, *found = told
-            rows += map(placed_from_row, found)
-            if more or not self._slices:
-                return Candidates(rows, int(last) if more else None)
-            place = self._entered
+            looked_at, entered = 0, max(self._after, self._entered - 1)
+            more = place
+            while more is not None:
+                newer, more = await self._listed(more, entered, STEP, before or 0)
+                rows += [(at, job) for at, job in newer if matches(job, self._query)][: most - len(rows)]
+                looked_at += len(newer)
+                if len(rows) == most:
+                    return Candidates(rows, rows[-1][0])
+                if more is not None and looked_at >= LOOKED_AT:
+                    return Candidates(rows, more)
+            place = min(place, self._entered)
         return await self._search(rows, place, most)
+
+    async def _listed(self, before: int, after: int, most: int, cursor: int) -> tuple[list[Placed], int | None]:
+        """The next jobs of the lists, and where more follow."""
+        told = await self._link.script("list", self._suffix, before, after, most, cursor, *self._lists)
+        if not told:
+            raise InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
+        more, last, *found = told
+        return [placed_from_row(row) for row in found], int(last) if more else None
 
     async def _prepare(self) -> None:
         """Find out between which places to look, and whether to search there."""

@@ -17,7 +17,7 @@ from adapters.sqlite.turns import give_turn
 from imaging_core.errors import JobDeleted, JobNotFound
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import JobQuery, QueueState
-from imaging_core.records import job_from_record, job_to_record, time_to_text
+from imaging_core.records import job_from_record, job_to_stored, time_to_text
 from imaging_core.searching import Candidates
 
 _COLUMNS = (
@@ -293,7 +293,7 @@ def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
 
 
 def _record(job: Job) -> str:
-    return json.dumps(job_to_record(job), separators=(",", ":"))
+    return json.dumps(job_to_stored(job), separators=(",", ":"))
 
 
 def job_of(record: str, claimable_at: int | None) -> Job:
