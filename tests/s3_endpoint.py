@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import secrets
+import signal
 import subprocess
 import sys
 import urllib.request
@@ -69,6 +70,18 @@ class S3Endpoint:
         self.url = self._process.stdout.readline().strip()
         if not self.url:
             raise RuntimeError("the S3 endpoint did not start")
+
+    def freeze(self) -> None:
+        """Stop its clock (SIGSTOP): connections are still accepted by the kernel, nothing answers."""
+        self._signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """Let a frozen one go on (SIGCONT)."""
+        self._signal(signal.SIGCONT)
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def close(self) -> None:
         """End it."""

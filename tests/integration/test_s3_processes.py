@@ -2,10 +2,9 @@
 
 import io
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import attrs
 import httpx
@@ -16,7 +15,10 @@ from PIL import Image
 from adapters.s3 import S3Place
 from contracts.samples import png
 from entrypoints.client import ImagingClient
-from imaging_process import Imaging, clean_environment, end_of, submit
+from entrypoints.doctor import run_doctor
+from entrypoints.repair import run_repair
+from entrypoints.settings import load_settings
+from imaging_process import Imaging, end_of, submit, until
 from redis_server import RedisServer
 from s3_endpoint import KEY, SECRET, shared_endpoint
 
@@ -80,17 +82,10 @@ def finished(stack: Stack) -> str:
     return image_id
 
 
-def imaging(stack: Stack, *command: str) -> subprocess.CompletedProcess[str]:
-    """A command that ends."""
-    script = Path(sys.executable).parent / "imaging"
-    return subprocess.run(
-        [script, *command],
-        env=clean_environment({**stack.settings, "IMAGING_DATA_DIR": str(stack.folder)}),
-        cwd=stack.folder,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+def status(stack: Stack, image_id: str) -> dict[str, Any]:
+    """How a job stands."""
+    told: dict[str, Any] = httpx.get(f"{stack.api.url}/jobs/{image_id}").raise_for_status().json()
+    return told
 
 
 def test_every_picture_of_many_jobs_comes_back_whole(stack: Stack) -> None:
@@ -135,18 +130,42 @@ def test_who_may_see_a_picture_is_sent_to_the_bucket_for_it_and_others_are_not(s
         assert client.image(image_id).data == whole.content
 
 
-def test_doctor_and_repair_look_into_the_bucket(stack: Stack) -> None:
-    told = imaging(stack, "doctor")
-    assert told.returncode == 0, told.stdout
-    assert f"ok   Pictures: {stack.place.url} can be written." in told.stdout
-    assert SECRET not in told.stdout + told.stderr
-    assert KEY not in told.stdout + told.stderr
+def test_jobs_that_are_accepted_while_the_bucket_is_away_get_their_pictures(
+    stack: Stack, request: pytest.FixtureRequest
+) -> None:
+    finished(stack)
+    endpoint = shared_endpoint(request.config)
+    endpoint.freeze()
+    try:
+        ids = [submit(stack.api.url, prompt=f"a lake {n}", backend="demo", width=64, height=64) for n in range(6)]
+        until(lambda: "started" in {status(stack, image_id)["status"] for image_id in ids}, "a job that is under way")
+    finally:
+        endpoint.thaw()
+
+    for image_id in ids:
+        assert end_of(stack.api.url, image_id)["status"] == "finished"
+        assert httpx.get(f"{stack.api.url}/image/{image_id}").status_code == 200
+        assert status(stack, image_id)["attempt"] == 1
+
+
+async def test_doctor_and_repair_look_into_the_bucket(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, value in {**stack.settings, "IMAGING_DATA_DIR": str(stack.folder)}.items():
+        monkeypatch.setenv(name, value)
+    settings = load_settings()
+
+    assert await run_doctor(settings) == 0
+    told = capsys.readouterr().out
+    assert f"ok   Pictures: {stack.place.url} can be written." in told
+    assert SECRET not in told
+    assert KEY not in told
 
     obstore.put(stack.place.client(), f"00/{'0' * 32}/0-{'0' * 64}.png", b"left by a crash")
-    told = imaging(stack, "repair", "--now")
-    assert told.returncode == 0, told.stderr
-    assert f"mended pictures-without-job {'0' * 32}" in told.stdout
-    assert imaging(stack, "repair", "--check", "--now").stdout.endswith("nothing is wrong.\n")
+    assert await run_repair(settings, mend=True, now=True, embedded=False, as_json=False) == 0
+    assert f"mended pictures-without-job {'0' * 32}" in capsys.readouterr().out
+    assert await run_repair(settings, mend=False, now=True, embedded=False, as_json=False) == 0
+    assert capsys.readouterr().out.endswith("nothing is wrong.\n")
 
 
 def test_a_deleted_job_leaves_nothing_in_the_bucket(stack: Stack) -> None:
