@@ -160,6 +160,7 @@ def job(body: Json) -> JobInfo:
         images=tuple(_known(PictureInfo, image) for image in body["images"]),
         parked=parked and _known(Parked, {**parked, "until": datetime.fromisoformat(parked["until"])}),
         paused=paused(body.get("paused")),
+        crashes=body.get("crashes", 0),
         failure=failure and _known(Failure, failure),
         previous_failures=tuple(_known(Failure, earlier) for earlier in body["previous_failures"]),
         request=request and image_request(request),

@@ -115,6 +115,8 @@ class JobInfo:
     cost_credits: float = 0.0
     #: Pictures asked for.
     count: int = 1
+    #: How often its worker was lost; told by `job` only.
+    crashes: int = 0
     images: tuple[PictureInfo, ...] = ()
     cancel_requested: bool = False
     #: Somebody marked it.

@@ -7,7 +7,8 @@ import streamlit as st
 from entrypoints.client import ApiError, JobInfo
 from entrypoints.gui import remote
 from entrypoints.gui.components import actions, canvas
-from entrypoints.gui.words import STATUS_LOOK, duration, pictures, place, plain
+from entrypoints.gui.standing import silent, standing, trouble
+from entrypoints.gui.words import STATUS_LOOK, plain
 from imaging_core.jobs import JobStatus
 
 
@@ -28,14 +29,14 @@ def _facts(job: JobInfo, title: str) -> None:
     _head(job, title)
     canvas.prompt_line(job)
     if job.status is not JobStatus.STARTED:
-        st.caption(plain(_standing(job)))
-    elif _silent(job):
-        st.caption(plain(_standing(job)))
+        st.caption(plain(standing(job, datetime.now(UTC))))
+    elif silent(job):
+        st.caption(plain(standing(job, datetime.now(UTC))))
         st.html('<div class="busy" role="progressbar" aria-label="Under way"></div>')
     else:
-        st.progress(min(max(job.progress or 0.0, 0.0), 1.0), text=plain(_standing(job)))
-    if trouble := _trouble(job):
-        st.caption(f":orange[:material/info:] {plain(trouble)}")
+        st.progress(min(max(job.progress or 0.0, 0.0), 1.0), text=plain(standing(job, datetime.now(UTC))))
+    if why := trouble(job):
+        st.caption(f":orange[:material/info:] {plain(why)}")
 
 
 def _head(job: JobInfo, title: str) -> None:
@@ -53,40 +54,6 @@ def _head(job: JobInfo, title: str) -> None:
             on_click=actions.cancel,
             args=(job.image_id,),
         )
-
-
-def _silent(job: JobInfo) -> bool:
-    """Whether its backend does not tell how far it is; a bar that stands at nothing would look stuck."""
-    return not job.progress and job.step is None and job.parked is None
-
-
-def _standing(job: JobInfo) -> str:
-    """One line: the place in the queue, or the step and the time left."""
-    if job.cancel_requested:
-        return "Stopping …"
-    left = f"about {duration(job.eta_s)} left" if job.eta_s is not None and job.eta_s >= 0.5 else ""
-    if job.status is JobStatus.QUEUED:
-        waits = place(job.queue_position) if job.queue_position else "waiting"
-        return " · ".join(filter(None, (waits[:1].upper() + waits[1:], pictures(job.count), left)))
-    if job.parked is not None:
-        seconds = (job.parked.until - datetime.now(UTC)).total_seconds()
-        return f"Goes on in {duration(seconds)}" if seconds > 0 else "Goes on in a moment"
-    if _silent(job):
-        since = (datetime.now(UTC) - (job.started_at or job.created_at)).total_seconds()
-        return " · ".join(filter(None, (f"Under way for {duration(since)}", left)))
-    done = f"{round(100 * (job.progress or 0))} %"
-    step = f"step {job.step} of {job.steps}" if job.step is not None and job.steps else ""
-    which = f"picture {min((job.images_done or 0) + 1, job.count)} of {job.count}" if job.count > 1 else ""
-    return " · ".join(filter(None, (done, which, step, left)))
-
-
-def _trouble(job: JobInfo) -> str:
-    """Why it waits, or what went wrong before."""
-    if job.parked is not None and job.parked.message:
-        return job.parked.message
-    if job.previous_failures:
-        return f"Attempt {job.attempt}. Before: {job.previous_failures[-1].reason}"
-    return f"Attempt {job.attempt}." if job.attempt > 1 else ""
 
 
 def live_jobs(jobs: tuple[JobInfo, ...], titles: dict[str, str], *, most: int) -> None:
