@@ -17,9 +17,9 @@ from imaging_core.capabilities import Capabilities
 
 #: What the modes and their buttons are called.
 _NAMES = {
-    Mode.WHOLE: ":material/brush: Whole picture",
-    Mode.PART: ":material/gesture: A part",
-    Mode.ENLARGE: ":material/zoom_out_map: Enlarge",
+    Mode.WHOLE: "Whole picture",
+    Mode.PART: "A part",
+    Mode.ENLARGE: "Enlarge",
 }
 _DEEDS = {Mode.WHOLE: "Repaint", Mode.PART: "Repaint the part", Mode.ENLARGE: "Enlarge"}
 _WORDS = {
@@ -95,20 +95,21 @@ def _suggest(source: Source) -> None:
 
 
 def _send(info: BackendInfo, form: Capabilities, mode: Mode, source: Source) -> None:
-    # Not a callback: those come before this run has taken in what was painted last.
-    pressed = st.button(
-        _DEEDS[mode],
-        type="primary",
-        icon=":material/auto_awesome:",
-        shortcut="Mod+Enter",
-        width="stretch",
-        key="edit",
-    )
     wanted = draft.read(form, st.session_state)
     about: dict[str, Any] = {"with_mask": True} if mode is Mode.PART else {}
     if source.image_id is not None:
         about |= {"image_id": source.image_id, "index": source.index}
-    cost(info, form, wanted, mode.operation, **about)
+    with st.container(key="send"):
+        # Not a callback: those come before this run has taken in what was painted last.
+        pressed = st.button(
+            _DEEDS[mode],
+            type="primary",
+            icon=":material/auto_awesome:",
+            shortcut="Mod+Enter",
+            width="stretch",
+            key="edit",
+        )
+        cost(info, form, wanted, mode.operation, **about)
     sending.link()
     if pressed:
         _submit(info.name, wanted, mode, source)
