@@ -73,9 +73,32 @@ def pages(visit: Visit, folder: Path, name: str) -> None:
     visit.page.get_by_role("button", name="Open finished: A tropical").click()
     visit.page.get_by_role("dialog").get_by_role("button", name="Download").wait_for()
     shoot(visit, folder / f"details-{name}.png")
+    edit(visit)
+    shoot(visit, folder / f"edit-{name}.png")
     visit.open("/settings")
     visit.page.get_by_text("answers").first.wait_for()
     shoot(visit, folder / f"backends-{name}.png")
+
+
+def edit(visit: Visit) -> None:
+    """The sky of a picture under a mask, beside what came of it."""
+    page = visit.open("/edit").page
+    page.get_by_role("button", name="Edit: A quiet mountain lake").click()
+    page.get_by_text("A part", exact=True).click()
+    mask = page.get_by_label(re.compile("^Mask on the picture"))
+    mask.scroll_into_view_if_needed()
+    box = mask.bounding_box()
+    assert box is not None
+    for share in (0.1, 0.26):
+        page.mouse.move(box["x"] + box["width"] * 0.08, box["y"] + box["height"] * share)
+        page.mouse.down()
+        page.mouse.move(box["x"] + box["width"] * 0.92, box["y"] + box["height"] * share, steps=6)
+        page.mouse.up()
+    page.get_by_text("% of the picture is painted anew").wait_for()
+    visit.prompt.fill("Northern lights over pine forest")
+    page.get_by_role("button", name="Repaint the part").click()
+    page.get_by_role("slider", name=re.compile("^Before and after")).wait_for()
+    visit.page.evaluate("scrollTo(0, 0)")
 
 
 def shoot(visit: Visit, path: Path) -> None:

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from entrypoints.client import JobInfo, JobsPage, PictureInfo
 from entrypoints.gui import bundle, paging, wanted
-from entrypoints.gui.components.job_actions import link_to
+from entrypoints.gui.components.job_actions import link_to, link_to_form
 from entrypoints.gui.wanted import Wanted
-from imaging_core.images import ImageRequest
+from imaging_core.images import ImageRequest, Operation
 from imaging_core.jobs import JobStatus
 
 NOW = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -82,6 +82,11 @@ def test_a_link_leads_to_one_picture_and_tells_nothing_else() -> None:
     here = "https://studio.example.org/base/gallery?backend=local#x"
     assert link_to("abc", 0, here) == "https://studio.example.org/base/gallery?job=abc"
     assert link_to("abc", 2, here) == "https://studio.example.org/base/gallery?job=abc&picture=3"
+    drawn, edited = job("abc"), job("def")
+    assert edited.request is not None
+    edited = attrs.evolve(edited, request=attrs.evolve(edited.request, operation=Operation.EDIT))
+    assert link_to_form(drawn, here) == "https://studio.example.org/base/create?like=abc"
+    assert link_to_form(edited, "http://127.0.0.1:8501/") == "http://127.0.0.1:8501/edit?like=def"
 
 
 # --- pages -------------------------------------------------------------------------------------------------

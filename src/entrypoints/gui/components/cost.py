@@ -10,7 +10,13 @@ from imaging_core.images import Operation, OptionValue, plan_calls
 
 
 def cost(
-    info: BackendInfo, form: Capabilities, wanted: draft.Draft, operation: Operation, **about: OptionValue | None
+    info: BackendInfo,
+    form: Capabilities,
+    wanted: draft.Draft,
+    operation: Operation,
+    *,
+    notice: bool = True,
+    **about: OptionValue | None,
 ) -> None:
     """One line, and a warning for each thing that stands in the way; `about` is what an estimate wants to know of the picture."""
     found = _estimate(info.name, wanted, operation, about)
@@ -21,7 +27,7 @@ def cost(
         sum_ = f" ({calls} × {number(price / calls)})" if calls > 1 else ""
         told.append(f"Costs **{credit_sum(price)}**{sum_}.")
     told += _time(info, found)
-    if form.notice:
+    if form.notice and notice:
         told.append(plain(form.notice))
     if told:
         st.caption(" ".join(told))

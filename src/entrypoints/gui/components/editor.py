@@ -109,7 +109,8 @@ def _send(info: BackendInfo, form: Capabilities, mode: Mode, source: Source) -> 
             width="stretch",
             key="edit",
         )
-        cost(info, form, wanted, mode.operation, **about)
+        # What every picture of that backend is, stands beneath the results; here there is little room.
+        cost(info, form, wanted, mode.operation, notice=False, **about)
     sending.link()
     if pressed:
         _submit(info.name, wanted, mode, source)

@@ -84,7 +84,8 @@ def buttons(job: JobInfo) -> None:
                 args=(job,),
                 kwargs={"seed": None},
             )
-        if job.images:
+        # Of several, the drawer knows which one is meant.
+        if len(job.images) == 1:
             st.button(
                 "Edit",
                 icon=":material/brush:",

@@ -5,8 +5,8 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import streamlit as st
 
 from entrypoints.client import JobInfo
-from entrypoints.gui import bundle, remote
-from entrypoints.gui.components import actions
+from entrypoints.gui import bundle, remote, source
+from entrypoints.gui.components import actions, likes
 from entrypoints.gui.components.ended_card import delete_button
 from entrypoints.gui.components.variations import variations
 
@@ -89,9 +89,19 @@ def _link(job: JobInfo, index: int) -> None:
     with st.popover("Link", icon=":material/link:", key=f"link-{job.image_id}"):
         st.caption("Leads to this picture, for everybody who may see it here. Copy it with the button beside it.")
         st.code(link_to(job.image_id, index, st.context.url or ""), language=None, wrap_lines=True)
+        if job.request is not None:
+            st.caption("Leads to the form, filled with the settings of this picture. It holds no word of the prompt.")
+            st.code(link_to_form(job, st.context.url or ""), language=None, wrap_lines=True)
 
 
 def link_to(image_id: str, index: int, here: str) -> str:
     """The address of a picture, on the page that is at `here`."""
     query = {actions.JOB: image_id} | ({actions.PICTURE: str(index + 1)} if index else {})
     return urlunsplit(urlsplit(here)._replace(query=urlencode(query), fragment=""))
+
+
+def link_to_form(job: JobInfo, here: str) -> str:
+    """The address of the form that a job came from, filled like it, on the page that is at `here`."""
+    parts = urlsplit(here)
+    path = f"{parts.path.rpartition('/')[0]}/{likes.page_of(job)}"
+    return urlunsplit(parts._replace(path=path, query=urlencode({source.LIKE: job.image_id}), fragment=""))
