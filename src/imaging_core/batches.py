@@ -13,6 +13,7 @@ from imaging_core.images import ImageRequest
 from imaging_core.jobs import Job, new_job_id
 from imaging_core.policies import RunLimits
 from imaging_core.ports import Idempotency, JobRepository, QueueLimits
+from imaging_core.routing import Route
 from imaging_core.submitting import fingerprint, with_seed
 from imaging_core.webhooks import Webhook
 
@@ -33,7 +34,9 @@ class Terms:
     retry_of: str | None = None
     webhook: Webhook | None = None
 
-    def job(self, request: ImageRequest, backend: str, *, now: datetime, limits: RunLimits) -> Job:
+    def job(
+        self, request: ImageRequest, backend: str, *, now: datetime, limits: RunLimits, route: Route | None = None
+    ) -> Job:
         """A new job on these terms."""
         return Job(
             id=new_job_id(),
@@ -46,6 +49,7 @@ class Terms:
             max_wait_s=self.max_wait_s if self.max_wait_s is not None else limits.max_wait_s,
             retry_of=self.retry_of,
             keep_days=self.keep_days,
+            route=route.reason if route else None,
             webhook=self.webhook,
         )
 

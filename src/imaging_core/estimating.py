@@ -3,6 +3,7 @@
 import attrs
 
 from imaging_core.batches import Terms
+from imaging_core.choosing import chosen
 from imaging_core.errors import ImagingError, StorageFull
 from imaging_core.images import ImageRequest, plan_calls
 from imaging_core.jobs import JobStatus
@@ -44,6 +45,8 @@ class Estimate:
     #: Seconds to the end, None where one cannot tell.
     eta_s: float | None
     obstacles: tuple[Obstacle, ...]
+    #: Why the service would send it there; None when the caller named the backend.
+    route: str | None = None
 
     @property
     def accepted(self) -> bool:
@@ -63,6 +66,8 @@ async def estimate(
 
     Raises UnknownBackend, BackendNotConfigured, InvalidRequest, and Unavailable when the request cannot be checked.
     """
+    route = await chosen(service, request, backend, owner=owner)
+    backend = route.backend if route else backend
     capabilities = await service.capabilities(backend)
     fitted = await service.fitted(request, backend)
     # A submit refuses seeds that leave no room for the further pictures.
@@ -89,6 +94,7 @@ async def estimate(
         queue_position=view.queue.claimable + 1,
         eta_s=_eta_s(view),
         obstacles=tuple(obstacles),
+        route=route.reason if route else None,
     )
 
 

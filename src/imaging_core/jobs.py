@@ -189,6 +189,8 @@ class Job:
     keep_days: float | None = None
     #: The failed job this one tries again.
     retry_of: str | None = None
+    #: Why the service sent it to its backend; None when the caller named that.
+    route: str | None = None
     #: Who is to be told of its end.
     webhook: Webhook | None = None
     #: The first schema whose readers know everything that it asks for, so that older workers take what they can: one that

@@ -5,6 +5,7 @@ from functools import partial
 
 from imaging_core.batches import Terms, accepted_before, check_share, fingerprint_all, fit_all
 from imaging_core.cancelling import Cancelled, cancel_many
+from imaging_core.choosing import all_chosen, chosen
 from imaging_core.errors import ImagingError, JobConflict, JobDeleted, StaleJob
 from imaging_core.events import EventKind, event_of
 from imaging_core.images import ImageRequest
@@ -44,7 +45,7 @@ class ImagingService(Looking, Offering):
         mask: bytes | None = None,
         limits: QueueLimits | None = None,
     ) -> Job:
-        """Check a request and queue a job for it; durable when this returns.
+        """Check a request and queue a job for it; durable when this returns. For backend "auto" the service chooses.
 
         Under a known idempotency key it gives the job that the key stands for, whatever speaks against a new one now.
         `limits` are those of this caller; None for the service's own. `keep_days` after its end the job is
@@ -66,11 +67,13 @@ class ImagingService(Looking, Offering):
         request, inputs = await with_inputs(self.store, request, {"init_image": init_image, "mask": mask})
         promise = terms.promise(lambda: terms.fingerprint(request, backend))
         try:
+            route = await chosen(self, request, backend, owner=owner)
+            backend = route.backend if route else backend
             fitted = with_seed(await self.fitted(request, backend))
             await self._check_admission(terms)
         except ImagingError as error:
             return (await accepted_before(self.jobs, promise, error))[0]
-        job = terms.job(fitted, backend, now=await self.jobs.now(), limits=self._limits)
+        job = terms.job(fitted, backend, now=await self.jobs.now(), limits=self._limits, route=route)
         event = event_of(job, EventKind.QUEUED, at=job.created_at)
         share = terms.share(limits or self.queue_limits)
 
@@ -110,14 +113,21 @@ class ImagingService(Looking, Offering):
         promise = terms.promise(lambda: fingerprint_all(items, terms))
         share = terms.share(limits or self.queue_limits)
         try:
+            routes = await all_chosen(self, items, owner=owner)
+            items = [
+                (request, route.backend if route else backend)
+                for (request, backend), route in zip(items, routes, strict=True)
+            ]
             requests = await fit_all(items, self.capabilities)
             check_share(items, share if self.allowances is None else await self.allowances.share(owner, share))
             await self._check_admission(terms)
         except ImagingError as error:
             return await accepted_before(self.jobs, promise, error)
         now = await self.jobs.now()
-        pairs = zip(requests, items, strict=True)
-        jobs = [terms.job(request, backend, now=now, limits=self._limits) for request, (_, backend) in pairs]
+        jobs = [
+            terms.job(request, backend, now=now, limits=self._limits, route=route)
+            for request, (_, backend), route in zip(requests, items, routes, strict=True)
+        ]
         events = [event_of(job, EventKind.QUEUED, at=now) for job in jobs]
         stored = await self._adding.add_all(jobs, events=events, idempotency=promise, limits=share)
         self._ring_for(jobs, stored)

@@ -15,6 +15,7 @@ from imaging_core.ports import (
     JobRepository,
     QueueLimits,
 )
+from imaging_core.routing import AutoPolicy
 from imaging_core.spending import Allowances, JobAdder
 from imaging_core.submitting import Rings
 from imaging_core.webhook_desk import WebhookDesk
@@ -39,6 +40,7 @@ class ServiceParts:
         webhooks: WebhookDesk | None = None,
         adding: JobAdder | None = None,
         allowances: Allowances | None = None,
+        auto: AutoPolicy | None = None,
         workers: WorkerBook | None = None,
         history: QueueHistory | None = None,
     ) -> None:
@@ -46,6 +48,7 @@ class ServiceParts:
 
         `admit` is asked before each new job and raises what speaks against taking one. Without `webhooks` no job may have one.
         Without `workers` and `history` none are known.
+        `auto` says where a request goes for which the caller names the backend "auto".
         `adding` stores new jobs in `jobs` and may refuse some; `allowances` tells beforehand what it would refuse.
         """
         self.jobs = jobs
@@ -59,6 +62,7 @@ class ServiceParts:
         self._adding = adding or jobs
         self.allowances = allowances
         self.webhooks = webhooks
+        self.auto = auto or AutoPolicy()
         self._workers = workers
         self._history = history
         self.unconfigured: Mapping[str, str] = dict(unconfigured or {})

@@ -10,6 +10,7 @@ from imaging_core.jobs import Job
 from imaging_core.keys import KeyLimits
 from imaging_core.memory import MemorySpendBook
 from imaging_core.ports import QueueLimits
+from imaging_core.routing import AUTO, AutoPolicy
 from imaging_core.spending import Budget, CreditLimitReached, Settling, listed_price
 from scripted import ScriptedGenerator, World
 from virtual_time import calendar, in_virtual_time
@@ -98,3 +99,13 @@ async def test_credits_that_are_used_up_are_told_and_none_are_set_aside() -> Non
     assert _codes(await shared.told("bob")) == []
     with pytest.raises(CreditLimitReached):
         await shared.taken("alice")
+
+
+@in_virtual_time
+async def test_the_credits_of_the_day_keep_a_job_from_the_paid_backend() -> None:
+    shared = Shared(alice={"credits_per_day": 3.0})
+    shared.service.auto = AutoPolicy(order=("alpha",))
+
+    await shared.service.submit(REQUEST, backend=AUTO, owner="alice")
+    with pytest.raises(InvalidRequest, match="'alpha' is too dear"):
+        await shared.service.submit(REQUEST, backend=AUTO, owner="alice")

@@ -25,6 +25,7 @@ from entrypoints.api.submitted_fields import SubmittedFields
 from imaging_core.errors import FieldProblem, InvalidRequest, UnknownBackend
 from imaging_core.estimating import estimate
 from imaging_core.images import ImageRequest
+from imaging_core.routing import AUTO
 from imaging_core.service import ImagingService
 
 #: Fields that count for a whole batch.
@@ -105,7 +106,7 @@ class BatchDoor:
 
     def _check_backend(self, backend: str) -> None:
         known = self._service.backend_names
-        if backend not in known and backend not in self._service.unconfigured:
+        if backend not in {AUTO, *known, *self._service.unconfigured}:
             raise UnknownBackend(backend, known)
 
     async def estimate(self, request: Request) -> Response:
@@ -124,6 +125,7 @@ class BatchDoor:
         return json_answer(
             {
                 "backend": found.backend,
+                "route": found.route,
                 "credits": found.credits,
                 "paid": found.paid,
                 "calls": found.calls,

@@ -52,6 +52,7 @@ class Estimate(Shape):
 
     model_config = example(
         backend="stability",
+        route=None,
         credits=3.0,
         paid=True,
         calls=1,
@@ -65,6 +66,7 @@ class Estimate(Shape):
     )
 
     backend: str
+    route: str | None
     credits: float
     paid: bool
     calls: int

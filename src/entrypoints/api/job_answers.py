@@ -111,6 +111,7 @@ def _outcome(job: Job) -> Answer:
         "images": [_image(job.id, ref) for ref in job.images],
         "cancel_requested": job.cancel_requested,
         "retry_of": job.retry_of,
+        "route": job.route,
         "keep_days": job.keep_days,
         "favourite": job.favourite,
         "parked": _parked(job),

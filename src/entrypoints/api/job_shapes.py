@@ -74,6 +74,7 @@ class Outcome(Shape):
     images: list[Image]
     cancel_requested: bool
     retry_of: str | None
+    route: str | None
     keep_days: float | None
     favourite: bool
     parked: Parked | None
@@ -104,6 +105,7 @@ _STATUS: dict[str, object] = {
     "images": [],
     "cancel_requested": False,
     "retry_of": None,
+    "route": None,
     "keep_days": None,
     "favourite": False,
     "parked": None,

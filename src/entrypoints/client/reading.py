@@ -157,6 +157,7 @@ def job(body: Json) -> JobInfo:
         finished_at=_moment(body["finished_at"]),
         has_preview=bool(body.get("preview_url")),
         favourite=bool(body.get("favourite")),
+        route=body.get("route"),
         images=tuple(_known(PictureInfo, image) for image in body["images"]),
         parked=parked and _known(Parked, {**parked, "until": datetime.fromisoformat(parked["until"])}),
         paused=paused(body.get("paused")),

@@ -121,6 +121,8 @@ class JobInfo:
     cancel_requested: bool = False
     #: Somebody marked it.
     favourite: bool = False
+    #: Why the service sent it to its backend; None when that was named.
+    route: str | None = None
     retry_of: str | None = None
     parked: Parked | None = None
     #: While it waits at a backend that an operator has stopped.
@@ -179,6 +181,8 @@ class Estimate:
     obstacles: tuple[Obstacle, ...]
     #: The request with the backend's defaults.
     request: ImageRequest
+    #: Why the service would send it there; None when the backend was named.
+    route: str | None = None
 
 
 @attrs.frozen(kw_only=True)

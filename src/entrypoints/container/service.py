@@ -137,6 +137,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         webhooks=webhooks,
         adding=budget,
         allowances=budget,
+        auto=settings.provided.auto,
         workers=ports.workers,
         history=ports.history,
     )

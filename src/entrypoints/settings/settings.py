@@ -13,6 +13,7 @@ from entrypoints.settings.facades import FacadeSettings
 from entrypoints.settings.pictures import PictureSettings
 from entrypoints.settings.places import PlaceSettings
 from entrypoints.settings.promises import PromiseSettings
+from entrypoints.settings.routing import RoutingSettings
 from entrypoints.settings.s3 import S3Settings
 from entrypoints.settings.webhooks import WebhookSettings
 from imaging_core.policies import GateLimits
@@ -25,6 +26,7 @@ STABILITY_SLACK_S = 0.5
 class Settings(
     PlaceSettings,
     BackendSettings,
+    RoutingSettings,
     DoorSettings,
     FacadeSettings,
     AccessSettings,
