@@ -3,8 +3,6 @@
 import io
 import json
 import signal
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,7 +11,8 @@ import pytest
 from PIL import Image
 
 from fakes.sdwebui import launch as launch_webui
-from imaging_process import Imaging, clean_environment, end_of, free_port, submit
+from imaging_command import imaging as imaging_command
+from imaging_process import Imaging, end_of, free_port, submit
 
 UP = ("up", "--no-gui")
 
@@ -76,20 +75,17 @@ def test_jobs_cut_off_by_a_kill_go_on_at_the_next_start(tmp_path: Path) -> None:
 
 
 def test_a_second_service_on_the_same_folder_is_told_who_holds_it(imaging: Imaging) -> None:
-    with Imaging(*UP, folder=imaging.folder) as second:
-        second.start()
+    second = imaging_command(imaging.folder, *UP, IMAGING_PORT=str(free_port()))
 
-        assert second.ended() == 1
-        assert str(imaging.pid) in second.output
-        assert "Traceback" not in second.output
+    assert second.returncode == 1
+    assert str(imaging.pid) in second.stderr
 
 
 def test_a_taken_port_is_named_with_its_setting(imaging: Imaging, tmp_path: Path) -> None:
-    with Imaging(*UP, folder=tmp_path, IMAGING_PORT=str(imaging.port)) as second:
-        second.start()
+    second = imaging_command(tmp_path, *UP, IMAGING_PORT=str(imaging.port))
 
-        assert second.ended() == 1
-        assert "IMAGING_PORT" in second.output
+    assert second.returncode == 1
+    assert "IMAGING_PORT" in second.stderr
 
 
 @pytest.mark.parametrize(
@@ -103,14 +99,19 @@ def test_a_taken_port_is_named_with_its_setting(imaging: Imaging, tmp_path: Path
     ],
 )
 def test_a_wrong_setting_is_one_sentence_that_names_it(settings: dict[str, str], said: str, tmp_path: Path) -> None:
-    port = {} if "IMAGING_PORT" in settings else {"IMAGING_PORT": str(free_port())}
-    with Imaging(*UP, folder=tmp_path) as imaging:
-        imaging._settings = {"IMAGING_DATA_DIR": str(tmp_path / "data"), **port, **settings}
-        imaging.start()
+    ended = imaging_command(tmp_path, *UP, **{"IMAGING_PORT": str(free_port()), **settings})
 
-        assert imaging.ended() == 1
-        assert said in imaging.output
-        assert "Traceback" not in imaging.output
+    assert ended.returncode == 1
+    assert said in ended.stderr
+
+
+def test_a_wrong_setting_ends_the_process_with_its_sentence_and_no_traceback(tmp_path: Path) -> None:
+    with Imaging(*UP, folder=tmp_path, IMAGING_PORT="65536") as process:
+        process.start()
+
+        assert process.ended() == 1
+        assert "IMAGING_PORT" in process.output
+        assert "Traceback" not in process.output
 
 
 def test_without_key_and_webui_the_doors_say_what_is_missing(imaging: Imaging) -> None:
@@ -141,31 +142,16 @@ def test_the_local_section_makes_pictures_on_a_webui(tmp_path: Path) -> None:
 
 
 def test_generate_works_on_the_running_service_and_without_one(imaging: Imaging, tmp_path: Path) -> None:
-    def generate(*args: str, port: int) -> dict[str, object]:
-        env = clean_environment(
-            {"IMAGING_PORT": str(port), "IMAGING_DATA_DIR": str(tmp_path / "own"), "IMAGING_DEMO_STEP_S": "0"}
-        )
-        script = Path(sys.executable).parent / "imaging"
-        command: list[str | Path] = [
-            script,
-            "generate",
-            "a lighthouse",
-            "--width",
-            "64",
-            "--height",
-            "64",
-            "--json",
-            "-o",
-            tmp_path,
-            *args,
-        ]
-        done = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, check=False)
+    def generate(port: int) -> dict[str, object]:
+        where = {"IMAGING_PORT": str(port), "IMAGING_DATA_DIR": str(tmp_path / "own"), "IMAGING_DEMO_STEP_S": "0"}
+        asked = ("a lighthouse", "--width", "64", "--height", "64", "--seed", "3", "--json")
+        done = imaging_command(tmp_path, "generate", *asked, **where)
         assert done.returncode == 0, done.stderr
         made: dict[str, object] = json.loads(done.stdout)
         return made
 
-    there = generate("--seed", "3", port=imaging.port)
-    here = generate("--seed", "3", port=free_port())
+    there = generate(imaging.port)
+    here = generate(free_port())
 
     listed = [job["image_id"] for job in httpx.get(f"{imaging.url}/jobs").json()["jobs"]]
     assert there["image_id"] in listed
@@ -173,7 +159,7 @@ def test_generate_works_on_the_running_service_and_without_one(imaging: Imaging,
     pixels = []
     for made in (there, here):
         # Each file names its own job, so it is the pixels that are the same.
-        with Image.open(Path(str(made["files"][0]))) as picture:  # type: ignore[index]
+        with Image.open(tmp_path / str(made["files"][0])) as picture:  # type: ignore[index]
             assert f'"job_id":"{made["image_id"]}"' in picture.info["imaging"]
             pixels.append(picture.tobytes())
     assert pixels[0] == pixels[1], "the same seed gives the same picture in both"

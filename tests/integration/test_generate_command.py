@@ -1,4 +1,4 @@
-"""`imaging generate` as people and scripts use it: real processes, on a running service and without one."""
+"""`imaging generate` as people and scripts use it: on a running service and without one."""
 
 import io
 import json
@@ -17,6 +17,7 @@ import httpx
 import pytest
 from PIL import Image
 
+from imaging_command import imaging as imaging_command
 from imaging_process import PATIENCE_S, Imaging, clean_environment, free_port, until
 
 SMALL = ("--width", "64", "--height", "64")
@@ -40,10 +41,9 @@ def begun(folder: Path, *args: str | Path, port: int, **popen: Any) -> subproces
 
 
 def done(folder: Path, *args: str | Path, port: int) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error of the command."""
-    with begun(folder, *args, port=port) as process:
-        out, err = process.communicate(timeout=PATIENCE_S)
-        return process.returncode, out, err
+    """Exit status, standard output and standard error of the command; the ends by Ctrl-C and on a terminal are processes."""
+    ended = imaging_command(folder, "generate", *args, IMAGING_PORT=str(port), IMAGING_DEMO_STEP_S="0.02")
+    return ended.returncode, ended.stdout, ended.stderr
 
 
 def jobs(imaging: Imaging) -> list[dict[str, Any]]:
@@ -135,9 +135,7 @@ def test_what_cannot_be_made_is_one_sentence_and_status_1(imaging: Imaging, tmp_
 
 
 def test_a_service_that_was_named_but_is_not_there_is_told(tmp_path: Path) -> None:
-    env = clean_environment({"IMAGING_API_URL": f"http://127.0.0.1:{free_port()}", "IMAGING_DATA_DIR": str(tmp_path)})
-    command: list[str | Path] = [Path(sys.executable).parent / "imaging", "generate", "a mill"]
-    ended = subprocess.run(command, env=env, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    ended = imaging_command(tmp_path, "generate", "a mill", IMAGING_API_URL=f"http://127.0.0.1:{free_port()}")
 
     assert ended.returncode == 1
     assert "does not answer" in ended.stderr
