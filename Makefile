@@ -29,11 +29,13 @@ env: $(filter .tools/%,$(UV))  ## Install everything for development into .venv
 run: run-env  ## Start the service here: API, GUI and worker in one, data in ./data
 	@exec .venv/bin/imaging up
 
+# More at a time than there are processors here: many tests wait for processes. In the order of the folders, so that the
+# quick ones come last and nobody waits long for one file.
 .PHONY: test
 test: env  ## Run every test (installs Redis and Chromium from Debian packages when root and missing)
 	@scripts/install-test-servers
 	$(RUN) coverage erase
-	$(RUN) pytest -n 2 --dist loadfile --cov --cov-report= $(TESTS)
+	$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(TESTS)
 	$(RUN) coverage report --skip-covered --fail-under=85
 	$(RUN) coverage report --include='src/imaging_core/*' --fail-under=95
 

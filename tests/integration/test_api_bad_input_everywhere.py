@@ -18,6 +18,9 @@ from api_setting import ended, submit
 from bad_inputs import CANARY, IDS, NOT_JSON, WRONG_SHAPE
 from key_setting import LockedApi
 
+#: Many calls over lines that other tests cover: measuring them would take longer than the calls.
+pytestmark = pytest.mark.no_cover
+
 JSON = "application/json"
 
 #: For every field of every body.

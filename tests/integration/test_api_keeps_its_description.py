@@ -25,6 +25,9 @@ from schemathesis.specs.openapi.checks import (
 from api_setting import ended, submit
 from key_setting import LockedApi
 
+#: Many calls over lines that other tests cover: measuring them would take longer than the calls.
+pytestmark = pytest.mark.no_cover
+
 #: Streams that end with the service only, and one job's, which other tests read.
 ENDLESS = ["/events", "/jobs/{image_id}/events"]
 

@@ -20,6 +20,9 @@ from crash_worker import ACTING, LEASE_S, Clock, MemoryStage, Stage
 from imaging_core.ports import ImageStore, JobRepository
 from redis_server import shared_server
 
+#: Thousands of plans over lines that other tests cover: measuring them would take longer than the plans.
+pytestmark = pytest.mark.no_cover
+
 BOTH = pytest.mark.parametrize("paid", [True, False], ids=["paid", "free"])
 THREE_KINDS = pytest.mark.parametrize(
     ("pictures", "paid"), [(1, True), (1, False), (2, True)], ids=["paid", "free", "two-paid"]

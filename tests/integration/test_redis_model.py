@@ -13,6 +13,9 @@ from contracts.repository_model import SETTINGS, RepositoryModel
 from imaging_core.ports import JobEvents, JobRepository
 from redis_server import shared_server
 
+#: Many calls over lines that other tests cover: measuring them would take longer than the calls.
+pytestmark = pytest.mark.no_cover
+
 #: Time really passes here, so fewer lives are tried.
 FEWER = settings(SETTINGS, max_examples=6, stateful_step_count=30)
 
