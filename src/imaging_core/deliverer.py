@@ -131,18 +131,16 @@ class Deliverer:
             log_fault(log, "Telling a webhook failed.", error, facts)
 
     async def _deliver(self, delivery: Delivery, facts: dict[str, object]) -> None:
-        job = await self._jobs.get(delivery.job_id)
-        if job.webhook is None:
-            raise ImagingError("The job has no webhook any more.")
-        secrets = await self._outbox.secrets(job.owner, fresh=fresh_secret())
         at = self._now()
-        message = Message(
-            url=job.webhook.url,
-            id=delivery.id,
-            at=at,
-            body=self._payload(job, delivery),
-            secrets=secrets.valid(at),
-        )
+        try:
+            message = await self._message(delivery, at)
+        except (JobNotFound, JobDeleted, Unavailable):
+            raise
+        except Exception as error:  # noqa: BLE001  # whatever it is, it is not tried for ever
+            log_fault(log, "A message to a webhook cannot be written.", error, facts)
+            attempt = DeliveryAttempt(at=at, error=f"The message could not be written ({type(error).__name__}).")
+            await self._record(delivery, attempt, self._schedule.next_delay_s(delivery.tries, asked_s=None))
+            return
         sent = await self._sender.send(message)
         attempt = DeliveryAttempt(at=at, status=sent.status, took_ms=sent.took_ms, error=sent.error)
         settled = await self._record(delivery, attempt, self._again_in_s(delivery, sent))
@@ -150,6 +148,19 @@ class Deliverer:
             log.info("A message was sent, but its record is another sender's or gone.", extra=facts)
         elif settled.state is DeliveryState.FAILED:
             log.warning("A webhook was given up after %s tries: %s", settled.tries, sent.error, extra=facts)
+
+    async def _message(self, delivery: Delivery, at: datetime) -> Message:
+        job = await self._jobs.get(delivery.job_id)
+        if job.webhook is None:
+            raise ImagingError("The job has no webhook any more.")
+        secrets = await self._outbox.secrets(job.owner, fresh=fresh_secret())
+        return Message(
+            url=job.webhook.url,
+            id=delivery.id,
+            at=at,
+            body=self._payload(job, delivery),
+            secrets=secrets.valid(at),
+        )
 
     def _again_in_s(self, delivery: Delivery, sent: Sent) -> float | None:
         if sent.error is None or sent.gone:

@@ -93,7 +93,11 @@ class Setbacks:
         if sent:
             self.backend_ok = False
         charged = Charged.UNKNOWN if sent and self._caller.paid else Charged.NO
-        message = "The backend did not answer within the time the job was given."
+        message = (
+            "The backend did not answer within the time the job was given."
+            if sent
+            else "Too little of the time the job was given was left for another call, so none was made."
+        )
         await self._held.fail(FailureCode.TIMEOUT, message, retryable=True, charged=charged)
 
     async def after_stop(self, task_id: str, reason: StopReason, *, sent: bool) -> None:

@@ -30,7 +30,7 @@ def made(folder: Path, *options: str, **settings: str) -> str:
 def made_by_a_process(folder: Path, name: str, **settings: str) -> str:
     """The same by a command of its own."""
     env = clean_environment({"IMAGING_DATA_DIR": str(folder / "data"), **settings})
-    command = [Path(sys.executable).parent / "imaging", "keys", "create", name]
+    command: list[str | Path] = [Path(sys.executable).parent / "imaging", "keys", "create", name]
     done = subprocess.run(command, env=env, cwd=folder, capture_output=True, text=True, check=True, timeout=60)
     assert done.stdout.strip() not in done.stderr
     return done.stdout.strip()

@@ -357,3 +357,21 @@ async def test_after_an_error_the_pictures_made_before_it_are_kept() -> None:
 
     assert [call.index for call in generator.calls] == [0, 1, 1, 2]
     assert len(done.images) == 3
+
+
+@pytest.mark.parametrize(("max_wait_s", "status"), [(29, JobStatus.FAILED), (31, JobStatus.FINISHED)])
+@in_virtual_time
+async def test_a_paid_call_that_would_be_cut_off_is_not_begun(max_wait_s: float, status: JobStatus) -> None:
+    generator = ScriptedGenerator(credits=3.0).then(lasting(30), lasting(30))
+    world = World(generator)
+    await world.submit()
+    await world.run()
+    job = await world.submit(max_wait_s=max_wait_s)
+
+    done = (await world.run()).job
+
+    assert (done.id, done.status) == (job.id, status)
+    assert len(generator.calls) == (1 if status is JobStatus.FAILED else 2)
+    if done.failure is not None:
+        assert (done.failure.code, done.failure.charged) == (FailureCode.TIMEOUT, Charged.NO)
+        assert "so none was made" in done.failure.message

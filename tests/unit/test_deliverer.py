@@ -158,3 +158,34 @@ async def test_a_job_deleted_meanwhile_is_no_trouble(jobs: MemoryJobRepository) 
         await arrives(jobs, second)
 
     assert await jobs.outbox.of_job(first) == []
+
+
+async def test_a_message_that_cannot_be_written_is_given_up_in_the_end(jobs: MemoryJobRepository) -> None:
+    job_id = await ended(jobs, "https://hooks.example/a")
+    sender = Sender()
+
+    def unreadable(*_: object) -> bytes:
+        raise KeyError("a field that is not there")
+
+    deliverer = Deliverer(
+        jobs=jobs,
+        outbox=jobs.outbox,
+        sender=sender,
+        payload=unreadable,
+        schedule=Schedule(delays_s=(0.01, 0.01)),
+        limits=DeliveryLimits(poll_s=0.01),
+    )
+    running = asyncio.create_task(deliverer.run())
+    try:
+        async with asyncio.timeout(10):
+            while True:
+                (delivery,) = await jobs.outbox.of_job(job_id)
+                if delivery.state is DeliveryState.FAILED:
+                    break
+                await asyncio.sleep(0.005)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+    assert [attempt.error for attempt in delivery.attempts] == ["The message could not be written (KeyError)."] * 3
+    assert not sender.begun

@@ -75,7 +75,10 @@ class Generations:
         submit = _Submit(request=asking.generation(body, settings), backend=backend)
         named = model or await self._models.default()
         job = await self._queue(request, submit)
-        return await self._generated(request, _repeated(body), named, job)
+        # Whatever waits here for minutes waits without the rest of what was sent.
+        told = _repeated(body)
+        del body
+        return await self._generated(request, told, named, job)
 
     async def img2img(self, request: Request) -> Response:
         """Draw over a picture, where the mask is white if there is one."""
@@ -91,7 +94,9 @@ class Generations:
             asked = Asking(able, Operation.EDIT, model).generation(body, settings)
             job = await self._queue(request, _Submit(request=asked, backend=backend, inputs=inputs))
         del inputs
-        return await self._generated(request, _repeated(body), named, job)
+        told = _repeated(body)
+        del body
+        return await self._generated(request, told, named, job)
 
     async def extra_single_image(self, request: Request) -> Response:
         """Make a picture larger."""
@@ -102,14 +107,15 @@ class Generations:
             asking = Asking(await self._models.able(backend), Operation.UPSCALE, None)
             asked = asking.enlargement(body, (inputs.width, inputs.height))
             job = await self._queue(request, _Submit(request=asked, backend=backend, inputs=inputs))
-        del inputs
+        upscaler_1, resize = body.upscaler_1, body.upscaling_resize
+        del body, inputs
 
         async def answer(ended: Job) -> Response:
             if ended.status is not JobStatus.FINISHED or not ended.images:
                 return failed(ended)
             options = ended.request.options
-            upscaler = options.get("upscaler", body.upscaler_1 if body.upscaler_1 != NONE else ended.backend)
-            scale = options.get("scale", body.upscaling_resize)
+            upscaler = options.get("upscaler", upscaler_1 if upscaler_1 != NONE else ended.backend)
+            scale = options.get("scale", resize)
             text = f"Postprocess upscale by: {scale}, Postprocess upscaler: {upscaler}"
             image = await asyncio.to_thread(base64_of, await self._blocking.picture(ended.images[0]))
             return json_answer({"html_info": f"<p>{escape(text)}</p>", "image": image})
