@@ -23,6 +23,7 @@ def _warm_up() -> None:
         "entrypoints.gui.views.create",
         "entrypoints.gui.views.edit",
         "entrypoints.gui.views.gallery",
+        "entrypoints.gui.views.queue",
         "entrypoints.gui.views.settings",
     ):
         importlib.import_module(name)

@@ -1,7 +1,7 @@
 """The use cases that look at jobs and fetch their pictures; imports stdlib and this package."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 
 from imaging_core.errors import ImageNotAvailable, ImageNotReady, JobNotFound
 from imaging_core.images import ImageRef
@@ -45,6 +45,12 @@ class Looking(ServiceParts):
     async def list(self, query: JobQuery) -> JobPage:
         """A page of jobs, newest first. Raises InvalidRequest for a cursor that no page ended with."""
         return await self.jobs.list(query)
+
+    async def places(self, jobs: Sequence[Job]) -> dict[str, int]:
+        """The places in the queue of those that wait, 1 for the next, by id."""
+        waiting = [job for job in jobs if job.status is JobStatus.QUEUED]
+        ahead = await asyncio.gather(*map(self.jobs.position, waiting))
+        return {job.id: before + 1 for job, before in zip(waiting, ahead, strict=True)}
 
     def watch(self, job_id: str, *, owner: str | None = None) -> AsyncIterator[JobView]:
         """The job now and whenever something about it changes, until it has ended. Raises what `view` raises."""

@@ -147,3 +147,21 @@ def test_other_pages_may_mark_where_that_is_allowed() -> None:
         answer = client.options(f"/jobs/{'0' * 32}/favourite", headers=asked)
         assert answer.status_code == 200
         assert "PUT" in answer.headers["access-control-allow-methods"]
+
+
+def test_places_in_the_queue_are_told_where_they_are_asked_for(api: RunningApi) -> None:
+    with api.client() as client:
+        client.post("/backends/local/pause")
+        ids = [submit(client, "/local/images") for _ in range(3)]
+
+        def places(query: str) -> list[int | None]:
+            jobs = client.get(f"/jobs?status=queued{query}").json()["jobs"]
+            return [job["queue_position"] for job in jobs if job["image_id"] in ids]
+
+        assert places("&positions=true") == [3, 2, 1]
+        assert places("") == [None, None, None]
+        wrong = client.get("/jobs?positions=true&limit=51")
+        assert (wrong.status_code, wrong.json()["errors"][0]["field"]) == (422, "limit")
+        for image_id in ids:
+            client.post(f"/jobs/{image_id}/cancel")
+        client.post("/backends/local/resume")

@@ -177,7 +177,11 @@ def test_a_wrong_key_is_told_and_not_kept_and_a_right_one_is_never_in_the_page(a
     assert "visitor.key" not in page.session_state
 
 
-def test_where_no_key_is_needed_none_is_taken(api: LockedApi) -> None:
+def test_where_no_key_is_needed_none_is_asked_for_or_taken(api: LockedApi, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = alone(settings_page)
+    assert "there is no key to enter" in text_of(page)
+    assert not page.text_input
+    monkeypatch.setenv("IMAGING_API_KEY", "left-over-from-before" * 2)
     assert "answers everybody" in text_of(enter(alone(settings_page), "k" * 40))
 
 

@@ -54,9 +54,11 @@ def status(view: JobView) -> Answer:
     }
 
 
-def entry(job: Job) -> Answer:
-    """What /jobs shows of each job."""
+def entry(job: Job, *, place: int | None = None) -> Answer:
+    """What /jobs shows of each job; `place` is its place in the queue, if that was asked for."""
     return {
+        "queue_position": place,
+        "owner": job.owner,
         "image_id": job.id,
         "status": job.status.value,
         "backend": job.backend,
@@ -71,6 +73,7 @@ def detail(view: JobView) -> Answer:
     job = view.job
     return {
         **status(view),
+        "owner": job.owner,
         "request": request(job.request),
         "calls": [_call(call) for call in job.calls],
         "crashes": job.crashes,

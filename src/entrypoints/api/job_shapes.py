@@ -133,8 +133,12 @@ EXAMPLE_REQUEST: dict[str, object] = {
     "options": {},
 }
 
-_VIEWED = ("queue_position", "progress", "step", "steps", "images_done", "eta_s", "preview_url", "paused")
-_ENTRY = {**{name: value for name, value in _STATUS.items() if name not in _VIEWED}, "request": EXAMPLE_REQUEST}
+_VIEWED = ("progress", "step", "steps", "images_done", "eta_s", "preview_url", "paused")
+_ENTRY = {
+    **{name: value for name, value in _STATUS.items() if name not in _VIEWED},
+    "owner": None,
+    "request": EXAMPLE_REQUEST,
+}
 
 
 class PausedJob(Shape):
@@ -195,6 +199,8 @@ class Request(Shape):
 class Entry(Outcome):
     """A job in a list."""
 
+    queue_position: int | None
+    owner: str | None
     request: Request
 
 
@@ -254,6 +260,7 @@ class Detail(Status):
 
     model_config = example(
         **_STATUS,
+        owner=None,
         request=EXAMPLE_REQUEST,
         calls=[],
         crashes=0,
@@ -263,6 +270,7 @@ class Detail(Status):
         webhook=None,
     )
 
+    owner: str | None
     request: Request
     calls: list[Call]
     crashes: int

@@ -22,10 +22,12 @@ from imaging_core.service import ImagingService
 #: What a listing can be narrowed by.
 _LISTED = frozenset(
     {
-        *("limit", "cursor", "status", "backend", "q", "favourite", "checkpoint", "model", "pictures"),
+        *("limit", "cursor", "status", "backend", "q", "favourite", "checkpoint", "model", "pictures", "positions"),
         *("created_from", "created_before"),
     }
 )
+#: Each place is counted by itself, so only so many are told at once.
+_MOST_PLACED = 50
 #: RFC 3339, which always says which zone is meant; a leap second is none that Python knows.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
@@ -70,9 +72,16 @@ class ListDoor:
         created_from: Annotated[str | None, _When] = None,
         created_before: Annotated[str | None, _When] = None,
         pictures: Annotated[bool, Query(description="Only finished jobs, which have pictures.")] = False,
+        positions: Annotated[
+            bool,
+            Query(description=f"Tell each waiting job's place in the queue; with a limit of {_MOST_PLACED} at most."),
+        ] = False,
     ) -> Response:
         """A page of jobs, newest first. A page may have few jobs, or none: there is more while `next_cursor` is not null."""
         _check_names(request)
+        if positions and limit > _MOST_PLACED:
+            message = f"must be at most {_MOST_PLACED} where positions are asked for."
+            raise InvalidRequest([FieldProblem(field="limit", message=message)])
         query = JobQuery(
             statuses=frozenset(status) if status else None,
             backend=backend or None,
@@ -87,7 +96,9 @@ class ListDoor:
             limit=limit,
         )
         page = await self._service.list(query)
-        return json_answer({"jobs": [job_answers.entry(job) for job in page.jobs], "next_cursor": page.cursor})
+        places = await self._service.places(page.jobs) if positions else {}
+        entries = [job_answers.entry(job, place=places.get(job.id)) for job in page.jobs]
+        return json_answer({"jobs": entries, "next_cursor": page.cursor})
 
 
 def _check_names(request: Request) -> None:

@@ -23,6 +23,8 @@ class Filters(TypedDict, total=False):
     created_before: datetime | None
     #: Only finished jobs, which have pictures.
     pictures: bool
+    #: Tell the place in the queue of each waiting job; pages of at most 50.
+    positions: bool
 
 
 def as_params(filters: Filters) -> list[tuple[str, str]]:
@@ -40,6 +42,7 @@ def as_params(filters: Filters) -> list[tuple[str, str]]:
         ("created_from", _moment("created_from", filters)),
         ("created_before", _moment("created_before", filters)),
         ("pictures", "true" if filters.get("pictures") else None),
+        ("positions", "true" if filters.get("positions") else None),
     ):
         if value:
             found.append((name, value))

@@ -162,6 +162,7 @@ def job(body: Json) -> JobInfo:
         parked=parked and _known(Parked, {**parked, "until": datetime.fromisoformat(parked["until"])}),
         paused=paused(body.get("paused")),
         crashes=body.get("crashes", 0),
+        owner=body.get("owner"),
         failure=failure and _known(Failure, failure),
         previous_failures=tuple(_known(Failure, earlier) for earlier in body["previous_failures"]),
         request=request and image_request(request),

@@ -125,6 +125,8 @@ class JobInfo:
     route: str | None = None
     retry_of: str | None = None
     parked: Parked | None = None
+    #: The id of the key that asked for it, where the answer told.
+    owner: str | None = None
     #: While it waits at a backend that an operator has stopped.
     paused: Paused | None = None
     failure: Failure | None = None

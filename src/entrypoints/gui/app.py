@@ -7,7 +7,7 @@ import streamlit as st
 
 from entrypoints.gui import assets, source, visitor
 from entrypoints.gui.components import actions, drawer, outage
-from entrypoints.gui.views import create, edit, gallery, settings
+from entrypoints.gui.views import create, edit, gallery, queue, settings
 
 
 def main() -> None:
@@ -20,6 +20,7 @@ def main() -> None:
         "create": st.Page(create.page, title="Create", icon=":material/auto_awesome:", url_path="create", default=True),
         "edit": st.Page(edit.page, title="Edit", icon=":material/brush:", url_path="edit"),
         "gallery": st.Page(gallery.page, title="Gallery", icon=":material/photo_library:", url_path="gallery"),
+        "queue": st.Page(queue.page, title="Queue", icon=":material/list_alt:", url_path="queue"),
         "settings": st.Page(settings.page, title="Settings", icon=":material/settings:", url_path="settings"),
     }
     st.session_state[actions.GALLERY], st.session_state[actions.SETTINGS] = pages["gallery"], pages["settings"]

@@ -9,7 +9,17 @@ from typing import Any, Literal
 
 import streamlit as st
 
-from entrypoints.client import ApiError, Backends, Estimate, ImagingClient, JobInfo, JobsPage, Picture
+from entrypoints.client import (
+    ApiError,
+    Backends,
+    Estimate,
+    ImagingClient,
+    JobInfo,
+    JobsPage,
+    Minute,
+    Picture,
+    WorkerInfo,
+)
 from entrypoints.gui import visitor
 from entrypoints.gui.visitor import Asking
 from imaging_core.images import OptionValue
@@ -134,3 +144,66 @@ def ended_jobs(*, limit: int, pictures: bool = False) -> JobsPage:
 def job(image_id: str) -> JobInfo:
     """Everything about a job."""
     return client().job(image_id)
+
+
+#: Most jobs that the queue shows at once, and the page size in which they are read with their places.
+MOST_QUEUED, _PLACED = 200, 50
+
+
+def queue() -> tuple[tuple[JobInfo, ...], bool]:
+    """Open jobs with their places in line, newest first, and whether there are more than were read."""
+    found: tuple[JobInfo, ...] = ()
+    cursor = None
+    while len(found) < MOST_QUEUED:
+        page = client().jobs(cursor=cursor, limit=_PLACED, status=OPEN, positions=True)
+        found, cursor = found + page.jobs, page.next_cursor
+        if cursor is None:
+            break
+    return found, cursor is not None
+
+
+@st.cache_data(ttl=3, show_spinner=False, hash_funcs=_BY)
+def _workers(asking: Asking) -> tuple[WorkerInfo, ...] | None:
+    try:
+        return _client(asking).workers()
+    except ApiError as error:
+        if error.status == 403:
+            return None
+        raise
+
+
+def workers() -> tuple[WorkerInfo, ...] | None:
+    """The workers that are alive; None for a visitor who may not run the service."""
+    return _workers(visitor.asking())
+
+
+@st.cache_data(ttl=30, show_spinner=False, hash_funcs=_BY)
+def _key_names(asking: Asking) -> dict[str, str]:
+    try:
+        keys = _client(asking).keys()
+    except ApiError as error:
+        # Another's names are nobody's business, and a service without a keyring has none.
+        if error.status in (403, 404):
+            return {}
+        raise
+    return {key.id: key.name for key in keys}
+
+
+def key_names() -> dict[str, str]:
+    """What people call the keys, by id; none for a visitor who may not know."""
+    return _key_names(visitor.asking())
+
+
+@st.cache_data(ttl=15, show_spinner=False, hash_funcs=_BY)
+def _history(asking: Asking, backend: str, minutes: int) -> tuple[Minute, ...]:
+    return _client(asking).history(backend, minutes=minutes)
+
+
+def history(backend: str, minutes: int = 60) -> tuple[Minute, ...]:
+    """How busy a backend was, oldest minute first."""
+    return _history(visitor.asking(), backend, minutes)
+
+
+def look_again() -> None:
+    """Forget what is known of the backends: this visitor has just changed it."""
+    _backends.clear(visitor.asking())

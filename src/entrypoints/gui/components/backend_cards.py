@@ -32,6 +32,8 @@ def _card(info: BackendInfo) -> None:
         st.markdown(f"###### {plain(section(info.name, info.title))}")
         if not info.configured:
             st.badge("not set up", icon=":material/key_off:", color="gray")
+        elif info.paused is not None:
+            st.badge("paused", icon=":material/pause:", color="orange")
         elif info.answers:
             st.badge("answers", icon=":material/check:", color="green")
         else:

@@ -9,6 +9,7 @@ from entrypoints.gui import draft, remote, source
 from entrypoints.gui.components import form_parts, problems, sending
 from entrypoints.gui.components.cost import cost
 from entrypoints.gui.components.shape import shape
+from entrypoints.gui.words import plain
 from imaging_core.capabilities import Capabilities
 from imaging_core.images import Operation
 
@@ -17,7 +18,12 @@ def composer(info: BackendInfo, capabilities: Capabilities) -> None:
     """The form of one backend."""
     with st.container(key="composer", border=True):
         checkpoint = draft.checkpoint_of(capabilities, st.session_state)
-        if not info.answers:
+        if info.paused is not None:
+            st.warning(
+                plain(f"An operator has paused this backend. Jobs are taken and wait. {info.paused.reason}".strip()),
+                icon=":material/pause:",
+            )
+        elif not info.answers:
             st.warning(f"{info.message} Jobs can be queued all the same; they wait until it is back.")
         placeholder = "Describe the picture: subject, place, light, mood, style …"
         form_parts.words(capabilities, draft.PROMPT, "Prompt", placeholder, 120)

@@ -13,6 +13,9 @@ _ENTERED, _WRONG = "settings.key", "settings.key_wrong"
 def key_entry() -> None:
     """Whose key is in use, and the field for another."""
     st.markdown("##### Your key")
+    if _open_to_all():
+        st.markdown("This service answers everybody who reaches it: there is no key to enter.")
+        return
     st.markdown(_in_use())
     if visitor.own_key() is not None:
         st.button("Forget my key", icon=":material/logout:", key="forget-key", on_click=visitor.adopt, args=(None,))
@@ -35,12 +38,22 @@ def key_entry() -> None:
     )
 
 
+def _open_to_all() -> bool:
+    if visitor.key() is not None or visitor.is_turned_away():
+        return False
+    try:
+        remote.backends()
+    except ClientError:
+        return False
+    return True
+
+
 def _in_use() -> str:
     if visitor.own_key() is not None:
         return "You ask with a key of your own: what you see and make is its jobs and pictures."
     if visitor.page_key() is not None:
         return "Everybody on this page asks with its one key. With a key of your own you see and make what is yours."
-    return "Nothing is sent yet. A service that knows its callers answers only those with a key."
+    return "Nothing is sent yet. Whoever runs the service makes keys, with: `imaging keys create NAME`"
 
 
 def _take() -> None:

@@ -1,0 +1,60 @@
+"""A service that asks for a key, in a real browser: a wrong key, then a right one, and nothing of it in the page."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+from playwright.sync_api import expect
+
+from live_service import PATIENCE_MS, LiveService, Visit, visiting
+
+pytestmark = pytest.mark.browser
+
+ADMIN = "an-admin-key-of-our-own-choice"
+
+
+@pytest.fixture(scope="module")
+def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
+    folder: Path = tmp_path_factory.mktemp("keys")
+    with LiveService(folder, IMAGING_DEMO_STEP_S="0.05", IMAGING_API_KEYS=ADMIN) as live:
+        yield live
+
+
+@pytest.fixture
+def visit(live: LiveService) -> Iterator[Visit]:
+    with visiting(live.gui_url) as visit:
+        yield visit
+
+
+def enter(visit: Visit, key: str) -> None:
+    visit.page.get_by_label("API key").fill(key)
+    visit.page.get_by_role("button", name="Use this key").click()
+
+
+def test_a_wrong_key_is_told_and_a_right_one_opens_the_studio(visit: Visit, live: LiveService) -> None:
+    with httpx.Client(base_url=live.api_url, headers={"x-api-key": ADMIN}, trust_env=False) as client:
+        key: str = client.post("/keys", json={"name": "ann"}).json()["key"]
+    page = visit.open("/gallery").page
+    expect(page.get_by_text("The service asks for a key.")).to_be_visible(timeout=PATIENCE_MS)
+    page.get_by_role("link", name="Enter a key").click()
+    expect(page.get_by_text("They are shown here once the service accepts a key.")).to_be_visible(timeout=PATIENCE_MS)
+
+    enter(visit, "x" * 40)
+    expect(page.get_by_text("does not know this key")).to_be_visible(timeout=PATIENCE_MS)
+    enter(visit, key)
+    expect(page.get_by_text("with a key of your own")).to_be_visible(timeout=PATIENCE_MS)
+    expect(page.get_by_text("The built-in demo is ready")).to_be_visible(timeout=PATIENCE_MS)
+
+    page.get_by_role("link", name="Create").click()
+    visit.generate("A lake in the morning")
+    visit.picture("A lake in the morning")
+    assert key not in page.content()
+    assert key not in page.url
+    assert key not in page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
+
+    page.get_by_role("link", name="Settings").click()
+    page.get_by_role("button", name="Forget my key").click()
+    page.get_by_role("link", name="Gallery").click()
+    expect(page.get_by_text("The service asks for a key.")).to_be_visible(timeout=PATIENCE_MS)
+    assert visit.faults == []
