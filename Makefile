@@ -32,12 +32,24 @@ run: run-env  ## Start the service here: API, GUI and worker in one, data in ./d
 # More at a time than there are processors here: many tests wait for processes. In the order of the folders, so that the
 # quick ones come last and nobody waits long for one file.
 .PHONY: test
-test: env  ## Run every test (installs Redis and Chromium from Debian packages when root and missing)
+test: env  ## Run the tests, three of those in a browser among them (installs Redis and Chromium from Debian packages when root and missing)
 	@scripts/install-test-servers
 	$(RUN) coverage erase
-	$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= $(TESTS)
+	$(RUN) pytest -n 4 --dist loadfile --no-loadscope-reorder --cov --cov-report= -m "not browser or essential" $(TESTS)
 	$(RUN) coverage report --skip-covered --fail-under=85
 	$(RUN) coverage report --include='src/imaging_core/*' --fail-under=95
+
+.PHONY: test-browser
+test-browser: env  ## Run every test that drives a browser, about 4 minutes
+	@scripts/install-test-servers
+	$(RUN) pytest -n 2 --dist loadfile tests/browser
+
+# Starts the service, makes pictures and looks at every page: light and dark, on a desk and on a phone. Those that the
+# documentation shows go to docs/images, all of them to build/screenshots.
+.PHONY: screenshots
+screenshots: env  ## Take pictures of every page, into build/screenshots and docs/images
+	@scripts/install-test-servers
+	$(RUN) python tests/browser/screenshots.py build/screenshots docs/images
 
 .PHONY: check
 check: env  ## Lint, types, architecture

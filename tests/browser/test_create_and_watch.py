@@ -29,6 +29,7 @@ def visit(live: LiveService) -> Iterator[Visit]:
         yield visit
 
 
+@pytest.mark.essential
 def test_a_newcomer_makes_a_picture_and_finds_it_again(visit: Visit) -> None:
     page = visit.open().page
 
@@ -75,6 +76,7 @@ def test_two_jobs_at_once_while_the_next_prompt_is_typed(visit: Visit) -> None:
     assert visit.faults == []
 
 
+@pytest.mark.essential
 def test_the_page_waits_out_a_service_that_is_killed_in_the_middle(visit: Visit, live: LiveService) -> None:
     page = visit.open().page
     visit.generate("A castle on a hill")

@@ -128,7 +128,7 @@ def test_many_are_picked_over_pages_and_deleted_after_asking(
     page.checkbox(key=f"pick-{ids[3]}").check()
     seen(page.run())
     seen(page.button(key="older").click().run())
-    seen(button(page, "Pick this page").click().run())
+    seen(button(page, "Pick page").click().run())
     assert "3 picked" in text_of(page)
     assert not page.get("download_button")[0].proto.disabled
     seen(button(page, "Delete 3 jobs for good").click().run())
@@ -142,9 +142,9 @@ def test_the_drawer_turns_between_the_pictures_of_a_job(client: httpx.Client) ->
     image_id = made(client, "a red barn", count=3)
     page = opened(drawer_page, job=image_id, picture="2")
     assert shown(page) == ["Picture 2 of 3: a red barn"]
-    seen(button(page, "Next picture").click().run())
+    seen(button(page, "Next").click().run())
     assert shown(page) == ["Picture 3 of 3: a red barn"]
-    assert button(page, "Next picture").disabled
+    assert button(page, "Next").disabled
     assert page.query_params["picture"] == "3"
     assert f"?job={image_id}&picture=3" in page.code[0].value
     assert shown(opened(drawer_page, job=image_id, picture="99")) == ["Picture 3 of 3: a red barn"]

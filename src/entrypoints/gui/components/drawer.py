@@ -89,7 +89,7 @@ def _turning(index: int, last: int) -> None:
             if label == "Next":
                 st.caption(f"Picture {index + 1} of {last + 1}", width="content")
             st.button(
-                f"{label} picture",
+                label,
                 icon=f":material/chevron_{icon}:",
                 key=f"{label}-picture",
                 type="tertiary",

@@ -126,13 +126,11 @@ def _tell(now: Wanted) -> None:
 
 
 def _said(now: Wanted, backends: Backends, changed: Callable[[], None]) -> None:
-    """What narrows the gallery, since part of it is out of sight, and the way back to everything."""
+    """What narrows the gallery out of sight, and the way back to everything."""
     names = {info.name: section(info.name, info.title) for info in backends.backends}
     days = " to ".join(dict.fromkeys(day.isoformat() for day in (now.since, now.until) if day))
     said = (
         "" if now.status is JobStatus.FINISHED else str(now.status).capitalize(),
-        "Favourites" if now.favourites else "",
-        f"“{now.words}”" if now.words else "",
         names.get(now.backend or "", now.backend or ""),
         now.model or "",
         days,
@@ -144,5 +142,6 @@ def _said(now: Wanted, backends: Backends, changed: Callable[[], None]) -> None:
         changed()
 
     with st.container(key="narrowed", horizontal=True, vertical_alignment="center", gap="xsmall"):
-        st.caption(plain(" · ".join(filter(None, said))), width="content")
+        if any(said):
+            st.caption(plain(" · ".join(filter(None, said))), width="content")
         st.button("Show everything", type="tertiary", icon=":material/close:", key="show-everything", on_click=clear)

@@ -50,7 +50,7 @@ def bar(shown: Sequence[JobInfo]) -> None:
         st.markdown(_sum(chosen), width="content")
         rest = [job for job in shown if job.image_id not in picked()]
         st.button(
-            "Pick this page",
+            "Pick page",
             icon=":material/select_all:",
             key="picked-page",
             disabled=not rest,
