@@ -107,6 +107,18 @@ class TestRefusals:
         with pytest.raises(Unavailable, match=rf"at {nobody} does not answer\. Check IMAGING_S3_ENDPOINT"):
             await S3ImageStore(attrs.evolve(place, endpoint=nobody)).check()
 
+    async def test_the_place_counts_whatever_the_environment_names(
+        self, place: S3Place, monkeypatch: pytest.MonkeyPatch, nobody: str
+    ) -> None:
+        monkeypatch.setenv("AWS_ENDPOINT_URL", nobody)
+        monkeypatch.setenv("AWS_ENDPOINT_URL_S3", nobody)
+        monkeypatch.setenv("AWS_BUCKET", "another")
+        monkeypatch.setenv("AWS_VIRTUAL_HOSTED_STYLE_REQUEST", "true")
+
+        await S3ImageStore(place).check()
+
+        assert keys(place) == ["some/where/probe"]
+
     async def test_an_endpoint_that_says_nothing_does_not_hold_up_the_loop(self, place: S3Place) -> None:
         with socket.create_server(("127.0.0.1", 0)) as silent:
             store = S3ImageStore(attrs.evolve(place, endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}"))

@@ -67,7 +67,8 @@ class S3Place:
         # The store checks what it gets against this sum, whatever lies on the way.
         config: S3Config = {"checksum_algorithm": "SHA256"}
         if endpoint is not None:
-            config["endpoint"] = endpoint
+            # Not `endpoint`: AWS_ENDPOINT_URL_S3 of the environment would win over that.
+            config["aws_endpoint_url_s3"] = endpoint
         if self.region is not None:
             config["region"] = self.region
         path_style = self.endpoint is not None if self.path_style is None else self.path_style
