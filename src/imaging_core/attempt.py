@@ -27,7 +27,7 @@ from imaging_core.held import HeldJob, insist
 from imaging_core.images import Generated, PlannedCall, StoredCall, plan_calls
 from imaging_core.jobs import CallState, Job, LeaseReason, new_token
 from imaging_core.outcome import concluded
-from imaging_core.policies import AMPLE_S, InDoubt, fits
+from imaging_core.policies import InDoubt
 from imaging_core.ports import (
     GenerationCall,
     Permit,
@@ -274,10 +274,15 @@ class Attempt:
             earlier_task_ids=tuple(c.task_id for c in job.calls if c.state is CallState.IN_DOUBT),
         )
         time_left_s = await self._time_left()
-        if self._caller.paid and await self._is_too_late(time_left_s):
+        if self._caller.paid and not self._parts.call_times.fits(job.backend, job.request, time_left_s):
+            # It would most likely be cut off: paid for, and for nothing.
             raise OutOfTime(sent=False)
         await self._heart.be_sure()
-        return await self._caller.make(call, time_left_s=time_left_s)
+        clock = asyncio.get_running_loop().time
+        begun = clock()
+        generated = await self._caller.make(call, time_left_s=time_left_s)
+        self._parts.call_times.note(job.backend, job.request, clock() - begun)
+        return generated
 
     async def _store(self, planned: PlannedCall, generated: Generated) -> StoredCall | None:
         job_id, first = self._held.job.id, planned.first_image
@@ -292,13 +297,6 @@ class Attempt:
             charged = Charged.YES if generated.credits else Charged.NO
             await self._held.fail(code, str(error), retryable=True, charged=charged)
             return None
-
-    async def _is_too_late(self, time_left_s: float) -> bool:
-        """Whether a paid call would most likely be cut off: paid for, and for nothing."""
-        if time_left_s >= AMPLE_S:
-            return False
-        state = await insist(lambda: self._parts.jobs.state(self._held.job.backend))
-        return not fits(time_left_s, usual_s=state.mean_run_s)
 
     async def _time_left(self) -> float:
         now = await self._held.now()

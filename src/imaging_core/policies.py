@@ -84,15 +84,6 @@ class RunLimits:
     stale_ring_s: float = 2.0
 
 
-#: With so much time left nobody asks whether a paid call fits into it, in s.
-AMPLE_S = 120.0
-
-
-def fits(time_left_s: float, *, usual_s: float | None) -> bool:
-    """Whether a paid call is worth beginning: `usual_s` is what jobs of its backend take on average, None if unknown."""
-    return usual_s is None or time_left_s >= min(usual_s, AMPLE_S)
-
-
 def is_throttled(error: GenerationError) -> bool:
     """Whether the whole fleet should stay away for a while."""
     return isinstance(error, BackendThrottled)

@@ -4,6 +4,7 @@ from collections.abc import Callable
 
 import attrs
 
+from imaging_core.call_times import CallTimes
 from imaging_core.images import Generated
 from imaging_core.jobs import Job
 from imaging_core.policies import RetryPolicy, RunLimits
@@ -26,5 +27,7 @@ class RunnerParts:
     worker: str
     limits: RunLimits = attrs.field(factory=RunLimits)
     retry: RetryPolicy = attrs.field(factory=RetryPolicy)
+    #: How long calls take here.
+    call_times: CallTimes = attrs.field(factory=CallTimes)
     #: None to store pictures as the backend gave them.
     mark: Mark | None = None

@@ -364,11 +364,12 @@ async def test_after_an_error_the_pictures_made_before_it_are_kept() -> None:
 async def test_a_paid_call_that_would_be_cut_off_is_not_begun(max_wait_s: float, status: JobStatus) -> None:
     generator = ScriptedGenerator(credits=3.0).then(lasting(30), lasting(30))
     world = World(generator)
+    runner = world.runner()
     await world.submit()
-    await world.run()
+    await world.run(runner)
     job = await world.submit(max_wait_s=max_wait_s)
 
-    done = (await world.run()).job
+    done = (await world.run(runner)).job
 
     assert (done.id, done.status) == (job.id, status)
     assert len(generator.calls) == (1 if status is JobStatus.FAILED else 2)

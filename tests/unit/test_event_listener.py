@@ -2,8 +2,14 @@
 
 import asyncio
 
+import pytest
+
+from entrypoints.api.closing import Closing
+from entrypoints.api.event_feed import EventFeed
 from entrypoints.api.event_frames import Frame
 from entrypoints.api.event_listener import ROOM, Listener
+from entrypoints.api.problems import Problem
+from scripted import World
 from virtual_time import in_virtual_time, loop_time
 
 
@@ -75,3 +81,21 @@ def test_only_ones_own_events_are_wanted() -> None:
     assert [listener.wants("a", "me") for listener in (everything, own, one)] == [True, True, True]
     assert [listener.wants("b", "you") for listener in (everything, own, one)] == [True, False, False]
     assert not own.wants("a", None)
+
+
+async def test_so_many_may_listen_with_one_key_and_no_more() -> None:
+    feed = EventFeed(World().service, Closing(), most_per_key=2)
+    first, _ = feed.join(key="alice"), feed.join(job_id="a", key="alice")
+    with pytest.raises(Problem) as refused:
+        feed.join(key="alice")
+    assert refused.value.status == 429
+
+    # Others, and those without a key, have nothing to do with it.
+    feed.join(key="bob")
+    for _ in range(3):
+        feed.join()
+    feed.leave(first)
+    feed.leave(first)
+    feed.join(key="alice")
+    with pytest.raises(Problem):
+        feed.join(key="alice")

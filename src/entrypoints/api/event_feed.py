@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import partial
@@ -11,6 +11,7 @@ from entrypoints.api.closing import Closing
 from entrypoints.api.event_frames import PROGRESS, Frame, frame_of, gone
 from entrypoints.api.event_listener import Listener
 from entrypoints.api.open_jobs import OpenJobs
+from entrypoints.api.problems import Problem
 from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable, UnknownCursor, UnreadableJob
 from imaging_core.events import JobEvent
 from imaging_core.faults import log_fault
@@ -19,6 +20,8 @@ from imaging_core.watching import subscribed
 
 log = logging.getLogger("imaging.api")
 
+#: Streams and long looks of one key at a time, in one process: plenty for a page, and a bound for a client that leaks them.
+MOST_PER_KEY = 200
 #: Events remembered for readers that come back soon, which then cost the log nothing.
 _REMEMBERED = 1024
 #: Missed events that are told one by one; who missed more begins with a look at how things are.
@@ -39,7 +42,10 @@ class EventFeed:
     beside it agree, and each ending is told once.
     """
 
-    def __init__(self, service: ImagingService, closing: Closing) -> None:
+    def __init__(self, service: ImagingService, closing: Closing, *, most_per_key: int = MOST_PER_KEY) -> None:
+        """`most_per_key` is how many may listen with one key."""
+        self._most_per_key = most_per_key
+        self._of_key: Counter[str] = Counter()
         self._service = service
         self._closing = closing
         self._of_all: set[Listener] = set()
@@ -72,23 +78,35 @@ class EventFeed:
     # --- listening ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def listening(self, *, job_id: str | None = None, sees: str | None = None) -> Iterator[Listener]:
-        """A mailbox for what comes from now on, while inside."""
-        listener = self.join(job_id=job_id, sees=sees)
+    def listening(self, *, job_id: str | None = None, key: str | None = None) -> Iterator[Listener]:
+        """A mailbox for what comes from now on, while inside. Raises Problem (429) as `join` does."""
+        listener = self.join(job_id=job_id, key=key)
         try:
             yield listener
         finally:
             self.leave(listener)
 
-    def join(self, *, job_id: str | None = None, sees: str | None = None) -> Listener:
-        """A mailbox for what comes from now on, until it is left."""
-        listener = Listener(job_id=job_id, sees=sees)
+    def join(self, *, job_id: str | None = None, sees: str | None = None, key: str | None = None) -> Listener:
+        """A mailbox for what comes from now on, until it is left.
+
+        Raises Problem (429) when too many listen with that key already.
+        """
+        if key is not None:
+            if self._of_key[key] >= self._most_per_key:
+                detail = f"Streams and waits of one key may be {self._most_per_key} at a time. End one of them first."
+                raise Problem("too-many-requests", 429, detail, headers={"retry-after": "5"})
+            self._of_key[key] += 1
+        listener = Listener(job_id=job_id, sees=sees, key=key)
         (self._of_all if job_id is None else self._of_job.setdefault(job_id, set())).add(listener)
         return listener
 
     def leave(self, listener: Listener) -> None:
         """Listen no more; leaving again does nothing."""
         listener.close()
+        if listener.key is not None:
+            self._of_key[listener.key] -= 1
+            # Counted once, however often it is left.
+            self._of_key, listener.key = +self._of_key, None
         self._of_all.discard(listener)
         group = self._of_job.get(listener.job_id or "")
         if group is not None:

@@ -12,10 +12,12 @@ ROOM = 256
 class Listener:
     """A mailbox. Lives on the event loop; nobody who fills it ever waits."""
 
-    __slots__ = ("__weakref__", "_lossy", "_seen", "_sees", "_waiting", "_woken", "closed", "job_id")
+    __slots__ = ("__weakref__", "_lossy", "_seen", "_sees", "_waiting", "_woken", "closed", "job_id", "key")
 
-    def __init__(self, *, job_id: str | None, sees: str | None) -> None:
+    def __init__(self, *, job_id: str | None, sees: str | None, key: str | None = None) -> None:
         self.job_id = job_id
+        #: The key that it counts for, if any.
+        self.key = key
         self._sees = sees
         self._waiting: deque[Frame] = deque()
         #: The newest progress of each job; told after what waits.

@@ -47,7 +47,7 @@ class EventsDoor:
             summary="What happens to your jobs, as server-sent events",
             tags=["events"],
             response_class=Response,
-            responses={200: {"description": "Events.", "content": STREAM}, **problems(503)},
+            responses={200: {"description": "Events.", "content": STREAM}, **problems(429, 503)},
             openapi_extra=parameters,
         )
         app.router.add_api_route(
@@ -59,7 +59,7 @@ class EventsDoor:
             responses={
                 200: {"description": "Events.", "content": STREAM},
                 204: {"description": "You have seen its end; do not come back."},
-                **problems(404, 410, 503),
+                **problems(404, 410, 429, 503),
             },
             openapi_extra=parameters,
         )
@@ -71,7 +71,7 @@ class EventsDoor:
         if HEAD in request.scope:
             return _head()
         after = await self._begun(request)
-        listener = self._feed.join(job_id=image_id, sees=sees)
+        listener = self._feed.join(job_id=image_id, sees=sees, key=caller_of(request).key_id)
         try:
             first = await self._first_of_one(listener, image_id, after, ended=ended)
         except BaseException:
@@ -88,7 +88,7 @@ class EventsDoor:
         if HEAD in request.scope:
             return _head()
         after = await self._begun(request)
-        listener = self._feed.join(sees=sees)
+        listener = self._feed.join(sees=sees, key=caller_of(request).key_id)
         try:
             first = await self._first_of_all(listener, sees, after)
         except BaseException:

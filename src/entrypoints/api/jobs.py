@@ -113,8 +113,10 @@ class JobsDoor:
             return ended(view) or (seen is not None and not matches(seen, answers.of(view).etag))
 
         within_s = self._waiting.asked(request)
-        owner = caller_of(request).sees
-        view = await self._waiting.until(request, image_id, is_news, owner=owner, within_s=within_s)
+        caller = caller_of(request)
+        view = await self._waiting.until(
+            request, image_id, is_news, owner=caller.sees, within_s=within_s, key=caller.key_id
+        )
         told = answers.of(view)
         headers = {"etag": told.etag, "cache-control": "private, no-cache"}
         if not ended(view):

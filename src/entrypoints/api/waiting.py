@@ -45,17 +45,25 @@ class Waiting:
         return None if found is None else min(float(found[1]), self._longest_s)
 
     async def until(
-        self, request: Request, job_id: str, enough: Callable[[JobView], bool], *, owner: str | None, within_s: float
+        self,
+        request: Request,
+        job_id: str,
+        enough: Callable[[JobView], bool],
+        *,
+        owner: str | None,
+        within_s: float,
+        key: str | None = None,
     ) -> JobView:
         """The job as soon as it is `enough`, or as it stands when the time is over or the API stops.
 
-        Raises JobNotFound, JobDeleted, Unavailable, and ClientDisconnect when nobody is there to be answered.
+        `key` is what the wait counts for; one that comes with a new job is bounded by the queue. Raises JobNotFound,
+        JobDeleted, Unavailable, Problem (429), and ClientDisconnect when nobody is there to be answered.
         """
         view = await self._service.view(job_id, owner=owner)
         if within_s <= 0 or enough(view) or self._closing.begun:
             return view
         await self._feed.start()
-        with self._feed.listening(job_id=job_id) as listener, self._closing.telling(listener.close):
+        with self._feed.listening(job_id=job_id, key=key) as listener, self._closing.telling(listener.close):
             gone = asyncio.create_task(_until_gone(request, listener))
             try:
                 view = await self._read_until(listener, job_id, enough, within_s)
