@@ -1,4 +1,4 @@
-"""Pausing, resuming and cancelling all, in a real browser on the service as `imaging up` starts it."""
+"""Pausing, resuming and cancelling all, and defaults, in a real browser on the service as `imaging up` starts it."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -71,4 +71,16 @@ def test_cancelling_all_asks_first_and_then_empties_the_queue(visit: Visit, live
         client.post("/backends/demo/resume").raise_for_status()
     # By now a minute of waiting is on record.
     expect(page.get_by_role("heading", name="The last hour")).to_be_visible(timeout=PATIENCE_MS)
+    assert visit.faults == []
+
+
+def test_defaults_are_kept_in_the_browser_and_the_form_begins_with_them(visit: Visit) -> None:
+    page = visit.open("/settings").page
+    count = page.get_by_label("Pictures")
+    count.fill("3")
+    count.press("Enter")
+    expect(page.get_by_text("Kept in this browser only.")).to_be_visible(timeout=PATIENCE_MS)
+    page.wait_for_function("(localStorage.getItem('imaging.defaults') || '').includes('3')")
+    visit.open("/")
+    expect(page.get_by_label("Pictures")).to_have_value("3", timeout=PATIENCE_MS)
     assert visit.faults == []

@@ -6,14 +6,21 @@ IMAGING_API_URL tells where the service is; http://127.0.0.1:8000 when it is not
 import streamlit as st
 
 from entrypoints.gui import assets, source, visitor
-from entrypoints.gui.components import actions, drawer, outage
+from entrypoints.gui.components import actions, browser_memory, drawer, outage
 from entrypoints.gui.views import create, edit, gallery, queue, settings
 
 
 def main() -> None:
     """Draw the page that the address names, and the drawer over it."""
     mark = str(assets.FOLDER / "mark.svg")
-    st.set_page_config(page_title="Imaging", page_icon=mark, layout="wide", initial_sidebar_state="collapsed")
+    st.set_page_config(
+        page_title="Imaging",
+        page_icon=mark,
+        layout="wide",
+        initial_sidebar_state="collapsed",
+        # Without an entry of our own there is no menu, and the choice of light and dark is in the menu.
+        menu_items={"About": "A self-hosted service that makes pictures."},
+    )
     st.html(assets.FOLDER / "studio.css")
     st.logo(mark, size="large")
     pages = {
@@ -37,6 +44,7 @@ def main() -> None:
     here.run()
     actions.speak()
     drawer.show_named()
+    browser_memory.memory()
 
 
 main()

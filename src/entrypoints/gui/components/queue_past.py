@@ -45,7 +45,8 @@ def _plot(past: Past, figure: str, unit: str, words: str) -> None:
     # Written out for Vega-Lite, which the browser has anyway: Altair would be half a second of imports for the first visitor.
     spec = {
         "data": {"values": values},
-        "mark": {"type": "line", "interpolate": "step-after", "strokeWidth": 2},
+        # Before, not after: the minute of now has no width yet, and would not be seen.
+        "mark": {"type": "line", "interpolate": "step-before", "strokeWidth": 2},
         "encoding": {
             "x": {"field": "at", "type": "temporal", "title": None, "axis": {"format": "%H:%M", "tickCount": 6}},
             "y": {

@@ -8,6 +8,7 @@ import streamlit as st
 
 from entrypoints.client import BackendInfo, JobInfo
 from entrypoints.gui.components import actions, operating
+from entrypoints.gui.remote import MOST_QUEUED
 from entrypoints.gui.words import ago, duration, plain, section, shortened
 from imaging_core.jobs import JobStatus
 
@@ -18,7 +19,7 @@ MOST = 10
 def lines(info: BackendInfo, jobs: Sequence[JobInfo], names: Mapping[str, str], *, operator: bool) -> None:
     """One backend with its open jobs: those under way, then the others as they are in line."""
     with st.container(border=True, key=f"line-{info.name}", gap="small"):
-        _head(info, operator=operator)
+        _head(info, _counts(info, jobs, operator=operator), operator=operator)
         if info.paused is not None:
             st.html(f'<div class="notice" role="status">{html.escape(pause_words(info))}</div>')
         ordered = sorted(jobs, key=_order)
@@ -46,7 +47,16 @@ def pause_words(info: BackendInfo) -> str:
     return f"Paused by an operator, {when}: what waits goes on once it is resumed.{said}"
 
 
-def _head(info: BackendInfo, *, operator: bool) -> None:
+def _counts(info: BackendInfo, jobs: Sequence[JobInfo], *, operator: bool) -> str:
+    """How many run and wait: as many as are seen, by who sees everybody's; what is told of a backend is some seconds old."""
+    started, waiting = info.started, info.waiting
+    if operator and len(jobs) < MOST_QUEUED:
+        started = sum(1 for job in jobs if job.status is JobStatus.STARTED)
+        waiting = len(jobs) - started
+    return f"{started} under way, {waiting} waiting"
+
+
+def _head(info: BackendInfo, counts: str, *, operator: bool) -> None:
     title = section(info.name, info.title)
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         with st.container(horizontal=True, gap="small", vertical_alignment="center", width="content"):
@@ -55,7 +65,7 @@ def _head(info: BackendInfo, *, operator: bool) -> None:
                 st.badge("paused", icon=":material/pause:", color="orange")
             elif not info.answers:
                 st.badge("does not answer", icon=":material/cloud_off:", color="orange")
-            st.caption(f"{info.started} under way, {info.waiting} waiting")
+            st.caption(counts)
         if operator and info.paused is None:
             st.button(
                 "Pause …",
