@@ -124,6 +124,13 @@ class TestTheIndex(Entered):
         # Beside them the few that are not entered yet.
         assert read < 2 + 8
 
+    async def test_a_job_takes_256_bytes(self, repository: JobRepository, link: RedisLink) -> None:
+        await self.some(repository, 40)
+        await self.enter_all(link)
+
+        assert await link.command("KEYS", link.key("search", "*")) == [link.key("search", "0").encode()]
+        assert await link.command("MEMORY", "USAGE", link.key("search", "0")) < WINDOW * 257
+
     async def test_what_is_searched_for_goes_with_the_last_job_of_its_window(
         self, repository: JobRepository, link: RedisLink
     ) -> None:

@@ -24,8 +24,9 @@ log = logging.getLogger("imaging.redis")
 
 #: Jobs of one string, the same number that the scripts have.
 WINDOW: Final = 2048
-#: How many bits there are for a job: 256 bytes. A prompt of 40 words sets about an eighth of them.
-SLICES: Final = 2048
+#: How many bits there are for a job: 255 bytes, so that a window fits into the 512 KiB that Redis sets aside for it, and
+#: would double for a byte more. A prompt of 40 words sets about an eighth of them.
+SLICES: Final = 2040
 #: Jobs that are entered at once, a multiple of 8 that divides WINDOW: a script of a millisecond or two.
 CHUNK = 64
 #: Chunks in a row, so that a sweep is not held up.
@@ -46,7 +47,7 @@ async def catch_up(link: RedisLink) -> None:
             entry = _slices((int(place) - first, body) for place, body in zip(rows[::2], rows[1::2], strict=True))
             start = first % WINDOW // 8
             parts = (part for number, bits in entry for part in (number * _SLICE_BYTES + start, bits))
-            await link.script("enter", mark, chunk, first // WINDOW, *parts)
+            await link.script("enter", mark, chunk, first // WINDOW, SLICES * _SLICE_BYTES, *parts)
     except Unavailable as error:
         # Without memory for the index a search looks through what is not in it.
         log.debug("Jobs were not entered where they are searched: %s", error)
