@@ -75,6 +75,10 @@ CHAOS_SHORT := kill api-kill embedded-kill poison proxy
 CHAOS_FULL := kill kill-capped mixed term api-kill embedded-kill poison clock-skew disk-full redis-memory proxy rate outage
 CHAOS_LINES := build/chaos-$(SEED).jsonl
 
+.PHONY: hosts-test
+hosts-test: env  ## Two worker hosts as network namespaces, one of them cut off, and a WebUI that dies; needs root and iproute2
+	PYTHONPATH=src:tests $(RUN) python -m hosts
+
 .PHONY: chaos-short
 chaos-short: env  ## Kill and cut off real processes for about 2 minutes
 	@scripts/install-test-servers

@@ -7,7 +7,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self
 
@@ -55,7 +55,9 @@ def clean_environment(settings: Mapping[str, str]) -> dict[str, str]:
 class Imaging:
     """`imaging COMMAND` with these settings, running from entry to exit."""
 
-    def __init__(self, *command: str, folder: Path, **settings: str) -> None:
+    def __init__(self, *command: str, folder: Path, within: Sequence[str] = (), **settings: str) -> None:
+        """`within` is what the command line begins with, to run it in another place."""
+        self._within = within
         self._command = command
         self.folder = folder
         self.port = int(settings.get("IMAGING_PORT", free_port()))
@@ -86,7 +88,7 @@ class Imaging:
         self._begins = self._output.seek(0, os.SEEK_END)
         script = Path(sys.executable).parent / "imaging"
         self._process = subprocess.Popen(
-            [script, *self._command],
+            [*self._within, script, *self._command],
             cwd=self.folder,
             env=clean_environment(self._settings),
             stdout=self._output,
