@@ -1,0 +1,193 @@
+"""Who listens on Dramatiq's doorbell: woken at once, idle in between, and not put off by garbage or by neighbours."""
+
+import asyncio
+import json
+import time
+
+import pytest
+import redis
+from dramatiq import Message
+
+from adapters.dramatiq_queue import DramatiqJobQueue
+from adapters.dramatiq_queue.broker import BellBroker
+from adapters.dramatiq_queue.ring import message_for, queue_of
+from adapters.dramatiq_queue.server import BrokerServer
+from bell_setting import PATIENCE_S, OnBroker, into, nothing
+from imaging_core.jobs import new_job_id
+from redis_server import RedisServer
+from redis_setting import until
+
+
+class TestListening(OnBroker):
+    """What a worker does with the rings."""
+
+    async def test_an_idle_worker_is_woken_instead_of_polling_faster(
+        self, queue: DramatiqJobQueue, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # With a poll that never comes within the test, only the bell can wake it.
+        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        channel = f"{self.namespace}:bell".encode()
+        async with self.listening("alpha", on_ring=heard.put):
+            with server.admin() as admin:
+                await until(lambda: dict(admin.pubsub_numsub(channel))[channel] == 1)
+            for _ in range(20):
+                await queue.ring("alpha", new_job_id())
+                assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+
+    async def test_a_ring_without_its_announcement_is_found_by_looking(
+        self, client: redis.Redis, queue: DramatiqJobQueue, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("adapters.dramatiq_queue.broker.BellBroker.announce", lambda *_: None)
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        async with self.listening("alpha", on_ring=heard.put):
+            await queue.ring("alpha", new_job_id())
+
+            assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+            await until(lambda: self.bodies(client) == 0)
+
+    async def test_an_idle_worker_hardly_talks_to_redis(self) -> None:
+        with RedisServer() as server:
+            self.url = server.broker_url
+            async with self.listening("alpha", "beta", "gamma", on_ring=nothing):
+                await asyncio.sleep(0.5)
+                before = server.info("stats")["total_commands_processed"]
+                scripts = server.info("commandstats")["cmdstat_evalsha"]["calls"]
+                began = time.monotonic()
+                await asyncio.sleep(2.0)
+                passed = time.monotonic() - began
+                after = server.info("stats")["total_commands_processed"]
+                looked = server.info("commandstats")["cmdstat_evalsha"]["calls"] - scripts
+
+        # A look is one round trip, and three commands for Redis; ours cost a few more.
+        assert looked / passed < 5
+        assert (after - before) / passed < 20
+
+    async def test_rings_of_one_backend_never_keep_out_another_s(self, queue: DramatiqJobQueue) -> None:
+        released = asyncio.Event()
+        heard: asyncio.Queue[str] = asyncio.Queue()
+
+        async def on_ring(backend: str) -> None:
+            await heard.put(backend)
+            if backend == "alpha":
+                await released.wait()
+
+        async with self.listening("alpha", "beta", on_ring=on_ring, threads=4):
+            for _ in range(10):
+                await queue.ring("alpha", new_job_id())
+            await queue.ring("beta", new_job_id())
+
+            got = [await asyncio.wait_for(heard.get(), PATIENCE_S) for _ in range(3)]
+            released.set()
+
+        assert sorted(got) == ["alpha", "alpha", "beta"]
+
+    async def test_rings_that_a_process_cannot_take_stay_for_others(
+        self, queue: DramatiqJobQueue, client: redis.Redis
+    ) -> None:
+        slots = {"alpha": 1}
+        heard: asyncio.Queue[str] = asyncio.Queue()
+
+        async def on_ring(backend: str) -> None:
+            slots[backend] -= 1
+            await heard.put("busy")
+
+        async with self.listening("alpha", on_ring=on_ring, threads=8, free=lambda name: slots[name]) as busy:
+            await queue.ring("alpha", new_job_id())
+            assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "busy"
+            await until(lambda: self.bodies(client) == 0)
+            for _ in range(2):
+                await queue.ring("alpha", new_job_id())
+
+            async with self.listening("alpha", on_ring=into(heard, "idle"), threads=1):
+                got = [await asyncio.wait_for(heard.get(), PATIENCE_S) for _ in range(2)]
+            await queue.ring("alpha", new_job_id())
+            slots["alpha"] = 1
+            busy.nudge("alpha")
+            got.append(await asyncio.wait_for(heard.get(), PATIENCE_S))
+
+        assert got == ["idle", "idle", "busy"]
+
+    async def test_an_error_of_the_taker_costs_one_ring_only(
+        self, queue: DramatiqJobQueue, client: redis.Redis, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        heard: asyncio.Queue[str] = asyncio.Queue()
+
+        async def on_ring(backend: str) -> None:
+            await heard.put(backend)
+            if heard.qsize() == 1:
+                raise RuntimeError("on purpose")
+
+        async with self.listening("alpha", on_ring=on_ring):
+            await queue.ring("alpha", new_job_id())
+            await queue.ring("alpha", new_job_id())
+            await until(lambda: heard.qsize() == 2)
+            await until(lambda: self.bodies(client) == 0)
+
+        assert "A ring could not be taken" in caplog.text
+
+    @pytest.mark.parametrize(
+        "garbage",
+        [
+            b"",
+            b"not json",
+            b"[1, 2]",
+            b'{"queue_name": "imaging-alpha"}',
+            b"\xff\xfe",
+            json.dumps(message_for("alpha", "x").asdict() | {"options": None, "args": []}).encode(),
+            json.dumps(message_for("alpha", "x").asdict() | {"kwargs": [], "args": []}).encode(),
+        ],
+    )
+    async def test_garbage_is_passed_over_and_its_neighbours_are_heard(
+        self, queue: DramatiqJobQueue, client: redis.Redis, garbage: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        await queue.ring("alpha", new_job_id())
+        name = f"{self.namespace}:{queue_of('alpha')}"
+        client.hset(f"{name}.msgs", "garbage", garbage)
+        client.rpush(name, "garbage", "without-a-body")
+        await queue.ring("alpha", new_job_id())
+
+        async with self.listening("alpha", on_ring=heard.put, threads=4):
+            for _ in range(2):
+                assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+            await until(lambda: self.bodies(client) == 0 and not client.keys(f"{self.namespace}:__acks__*"))
+
+        assert "unreadable" in caplog.text
+
+    @pytest.mark.parametrize(
+        "change",
+        [
+            {"kwargs": {"version": 2, "job_id": "x"}},
+            {"kwargs": {"job_id": "x"}},
+            {"kwargs": {"version": 1, "job_id": 7}},
+            {"actor_name": "somebody_else"},
+            {"args": (1, 2, 3)},
+            {"options": {"eta": 99_999_999_999_999}, "kwargs": {"version": 2}},
+        ],
+    )
+    async def test_a_message_of_an_unknown_version_is_acknowledged(
+        self, queue: DramatiqJobQueue, client: redis.Redis, change: dict[str, object], caplog: pytest.LogCaptureFixture
+    ) -> None:
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        foreign: Message[None] = Message(**{**message_for("alpha", new_job_id()).asdict(), **change})
+        BellBroker(BrokerServer(self.url), namespace=self.namespace).enqueue(foreign)
+        await queue.ring("alpha", new_job_id())
+
+        async with self.listening("alpha", on_ring=heard.put):
+            assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+            await until(lambda: self.bodies(client) == 0)
+
+        assert heard.empty()
+        assert "no ring of this version" in caplog.text
+
+    async def test_a_message_holds_a_job_id_and_nothing_else_of_it(
+        self, queue: DramatiqJobQueue, client: redis.Redis
+    ) -> None:
+        job_id = new_job_id()
+        await queue.ring("alpha", job_id)
+
+        (body,) = client.hvals(f"{self.namespace}:{queue_of('alpha')}.msgs")
+
+        message = json.loads(body)
+        assert (message["args"], message["kwargs"]) == ([], {"version": 1, "job_id": job_id})
