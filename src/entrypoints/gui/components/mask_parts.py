@@ -6,7 +6,7 @@ from entrypoints.gui import source as beginnings
 from entrypoints.gui.components import actions, read_back
 from entrypoints.gui.components.painter import bring
 from entrypoints.gui.source import Source
-from entrypoints.gui.words import plain
+from entrypoints.gui.words import plain, shortened
 
 _MASK = "edit.mask.file"
 
@@ -19,7 +19,8 @@ def origin(source: Source, *, masks: bool) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", gap="xsmall", key="origin"
     ):
-        st.caption(f"{source.width} × {source.height} px · {plain(source.title)}", width="stretch")
+        # So long that the buttons still have room beside it.
+        st.caption(f"{source.width} × {source.height} px · {plain(shortened(source.title, 34))}", width="stretch")
         if masks:
             _mask_from_elsewhere(source)
         st.button(
