@@ -116,6 +116,27 @@ def test_a_mask_is_painted_with_the_keyboard_alone(visit: Visit, picture: str) -
     assert visit.faults == []
 
 
+def test_a_brought_mask_is_fitted_to_the_picture_and_painted_on(visit: Visit, picture: str, tmp_path: Path) -> None:
+    file = tmp_path / "left half.png"
+    halves = Image.new("L", (100, 100))
+    halves.paste(255, (0, 0, 50, 100))
+    halves.save(file)
+    page = visit.open(f"/edit?from={picture}").page
+    page.get_by_text("A part", exact=True).click()
+    painted = mask(visit)
+    page.get_by_role("button", name="Mask file").click()
+    page.locator('input[type="file"]').first.set_input_files(file)
+    half = page.get_by_text("50 % of the picture is painted anew")
+    expect(half).to_be_visible(timeout=PATIENCE_MS)
+    # The popover keeps the keys to itself until it is closed.
+    page.keyboard.press("Escape")
+    page.get_by_role("button", name="Eraser").click()
+    painted.click()
+    expect(half).to_have_count(0, timeout=PATIENCE_MS)
+    expect(page.get_by_text("% of the picture is painted anew")).to_be_visible(timeout=PATIENCE_MS)
+    assert visit.faults == []
+
+
 def test_a_brought_picture_is_enlarged(visit: Visit, live: LiveService, tmp_path: Path) -> None:
     file = tmp_path / "a barn.jpg"
     Image.new("RGB", (96, 64), (180, 40, 30)).save(file, "JPEG")

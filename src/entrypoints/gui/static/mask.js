@@ -82,8 +82,8 @@ class Work {
     context.beginPath();
     const [x, y] = step.points[first];
     context.moveTo(x, y);
-    // A line to where it begins is a dot.
-    context.lineTo(x, y);
+    // A line without any length is not drawn, and one click should be a dot.
+    context.lineTo(x + 0.01, y);
     step.points.slice(first + 1).forEach((point) => context.lineTo(...point));
     context.stroke();
     context.restore();
