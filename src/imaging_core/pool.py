@@ -16,6 +16,8 @@ from imaging_core.ports import BackendGate, ImageGenerator, Permit, Preference, 
 
 log = logging.getLogger("imaging.pool")
 
+#: An answer that took longer, in s, may have outlasted the lease of its permit, which nobody renews meanwhile.
+_SLOW_S = 2.0
 #: How soon to look again at instances that somebody else keeps busy, in s.
 _BUSY_S = 1.0
 
@@ -163,6 +165,7 @@ class Places:
 
     async def _place(self, pool: InstancePool, permit: Permit) -> Place | None:
         """What the instance of a permit can do; None, with the permit on its way back, when that is nothing now."""
+        asked_at = asyncio.get_running_loop().time()
         try:
             standing = await pool.standing(permit.instance or "")
         except GenerationError as error:
@@ -177,7 +180,9 @@ class Places:
             await self.leave(permit)
             raise
         self._answered = True
-        if standing.busy:
+        slow = asyncio.get_running_loop().time() - asked_at > _SLOW_S
+        taken = isinstance(await self._gate.again(permit), RetryAt) if slow else False
+        if standing.busy or taken:
             self._busy = True
             await self.leave(permit)
             return None

@@ -233,3 +233,23 @@ async def test_a_permit_that_is_not_used_is_given_back_when_a_probe_breaks_off()
     await asyncio.gather(going, return_exceptions=True)
 
     assert isinstance(await world.gate.enter("alpha", instances=["one"]), Permit)
+
+
+@in_virtual_time
+async def test_an_instance_whose_answer_outlasted_the_permit_is_left_to_whoever_has_it_now() -> None:
+    pool = ScriptedPool(one=Machine("A"))
+    world = World(pool)
+    await submitted(world, "A")
+    real = pool.standing
+
+    async def slow(instance: str) -> Standing:
+        await asyncio.sleep(20)
+        return await real(instance)
+
+    pool.standing = slow  # type: ignore[method-assign]
+    going = asyncio.create_task(world.runner().run_next("alpha"))
+    await asyncio.sleep(16)
+    assert isinstance(await world.gate.enter("alpha", instances=["one"]), Permit)
+
+    assert isinstance(await going, Held)
+    assert pool.calls == []
