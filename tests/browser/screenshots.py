@@ -49,7 +49,6 @@ DOCS = {
     "gallery-light": 1200,
     "details-dark": 1200,
     "edit-light": 1200,
-    "queue-dark": 1200,
     "picking-dark": 1200,
     "gallery-phone-dark": 844,
     "create-phone-light": 844,
