@@ -86,6 +86,31 @@ def test_the_original_flow_on_both_engines(stack: Stack) -> None:
         assert decoded(stack.api.url, image_id).format == "PNG"
 
 
+def test_a_pause_holds_for_a_worker_elsewhere_and_one_that_comes_later(stack: Stack) -> None:
+    with httpx.Client(base_url=stack.api.url, timeout=20) as client:
+
+        def alone() -> object:
+            # One that was killed before is listed for some seconds more.
+            workers = client.get("/workers").json()["workers"]
+            return [set(worker["slots"]) for worker in workers] == [{"stability", "local"}]
+
+        until(alone, "a worker that says it is alive")
+        client.post("/backends/stability/pause", json={"reason": "The bill"}).raise_for_status()
+        waiting = submit(stack.api.url, prompt="a job that waits")
+        stack.worker.signal(signal.SIGTERM)
+        assert stack.worker.ended() == 0
+        assert client.get("/workers").json()["workers"] == []
+        stack.worker.started("Worker ready")
+        # The newcomer rings for nothing that is paused, and goes on with what is not.
+        other = submit(stack.api.url, "/local/images", prompt="another", steps=3, width=64, height=64)
+        assert end_of(stack.api.url, other)["status"] == "finished"
+        status = client.get(f"/status/{waiting}").json()
+        assert (status["status"], status["paused"]["reason"]) == ("queued", "The bill")
+
+        client.post("/backends/stability/resume").raise_for_status()
+        assert end_of(stack.api.url, waiting)["status"] == "finished"
+
+
 def started(stack: Stack, ids: list[str]) -> bool:
     """Whether any of these jobs is under way."""
     return any(httpx.get(f"{stack.api.url}/status/{i}").json()["status"] == "started" for i in ids)

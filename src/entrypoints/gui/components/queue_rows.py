@@ -8,7 +8,6 @@ import streamlit as st
 
 from entrypoints.client import BackendInfo, JobInfo
 from entrypoints.gui.components import actions, operating
-from entrypoints.gui.remote import MOST_QUEUED
 from entrypoints.gui.words import ago, duration, plain, section, shortened
 from imaging_core.jobs import JobStatus
 
@@ -16,10 +15,15 @@ from imaging_core.jobs import JobStatus
 MOST = 10
 
 
-def lines(info: BackendInfo, jobs: Sequence[JobInfo], names: Mapping[str, str], *, operator: bool) -> None:
-    """One backend with its open jobs: those under way, then the others as they are in line."""
+def lines(
+    info: BackendInfo, jobs: Sequence[JobInfo], names: Mapping[str, str], *, operator: bool, everything: bool
+) -> None:
+    """One backend with its open jobs: those under way, then the others as they are in line.
+
+    `everything` says that no open job is left out of `jobs`.
+    """
     with st.container(border=True, key=f"line-{info.name}", gap="small"):
-        _head(info, _counts(info, jobs, operator=operator), operator=operator)
+        _head(info, _counts(info, jobs if everything else None), operator=operator)
         if info.paused is not None:
             st.html(f'<div class="notice" role="status">{html.escape(pause_words(info))}</div>')
         ordered = sorted(jobs, key=_order)
@@ -47,10 +51,10 @@ def pause_words(info: BackendInfo) -> str:
     return f"Paused by an operator, {when}: what waits goes on once it is resumed.{said}"
 
 
-def _counts(info: BackendInfo, jobs: Sequence[JobInfo], *, operator: bool) -> str:
-    """How many run and wait: as many as are seen, by who sees everybody's; what is told of a backend is some seconds old."""
+def _counts(info: BackendInfo, jobs: Sequence[JobInfo] | None) -> str:
+    """How many run and wait: those that are seen, if that is everybody's; what is told of a backend is some seconds old."""
     started, waiting = info.started, info.waiting
-    if operator and len(jobs) < MOST_QUEUED:
+    if jobs is not None:
         started = sum(1 for job in jobs if job.status is JobStatus.STARTED)
         waiting = len(jobs) - started
     return f"{started} under way, {waiting} waiting"

@@ -56,7 +56,7 @@ def _now(operator: bool) -> None:
         )
     for info in sorted(backends, key=lambda info: place_of(info.name)):
         here = tuple(job for job in jobs if job.backend == info.name)
-        lines(info, here, names, operator=operator)
+        lines(info, here, names, operator=operator, everything=operator and not more)
     if more:
         st.caption(f"Only the newest {remote.MOST_QUEUED} jobs are shown; the line is longer.")
 
