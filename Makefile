@@ -100,9 +100,10 @@ compose-test: env  ## Bring compose.yaml up and show that it works (needs Docker
 	PYTHONPATH=src:tests $(RUN) python -m compose_test
 
 # This service, embedded and on Redis, beside the straightforward design and the floors of its parts, in one run. Give it a
-# quiet machine. `make bench THEMES="latency submits"` measures only those.
+# quiet machine. It ends with a table, keeps benchmarks/results.json and brings docs/performance.md and its plots up to
+# date. `make bench THEMES="latency submits"` measures only those, into build/.
 .PHONY: bench
-bench: env  ## Measure speed beside the straightforward design, about 20 minutes
+bench: env  ## Measure speed beside the straightforward design, about 15 minutes
 	@scripts/install-test-servers
 	@$(UV) sync --quiet --frozen --group bench
-	PYTHONPATH=src:tests:. $(RUN) python -m benchmarks $(THEMES) --json build/bench.json
+	PYTHONPATH=src:tests:. $(RUN) python -m benchmarks $(if $(THEMES),$(THEMES) --json build/bench.json,--json benchmarks/results.json --docs docs)

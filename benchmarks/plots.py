@@ -1,9 +1,7 @@
-"""`python -m benchmarks.plots RESULTS.json FOLDER`: draws the figures people ask for as SVG; imports the standard library."""
+"""Draws the figures people ask for as SVG; imports the standard library and attrs."""
 
-import json
 import math
 import statistics
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,6 +12,7 @@ import attrs
 #: Drawn by subject, so that a colour means the same in every plot; readable on white and with red-green blindness.
 _COLOURS = {"baseline": "#b8b8b8", "redis": "#1f6feb", "embedded": "#e07b00", "floor": "#5f5f5f", "sqlite": "#e07b00"}
 _NAMES = {"baseline": "FastAPI + RQ", "redis": "on Redis", "embedded": "embedded", "floor": "floor"}
+_PAGE = "a page of 50 of the list"
 _WIDTH, _LEFT, _RIGHT, _ROW = 720, 230, 130, 26
 
 
@@ -85,13 +84,12 @@ def _frame(title: str, note: str, height: int) -> list[str]:
     ]
 
 
-def _medians(results: Mapping[str, Any], name: str) -> tuple[dict[str, float], str]:
-    figure = next(figure for figure in results["figures"] if figure["name"] == name)
-    return {subject: statistics.median(values) for subject, values in figure["values"].items()}, figure["unit"]
-
-
 def _rows(results: Mapping[str, Any], name: str, label: str = "") -> list[Bar]:
-    medians, unit = _medians(results, name)
+    """A bar per subject of a figure; none when it was not measured."""
+    figure = next((figure for figure in results["figures"] if figure["name"] == name), None)
+    if figure is None:
+        return []
+    unit, medians = figure["unit"], {subject: statistics.median(each) for subject, each in figure["values"].items()}
     return [
         Bar(
             label=f"{label + ': ' if label else ''}{_NAMES.get(subject, subject)}",
@@ -103,11 +101,22 @@ def _rows(results: Mapping[str, Any], name: str, label: str = "") -> list[Bar]:
     ]
 
 
-def draw(results: Mapping[str, Any], folder: Path) -> None:
-    """Write the plots of docs/performance.md."""
+def _grown(results: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
+    """The time of a page by how many jobs there are, for each repository."""
+    grown: dict[str, list[tuple[float, float]]] = {}
+    for figure in results["figures"]:
+        if figure["name"] == _PAGE:
+            for subject, values in figure["values"].items():
+                kind, _, size = subject.partition(", ")
+                at = float(size.split()[0].replace(",", "")), statistics.median(values)
+                grown.setdefault(kind, []).append(at)
+    return grown
+
+
+def draw(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
+    """Write the plots of docs/performance.md, as far as what they show was measured; gives their titles by name."""
     folder.mkdir(parents=True, exist_ok=True)
     latency = _rows(results, "submit to finished, p50", "median") + _rows(results, "submit to finished, p95", "95 %")
-    plots = {"latency": bars("From submit to finished", "A generator that takes no time; shorter is better.", latency)}
     rates = [
         row
         for name, label in (
@@ -118,16 +127,16 @@ def draw(results: Mapping[str, Any], folder: Path) -> None:
         )
         for row in _rows(results, name, label)
     ]
-    plots["throughput"] = bars("How much in a second", "Two cores, load included; longer is better.", rates)
-    figure = next(figure for figure in results["figures"] if figure["name"] == "a page of 50 of the list")
-    grown: dict[str, list[tuple[float, float]]] = {}
-    for subject, values in figure["values"].items():
-        kind, _, size = subject.partition(", ")
-        grown.setdefault(kind, []).append((float(size.split()[0].replace(",", "")), statistics.median(values)))
-    plots["growth"] = lines("A page of the list as jobs grow", "50 jobs, newest first.", grown, figure["unit"])
-    for name, drawn in plots.items():
+    plots: dict[str, tuple[str, str]] = {}
+    if latency:
+        title = "From submit to finished"
+        plots["latency"] = title, bars(title, "A generator that takes no time; shorter is better.", latency)
+    if rates:
+        title = "How much in a second"
+        plots["throughput"] = title, bars(title, "Two cores, load included; longer is better.", rates)
+    if grown := _grown(results):
+        title = "A page of the list as jobs grow"
+        plots["growth"] = title, lines(title, "50 jobs, newest first.", grown, "ms")
+    for name, (_, drawn) in plots.items():
         (folder / f"performance-{name}.svg").write_text(drawn)
-
-
-if __name__ == "__main__":
-    draw(json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2]))
+    return {name: title for name, (title, _) in plots.items()}

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import redis.asyncio
+from redis._parsers import BaseParser, _AsyncRESP2Parser
 
 from benchmarks.figures import Figure, at_least
 from benchmarks.http_load import Answer, Connection, flood
@@ -128,7 +129,8 @@ def statuses(runs: int) -> list[Figure]:
                     )
             for rig in open_:
                 running.add(rig.name, asyncio.run(_rate(rig.url, ids[rig.name], 1500)))
-            running.add("floor", asyncio.run(_round_trips(server.url, 3000)))
+            running.add("floor", asyncio.run(_round_trips(server.url, 3000, _AsyncRESP2Parser)))
+            running.add("floor with hiredis", asyncio.run(_round_trips(server.url, 3000)))
     return [finished, running, unchanged]
 
 
@@ -144,9 +146,9 @@ async def _etag(url: str, path: str) -> str:
         return (await connection.get(path)).headers["etag"]
 
 
-async def _round_trips(url: str, number: int) -> float:
-    """One async client, one key, one after the other."""
-    async with redis.asyncio.from_url(url) as client:
+async def _round_trips(url: str, number: int, parser: type[BaseParser] | None = None) -> float:
+    """One async client, one key, one after the other; redis-py as it comes parses in Python, and with hiredis in C."""
+    async with redis.asyncio.from_url(url, protocol=2, **({"parser_class": parser} if parser else {})) as client:
         await client.set("key", b"x" * 1000)
         begin = time.perf_counter()
         for _ in range(number):

@@ -6,13 +6,15 @@ import platform
 import sys
 from collections.abc import Sequence
 from datetime import UTC, datetime
-from importlib.metadata import version
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from benchmarks.figures import Figure
 
 _VERSIONS = ("fastapi", "uvicorn", "redis", "dramatiq", "rq", "httpx", "streamlit")
+#: Load average when the measuring began: anything well above 0 is somebody else's.
+_LOAD = round(os.getloadavg()[0], 1)
 
 
 def table(figures: Sequence[Figure]) -> str:
@@ -38,9 +40,14 @@ def record(figures: Sequence[Figure]) -> dict[str, Any]:
     """Everything, JSON-ready, with the machine and the versions."""
     return {
         "at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "machine": {"cores": os.cpu_count(), "model": _processor(), "system": platform.platform()},
+        "machine": {
+            "cores": os.cpu_count(),
+            "model": _processor(),
+            "system": platform.platform(),
+            "load": _LOAD,
+        },
         "python": sys.version.split()[0],
-        "versions": {name: version(name) for name in _VERSIONS},
+        "versions": {name: _version(name) for name in _VERSIONS},
         "figures": [
             {
                 "name": figure.name,
@@ -61,6 +68,13 @@ def save(figures: Sequence[Figure], path: Path) -> None:
     """Write the record."""
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_text(json.dumps(record(figures), indent=1) + "\n")
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not here"
 
 
 def _processor() -> str:

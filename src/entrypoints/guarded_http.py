@@ -8,6 +8,7 @@ Imports uvicorn, attrs and the API's problems.
 import asyncio
 import socket
 import struct
+from typing import cast
 
 import attrs
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
@@ -16,6 +17,57 @@ from entrypoints.api.problems import Problem
 
 #: struct linger: on, for 0 s.
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
+#: Longest piece of an answer that is sent together with its neighbours, in bytes.
+_COPIED = 32_768
+
+
+class _OnePacket:
+    """A connection's transport that sends what is written in one turn of the loop at once.
+
+    uvicorn writes an answer's head and its body one by one, which are two system calls here and two packets on the way,
+    each of which wakes the client.
+    """
+
+    def __init__(self, transport: asyncio.Transport) -> None:
+        self._transport = transport
+        self._call_soon = asyncio.get_running_loop().call_soon
+        self._unsent: list[bytes] = []
+        # Everything else is the transport's own affair.
+        self.is_closing = transport.is_closing
+        self.get_extra_info = transport.get_extra_info
+        self.pause_reading, self.resume_reading = transport.pause_reading, transport.resume_reading
+        self.abort = transport.abort
+
+    def write(self, data: bytes) -> None:
+        """Send it with what else is written now."""
+        if len(data) > _COPIED:
+            # To be joined it would be copied.
+            self._send()
+            self._transport.write(data)
+        else:
+            if not self._unsent:
+                self._call_soon(self._send)
+            self._unsent.append(data)
+
+    def _send(self) -> None:
+        if self._unsent:
+            data, self._unsent = b"".join(self._unsent), []
+            if not self._transport.is_closing():
+                self._transport.write(data)
+
+    def get_write_buffer_size(self) -> int:
+        """What the client has not taken yet, in bytes."""
+        return self._transport.get_write_buffer_size() + sum(map(len, self._unsent))
+
+    def close(self) -> None:
+        """Close it once everything is sent."""
+        self._send()
+        self._transport.close()
+
+    def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
+        """Somebody else takes over: a WebSocket."""
+        self._send()
+        self._transport.set_protocol(protocol)
 
 
 @attrs.frozen(kw_only=True)
@@ -51,7 +103,7 @@ class GuardedProtocol(HttpToolsProtocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as uvicorn has it
         """A client is there; its first head must come in time."""
-        super().connection_made(transport)
+        super().connection_made(cast("asyncio.Transport", _OnePacket(transport)))
         self._await_head()
 
     def data_received(self, data: bytes) -> None:

@@ -51,6 +51,7 @@ class _Wire(asyncio.Protocol):
         self._answer_s = answer_s
         self._reader = hiredis.Reader(replyError=_error)
         self._questions: deque[_Question] = deque()
+        self._unsent: list[bytes] = []
         self._timer: asyncio.TimerHandle | None = None
         self._writable = asyncio.Event()
         self._writable.set()
@@ -76,8 +77,16 @@ class _Wire(asyncio.Protocol):
         self._questions.append(question)
         if self._timer is None:
             self._timer = self.loop.call_at(deadline, self._look)
-        self._transport.write(data)
+        if not self._unsent:
+            # One packet for all that is asked in this turn of the loop.
+            self.loop.call_soon(self._send)
+        self._unsent.append(data)
         return await question.answer
+
+    def _send(self) -> None:
+        data, self._unsent = b"".join(self._unsent), []
+        if not self.lost:
+            self._transport.write(data)
 
     async def _room(self) -> None:
         try:

@@ -122,7 +122,7 @@ class StabilityGenerator:
         if self._lines is None:
             raise RuntimeError("StabilityGenerator must be opened with 'async with' before it is used")
         with self._lines.one() as client, foreign_errors_as_ours(self._where, paid=paid):
-            request = client.build_request(method, path, **content)
+            request = client.build_request(method, self._lines.url(path), **content)
             # As one piece: httpx sends a form's parts one by one, each a turn of the loop and a packet.
             await request.aread()
             # A read time-out alone would let a byte now and then go on for days.

@@ -19,6 +19,7 @@ class Lines:
         self._settings = settings
         self._free: list[httpx.AsyncClient] = []
         self._all: list[httpx.AsyncClient] = []
+        self._urls: dict[str, httpx.URL] = {}
         # Reading the certificates takes longer than a call on loopback, so it is done once.
         self._trusted = httpx.create_ssl_context()
 
@@ -31,6 +32,12 @@ class Lines:
         finally:
             self._free.append(client)
 
+    def url(self, path: str) -> httpx.URL:
+        """Where a path of the API is; httpx would put it together, and quote it, for each call."""
+        if path not in self._urls:
+            self._urls[path] = httpx.URL(self._settings.base_url.rstrip("/") + path)
+        return self._urls[path]
+
     async def aclose(self) -> None:
         """Close every connection."""
         for client in self._all:
@@ -39,7 +46,6 @@ class Lines:
     def _new(self) -> httpx.AsyncClient:
         settings = self._settings
         client = httpx.AsyncClient(
-            base_url=settings.base_url,
             headers={
                 "authorization": f"Bearer {settings.key.reveal}",
                 "accept-encoding": "identity",
