@@ -16,6 +16,8 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in LASTING:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
+    # httpx loads its own command line wherever it is installed, and with it rich and pygments: a third of its import.
+    sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # what import takes for "there is none"
     # After the handlers: loading it takes most of a start.
     from entrypoints.cli import app  # noqa: PLC0415
 

@@ -4,3 +4,9 @@ The only package that imports dependency_injector. Nothing here connects, starts
 closing is `entrypoints.lifespan`'s work. Without wiring, `@inject`, `Resource` or `Configuration`, each of which has an
 open pitfall upstream. A module per mode, so that an embedded process never loads Redis and Dramatiq.
 """
+
+from entrypoints.unseen import unseen
+
+# Its wiring, which is not used here, loads each web framework that it finds: half a second of a worker's start, and 12 MB.
+with unseen("fastapi", "starlette", "fast_depends", "werkzeug"):
+    import dependency_injector.containers  # noqa: F401
