@@ -172,4 +172,8 @@ def test_variations_say_what_they_cost_and_get_seeds_of_their_own(client: httpx.
     assert (asked["prompt"], asked["negative_prompt"], asked["count"]) == ("a red barn", "fog", 3)
     assert asked["options"]["aspect_ratio"] == "16:9"
     assert asked["seed"] != 5
-    ended(client, newest["image_id"])
+    seen(button(page, "Make 3 pictures").click().run())
+    jobs = client.get("/jobs").json()["jobs"]
+    assert len({job["seed"] for job in jobs}) == len(jobs) == 3
+    for job in jobs:
+        ended(client, job["image_id"])

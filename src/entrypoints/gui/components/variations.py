@@ -1,5 +1,6 @@
 """More pictures by the settings of one, each with a seed of its own; imports Streamlit, the client and the core's values."""
 
+import secrets
 from typing import Any
 
 import streamlit as st
@@ -58,12 +59,16 @@ def _asked(request: ImageRequest, able: Capabilities, count: int) -> list[ImageR
 
 
 def _submit(job: JobInfo, asked: list[ImageRequest]) -> None:
+    count = sum(one.count for one in asked)
+    # One key until the service has taken them: pressing again after a lost answer makes no second set.
+    pending = f"variations-key-{job.image_id}-{count}"
+    key = st.session_state.setdefault(pending, secrets.token_hex(16))
     try:
-        remote.client().submit_all([_settings(one) for one in asked], backend=job.backend)
+        remote.client().submit_all([_settings(one) for one in asked], backend=job.backend, idempotency_key=key)
     except ClientError as error:
         actions.say(plain(str(error)), ":material/error:")
     else:
-        count = sum(one.count for one in asked)
+        del st.session_state[pending]
         actions.say(f"{pictures(count)} queued. They can be watched on Create.", ":material/casino:")
 
 
