@@ -85,7 +85,7 @@ def test_a_link_leads_to_one_picture_and_tells_nothing_else() -> None:
     drawn, edited = job("abc"), job("def")
     assert edited.request is not None
     edited = attrs.evolve(edited, request=attrs.evolve(edited.request, operation=Operation.EDIT))
-    assert link_to_form(drawn, here) == "https://studio.example.org/base/create?like=abc"
+    assert link_to_form(drawn, here) == "https://studio.example.org/base/?like=abc"
     assert link_to_form(edited, "http://127.0.0.1:8501/") == "http://127.0.0.1:8501/edit?like=def"
 
 

@@ -103,5 +103,7 @@ def link_to(image_id: str, index: int, here: str) -> str:
 def link_to_form(job: JobInfo, here: str) -> str:
     """The address of the form that a job came from, filled like it, on the page that is at `here`."""
     parts = urlsplit(here)
-    path = f"{parts.path.rpartition('/')[0]}/{likes.page_of(job)}"
+    page = likes.page_of(job)
+    # Streamlit serves the first page at the root alone: under its own name it says that there is no such page.
+    path = f"{parts.path.rpartition('/')[0]}/{'' if page == 'create' else page}"
     return urlunsplit(parts._replace(path=path, query=urlencode({source.LIKE: job.image_id}), fragment=""))
