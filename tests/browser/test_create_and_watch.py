@@ -16,9 +16,12 @@ PROMPT = "A lighthouse at dusk"
 
 @pytest.fixture(scope="module")
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
-    """One service for all: what one test made is history to the next. A short lease, since one of them kills it."""
+    """One service for all: what one test made is history to the next. A short lease, since one of them kills it.
+
+    Steps slow enough that a job is still under way when a busy machine has drawn the page for the next.
+    """
     folder: Path = tmp_path_factory.mktemp("live")
-    settings = {"IMAGING_DEMO_STEP_S": "0.1", "IMAGING_LEASE_S": "3", "IMAGING_HEARTBEAT_S": "1"}
+    settings = {"IMAGING_DEMO_STEP_S": "0.3", "IMAGING_LEASE_S": "3", "IMAGING_HEARTBEAT_S": "1"}
     with LiveService(folder, **settings) as live:
         yield live
 
