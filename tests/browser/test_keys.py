@@ -55,6 +55,7 @@ def test_a_wrong_key_is_told_and_a_right_one_opens_the_studio(visit: Visit, live
 
     page.get_by_role("link", name="Settings").click()
     page.get_by_role("button", name="Forget my key").click()
+    expect(page.get_by_text("Nothing is sent yet.")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("link", name="Gallery").click()
     expect(page.get_by_text("The service asks for a key.")).to_be_visible(timeout=PATIENCE_MS)
     assert visit.faults == []
