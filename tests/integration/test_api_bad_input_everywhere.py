@@ -42,6 +42,9 @@ BAD_VALUES: dict[str, object] = {
     "deep": [[[[[[[[[[CANARY]]]]]]]]]],
 }
 
+#: Whose fields may all be left out.
+NEEDS_NO_FIELD = {"/jobs/cancel"}
+
 Spec = dict[str, Any]
 
 #: What A1111's clients send, by path: the description does not name it.
@@ -163,7 +166,11 @@ def test_a_body_that_is_not_strict_json_is_refused_everywhere(everything: Everyt
 @pytest.mark.parametrize("body", WRONG_SHAPE.values(), ids=WRONG_SHAPE.keys())
 def test_a_body_that_is_no_request_is_refused_everywhere(everything: Everything, body: object) -> None:
     faults = [
-        fault_of(endpoint, send(everything, endpoint, json.dumps(body).encode()), refused=not endpoint.facade)
+        fault_of(
+            endpoint,
+            send(everything, endpoint, json.dumps(body).encode()),
+            refused=not endpoint.facade and not (body == {} and endpoint.path in NEEDS_NO_FIELD),
+        )
         for endpoint in everything.taking(JSON)
     ]
     assert not any(faults), "\n".join(filter(None, faults))

@@ -1,5 +1,7 @@
 """No spelling of a path opens what the path itself keeps shut."""
 
+import re
+import socket
 from collections.abc import Iterator
 
 import pytest
@@ -31,6 +33,22 @@ def test_what_is_for_admins_is_for_admins_however_it_is_spelt(further: str, api:
             for spelt in (f"{path}{further}", f"/{path}{further}", path.replace("e", "%65") + further):
                 answer = client.request(method, spelt, json={"name": "mine", "scopes": ["admin"]})
                 assert answer.status_code in (403, 404, 405), (method, spelt)
+    assert api.within(api.keys.list) == before
+
+
+@pytest.mark.parametrize("target", ["*keys", "keys", "*/keys", "*", "?/keys", "http:keys", ";/keys"])
+def test_a_target_that_is_no_path_leads_nowhere(target: str, api: LockedApi) -> None:
+    key, body = api.make_key(scopes=[Scope.READ, Scope.SUBMIT]), b'{"name":"mine","scopes":["admin"]}'
+    before = api.within(api.keys.list)
+    head = (
+        f"POST {target} HTTP/1.1\r\nHost: {api.url.removeprefix('http://')}\r\nAuthorization: Bearer {key}\r\n"
+        f"Content-Type: application/json\r\nContent-Length: {len(body)}\r\nConnection: close\r\n\r\n"
+    )
+    host, _, port = api.url.removeprefix("http://").partition(":")
+    with socket.create_connection((host, int(port)), timeout=30) as wire:
+        wire.sendall(head.encode() + body)
+        answer = b"".join(iter(lambda: wire.recv(65536), b""))
+    assert re.match(rb"HTTP/1.1 4\d\d ", answer), answer[:200]
     assert api.within(api.keys.list) == before
 
 

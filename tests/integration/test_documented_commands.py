@@ -46,7 +46,9 @@ COMMANDS = [pytest.param(command, id=f"{page.name}-{n}") for page in PAGES for n
 
 @pytest.fixture(scope="module")
 def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Imaging]:
-    settings = {"IMAGING_DEMO_STEP_S": "0", "IMAGING_WEBHOOK_ALLOW": "127.0.0.1"}
+    settings = {"IMAGING_DEMO": "1", "IMAGING_DEMO_STEP_S": "0", "IMAGING_WEBHOOK_ALLOW": "127.0.0.1"}
+    # Of the WebUI only the name is needed; nobody listens there.
+    settings["IMAGING_SDWEBUI_URLS"] = "http://127.0.0.1:9"
     with Imaging("up", "--no-gui", folder=tmp_path_factory.mktemp("documented"), **settings) as imaging:
         yield imaging.started("is up")
 

@@ -87,7 +87,7 @@ def test_open_jobs_are_shown_in_line_and_can_be_cancelled(api: LockedApi) -> Non
     assert ["hold one" in rows[0], "hold two" in rows[1], "hold &lt;b&gt;three" in rows[2]] == [True] * 3
     assert " of " not in rows[0]
 
-    seen(page.button(key=f"cancel-{ids[1]}").click().run())
+    seen(page.button(key=f"cancel-row-{ids[1]}").click().run())
     with api.client() as client:
         assert ended(client, ids[1])["status"] == "cancelled"
     assert "2 open jobs" in text_of(anew(page))

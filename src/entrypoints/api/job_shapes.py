@@ -214,7 +214,7 @@ class JobList(Shape):
 
 
 class CancelRequest(BaseModel):
-    """Body of POST /jobs/cancel; may be left out, and then means all of one's own open jobs."""
+    """Body of POST /jobs/cancel; an empty object means all of one's own open jobs."""
 
     model_config = ConfigDict(
         strict=True,

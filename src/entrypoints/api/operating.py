@@ -8,7 +8,7 @@ from starlette.responses import Response
 
 from entrypoints.api.backend_answers import minute, standing, worker
 from entrypoints.api.backend_shapes import BackendStanding, History, PauseRequest, Workers
-from entrypoints.api.bodies import read_json_or_none
+from entrypoints.api.bodies import read_json, read_json_or_none
 from entrypoints.api.callers import Scope, caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer
@@ -61,7 +61,7 @@ class OperatingDoor:
             methods=["POST"],
             summary="Cancel all of one's open jobs",
             responses={200: {"model": CancelledJobs}, **problems(*BODY_PROBLEMS, 403, 503)},
-            openapi_extra=body(CancelRequest, required=False),
+            openapi_extra=body(CancelRequest),
             tags=["jobs"],
         )
 
@@ -120,7 +120,7 @@ class OperatingDoor:
 
     async def cancel_all(self, request: Request) -> Response:
         """How many are cancelled, and how many their workers were asked to stop; up to 1000, then `more` is true."""
-        asked = model_of(CancelRequest, await read_json_or_none(request, self._config))
+        asked = model_of(CancelRequest, await read_json(request, self._config))
         caller = caller_of(request)
         if asked.everybody and not caller.may(Scope.ADMIN):
             detail = "everybody: only a key with the scope 'admin' may cancel other people's jobs."

@@ -2,7 +2,7 @@
 
 The router, its exit stacks and its exception layers cost three times what a status does. Only what looks exactly like
 `GET /status/{image_id}`, with an id as the service makes them, or like `POST /images`, is taken here; whatever else it is,
-the router sees it as always.
+the router sees it as always, and so does all that is for admins.
 """
 
 from collections.abc import Mapping, Sequence
@@ -32,9 +32,13 @@ class Shortcut:
         """Answer one request, here or further in."""
         route, parameters = None, {}
         if scope["type"] == "http":
-            first, slash, rest = get_route_path(scope)[1:].partition("/")
-            if scope["method"] == "POST":
-                route = None if slash else self._words.get(first)
+            # A server may hand on what does not begin with a slash ("*images"), and that is no path of ours.
+            nothing, slash, asked = get_route_path(scope).partition("/")
+            first, further, rest = asked.partition("/")
+            if nothing or not slash:
+                pass
+            elif scope["method"] == "POST":
+                route = None if further else self._words.get(first)
             elif scope["method"] == "GET" and JOB_ID.fullmatch(rest):
                 route, parameters = self._of_one.get(first), {_PARAMETER: rest}
         if route is None:

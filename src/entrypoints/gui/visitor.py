@@ -16,7 +16,11 @@ from entrypoints.client import DEFAULT_URL, ApiError, ClientError
 _KEY, _REFUSED = "visitor.key", "visitor.refused"
 
 #: What a session has found out with one key, and must not show to whoever brings another.
-_FOUND = ("backends", "gallery.cursors", "gallery.found", "gallery.picked", "watched", "away")
+_FOUND = (
+    *("backends", "gallery.cursors", "gallery.found", "gallery.picked", "gallery.words", "watched", "away"),
+    *("prompt", "negative_prompt", "edit.prompt", "edit.suggested", "edit.mask", "edit.mask.brought"),
+    *("like.taken", "read_back_told"),
+)
 
 _SALT = secrets.token_bytes(32)
 

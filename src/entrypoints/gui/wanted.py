@@ -4,6 +4,7 @@ The words of a search stay out of the address: they are parts of prompts, and an
 that are passed on and in the logs of proxies.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta, tzinfo
 
@@ -22,6 +23,8 @@ ENDED = tuple(status for status in JobStatus if status.terminal)
 
 #: Longest name taken from an address.
 _LONGEST = 500
+#: How backends are called; the service refuses to look for another.
+_NAME = re.compile(r"[\w.-]{1,64}", re.ASCII)
 
 
 @attrs.frozen(kw_only=True)
@@ -78,7 +81,7 @@ def from_address(query: Mapping[str, str]) -> Wanted:
     status = query.get(STATUS, "")
     return Wanted(
         status=JobStatus(status) if status in map(str, ENDED) else JobStatus.FINISHED,
-        backend=query.get(BACKEND, "")[:_LONGEST] or None,
+        backend=named[0] if (named := _NAME.fullmatch(query.get(BACKEND, ""))) else None,
         model=query.get(MODEL, "")[:_LONGEST] or None,
         since=_day(query.get(SINCE, "")),
         until=_day(query.get(UNTIL, "")),
@@ -88,9 +91,11 @@ def from_address(query: Mapping[str, str]) -> Wanted:
 
 def _day(text: str) -> date | None:
     try:
-        return date.fromisoformat(text)
+        day = date.fromisoformat(text)
     except ValueError:
         return None
+    # Far from where a day before or after it would be no date any more.
+    return day if 1970 <= day.year < 9000 else None
 
 
 def _midnight(day: date | None, zone: tzinfo) -> datetime | None:

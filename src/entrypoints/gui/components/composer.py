@@ -24,7 +24,7 @@ def composer(info: BackendInfo, capabilities: Capabilities) -> None:
                 icon=":material/pause:",
             )
         elif not info.answers:
-            st.warning(f"{info.message} Jobs can be queued all the same; they wait until it is back.")
+            st.warning(plain(f"{info.message} Jobs can be queued all the same; they wait until it is back."))
         placeholder = "Describe the picture: subject, place, light, mood, style …"
         form_parts.words(capabilities, draft.PROMPT, "Prompt", placeholder, 120)
         form_parts.words(

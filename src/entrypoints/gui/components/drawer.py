@@ -12,7 +12,7 @@ from entrypoints.gui.components.compare import compare, has_before
 from entrypoints.gui.components.ended_card import is_trouble, notice, trouble_card
 from entrypoints.gui.components.job_actions import job_actions
 from entrypoints.gui.components.live_card import live_card
-from entrypoints.gui.words import credit_sum, duration, megabytes, name_of, number, section
+from entrypoints.gui.words import credit_sum, duration, megabytes, name_of, number, plain, section
 from imaging_core.images import ImageRequest
 
 
@@ -44,9 +44,9 @@ def _drawer(image_id: str) -> None:
             outage.note(error)
         gone = error.status in (404, 410)
         text = "There is no such job any more. It may have been deleted." if gone else str(error)
-        st.info(text, icon=":material/search_off:")
+        st.info(plain(text), icon=":material/search_off:")
     except ClientError as error:
-        st.info(str(error), icon=":material/cloud_off:")
+        st.info(plain(str(error)), icon=":material/cloud_off:")
 
 
 def titles() -> dict[str, str]:
@@ -60,7 +60,7 @@ def _still_open(image_id: str, title: str) -> None:
         job = remote.job(image_id)
         if job.status.terminal:
             st.rerun()
-        live_card(job, title)
+        live_card(job, title, place="drawer")
     except ClientError as error:
         outage.note(error)
 
@@ -69,7 +69,8 @@ def _picture(job: JobInfo) -> int:
     """The picture that the address names, or the first, and the way to the others; gives which it is."""
     last = len(job.images) - 1
     told = st.query_params.get(actions.PICTURE, "1")
-    index = min(int(told) - 1, last) if told.isascii() and told.isdigit() and int(told) else 0
+    number = int(told) if told.isascii() and told.isdigit() and len(told) < 5 else 1
+    index = min(max(number - 1, 0), last)
     if has_before(job):
         compare(job, index, "drawer", tallest=64)
     else:

@@ -81,7 +81,8 @@ def signature() -> object:
     known = remote.backends()
     # What a backend says while it answers (credits left) changes all the time, and the form does not show it.
     return known.default, tuple(
-        (b.name, b.configured, b.answers, None if b.answers else b.message, b.capabilities) for b in known.backends
+        (b.name, b.configured, b.answers, None if b.answers else b.message, b.paused, b.capabilities)
+        for b in known.backends
     )
 
 

@@ -12,21 +12,21 @@ from entrypoints.gui.words import STATUS_LOOK, plain
 from imaging_core.jobs import JobStatus
 
 
-def live_card(job: JobInfo, title: str) -> None:
-    """The card of an open job; `title` names its backend."""
-    with st.container(border=True, key=f"live-{job.image_id}"):
+def live_card(job: JobInfo, title: str, *, place: str = "feed") -> None:
+    """The card of an open job; `title` names its backend, `place` tells it from another card of the same job."""
+    with st.container(border=True, key=f"live-{place}-{job.image_id}"):
         if job.status is JobStatus.QUEUED:
-            _facts(job, title)
+            _facts(job, title, place)
             return
         left, right = st.columns([2, 3])
         with left:
             canvas.preview(job, remote.client().preview(job.image_id) if job.has_preview else None)
         with right:
-            _facts(job, title)
+            _facts(job, title, place)
 
 
-def _facts(job: JobInfo, title: str) -> None:
-    _head(job, title)
+def _facts(job: JobInfo, title: str, place: str) -> None:
+    _head(job, title, place)
     canvas.prompt_line(job)
     if job.status is not JobStatus.STARTED:
         st.caption(plain(standing(job, datetime.now(UTC))))
@@ -39,7 +39,7 @@ def _facts(job: JobInfo, title: str) -> None:
         st.caption(f":orange[:material/info:] {plain(why)}")
 
 
-def _head(job: JobInfo, title: str) -> None:
+def _head(job: JobInfo, title: str, place: str) -> None:
     colour, icon = STATUS_LOOK[job.status]
     with st.container(horizontal=True, horizontal_alignment="distribute", vertical_alignment="center"):
         with st.container(horizontal=True, gap="xsmall", vertical_alignment="center", width="content"):
@@ -47,7 +47,7 @@ def _head(job: JobInfo, title: str) -> None:
             st.badge(title, color="gray")
         st.button(
             "Cancel",
-            key=f"cancel-{job.image_id}",
+            key=f"cancel-{place}-{job.image_id}",
             icon=":material/close:",
             type="tertiary",
             disabled=job.cancel_requested,

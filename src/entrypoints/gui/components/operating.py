@@ -5,7 +5,7 @@ from collections.abc import Callable
 import streamlit as st
 
 from entrypoints.client import ClientError
-from entrypoints.gui import remote
+from entrypoints.gui import remote, visitor
 from entrypoints.gui.components import actions
 from entrypoints.gui.words import plain, section
 
@@ -70,7 +70,7 @@ def _ask_cancel() -> None:
     backend = st.selectbox(
         "Of", [_EVERY, *titles], key="queue.of", format_func=lambda name: titles.get(name, "All backends")
     )
-    what = "every open job" if everybody or not named else "all of your open jobs"
+    what = "every open job" if everybody or visitor.key() is None else "all of your open jobs"
     where = "" if backend == _EVERY else f" of {titles[backend]}"
     st.markdown(f"This cancels **{what}{plain(where)}**, those under way included. It cannot be undone.")
     if st.button("Cancel them", type="primary", icon=":material/close:", key="do-cancel-all"):

@@ -109,7 +109,7 @@ def _row(job: JobInfo, names: Mapping[str, str]) -> None:
         )
         st.button(
             "Cancel",
-            key=f"cancel-{job.image_id}",
+            key=f"cancel-row-{job.image_id}",
             icon=":material/close:",
             type="tertiary",
             help=plain(f"Cancel: {shortened(prompt, 60)}"),

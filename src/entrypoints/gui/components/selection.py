@@ -39,8 +39,8 @@ def box(job: JobInfo, label: str) -> None:
             picked().pop(job.image_id, None)
 
     st.session_state[key] = job.image_id in picked()
-    # Not escaped: what is read aloud is the label as it stands, and nobody sees it.
-    st.checkbox(f"Pick {label}", key=key, on_change=turn)
+    # Nobody sees the label, but a prompt in it could be a link or a picture from elsewhere.
+    st.checkbox(plain(f"Pick {label}"), key=key, on_change=turn)
 
 
 def bar(shown: Sequence[JobInfo]) -> None:

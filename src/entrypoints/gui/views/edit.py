@@ -48,7 +48,7 @@ def _form(backends: Backends) -> None:
     if not able:
         st.html(
             '<div class="empty framed" role="status"><h2>No backend can edit now</h2>'
-            "<p>Those that are set up do not answer, or only draw from a prompt. The page Backends says why.</p></div>"
+            "<p>Those that are set up do not answer, or only draw from a prompt. Settings says why.</p></div>"
         )
         return
     info = _section(able, backends.default)
