@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 
 import pytest
 
@@ -16,6 +17,65 @@ async def link(request: pytest.FixtureRequest) -> AsyncIterator[RedisLink]:
     link = RedisLink(shared_server(request.config).url, prefix=f"test-{secrets.token_hex(4)}:")
     yield link
     await link.aclose()
+
+
+@asynccontextmanager
+async def _silent_server() -> AsyncIterator[tuple[str, "asyncio.Queue[asyncio.StreamReader]"]]:
+    """The URL of a server that takes connections and never says a word, and the connections."""
+    taken: asyncio.Queue[asyncio.StreamReader] = asyncio.Queue()
+    held: list[asyncio.StreamWriter] = []
+
+    def take(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        held.append(writer)
+        taken.put_nowait(reader)
+
+    server = await asyncio.start_server(take, "127.0.0.1", 0)
+    try:
+        yield f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}/1", taken
+    finally:
+        for writer in held:
+            writer.close()
+        server.close()
+
+
+async def test_all_who_ask_while_redis_is_away_share_one_attempt_to_reach_it() -> None:
+    async with _silent_server() as (url, taken):
+        link = RedisLink(url, answer_s=0.3, connect_s=0.3)
+        async with asyncio.timeout(5):
+            outcomes = await asyncio.gather(*(link.command("PING") for _ in range(50)), return_exceptions=True)
+
+        assert [type(outcome) for outcome in outcomes] == [Unavailable] * 50
+        assert taken.qsize() == 1
+        # The next who asks tries again.
+        with pytest.raises(Unavailable):
+            await link.command("PING")
+        assert taken.qsize() == 2
+        await link.aclose()
+
+
+async def test_who_gives_up_while_the_connection_is_opened_takes_it_from_nobody(link: RedisLink) -> None:
+    asked = [asyncio.create_task(link.command("ECHO", f"{number}")) for number in range(3)]
+    await asyncio.sleep(0)
+    asked[0].cancel()
+
+    outcomes = await asyncio.gather(*asked, return_exceptions=True)
+
+    assert isinstance(outcomes[0], asyncio.CancelledError)
+    assert outcomes[1:] == [b"1", b"2"]
+
+
+async def test_a_close_ends_a_connection_that_is_being_opened() -> None:
+    async with _silent_server() as (url, taken), asyncio.timeout(10):
+        link = RedisLink(url, answer_s=60, connect_s=60)
+        asked = [asyncio.create_task(link.command("PING")) for _ in range(2)]
+        reader = await taken.get()
+
+        await link.aclose()
+
+        assert all(isinstance(one, Unavailable) for one in await asyncio.gather(*asked, return_exceptions=True))
+        # To its end: the socket was closed.
+        await reader.read()
+        assert taken.empty()
 
 
 async def test_each_of_many_askers_gets_the_answer_to_its_own_question(link: RedisLink) -> None:

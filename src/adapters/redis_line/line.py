@@ -173,7 +173,7 @@ class Line:
         self._pool = pool
         self._answer_s = answer_s
         self._wire: _Wire | None = None
-        self._opening = asyncio.Lock()
+        self._connecting: asyncio.Task[_Wire] | None = None
 
     async def ask(self, *words: Word) -> Any:
         """What Redis answers to a command; said once more over a new connection if this one is lost.
@@ -196,7 +196,11 @@ class Line:
         return answers
 
     async def close(self) -> None:
-        """Close the connection; whoever asks after that opens another one."""
+        """Close the connection, also one that is being opened; whoever asks after that opens another one."""
+        task, self._connecting = self._connecting, None
+        if task is not None and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait((task,))
         wire, self._wire = self._wire, None
         if wire is not None:
             await wire.close()
@@ -215,20 +219,35 @@ class Line:
         loop, wire = asyncio.get_running_loop(), self._wire
         if wire is not None and not wire.lost and wire.loop is loop:
             return wire
-        async with self._opening:
-            wire = self._wire
-            if wire is None or wire.lost or wire.loop is not loop:
-                if wire is not None and wire.loop is loop:
-                    await wire.close()
-                connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
-                try:
-                    with cancels_heeded():
-                        await connection.connect()
-                except BaseException:
-                    await connection.disconnect(nowait=True)
-                    raise
-                wire = self._wire = _Wire(connection, loop, self._answer_s)
-            return wire
+        # One attempt for all who ask meanwhile: while Redis is away they would wait for each other's, one after another.
+        task = self._connecting
+        if task is None or task.done() or task.get_loop() is not loop:
+            task = self._connecting = loop.create_task(self._connect(loop, wire))
+            task.add_done_callback(_heard)
+        # Whoever goes away takes it from nobody else.
+        await asyncio.wait((task,))
+        if task.cancelled():
+            raise redis_errors.ConnectionError("The connection was closed.")
+        return task.result()
+
+    async def _connect(self, loop: asyncio.AbstractEventLoop, before: _Wire | None) -> _Wire:
+        if before is not None and before.loop is loop:
+            await before.close()
+        connection = self._pool.make_connection()  # type: ignore[no-untyped-call]
+        try:
+            with cancels_heeded():
+                await connection.connect()
+        except BaseException:
+            await connection.disconnect(nowait=True)
+            raise
+        wire = self._wire = _Wire(connection, loop, self._answer_s)
+        return wire
+
+
+def _heard(task: "asyncio.Task[_Wire]") -> None:
+    # Everybody who asked may have gone away: asyncio would complain that nobody looked.
+    if not task.cancelled():
+        task.exception()
 
 
 def _packed(words: tuple[Word, ...]) -> bytes:
