@@ -18,6 +18,8 @@ log = logging.getLogger("imaging.pool")
 
 #: An answer that took longer, in s, may have outlasted the lease of its permit, which nobody renews meanwhile.
 _SLOW_S = 2.0
+#: How long an instance may take to answer for a job that is claimed already, in s: nobody renews its lease meanwhile.
+NEARER_S = 2.0
 #: How soon to look again at instances that somebody else keeps busy, in s.
 _BUSY_S = 1.0
 
@@ -111,8 +113,7 @@ class Places:
         return self
 
     async def __aexit__(self, *_: object) -> None:
-        if self._down is not None:
-            await self.leave(self._down, ok=False)
+        await self._settle_down()
 
     async def next(self) -> Place | RetryAt | None:
         """The next place; when to come back; or None when there is no other."""
@@ -130,25 +131,30 @@ class Places:
             return RetryAt(delay_s=_BUSY_S, reason="slots")
         return self._last_resort()
 
-    async def nearer(self, place: Place, job: Job) -> Permit:
-        """The permit to make a job under that was claimed at a place: where its checkpoint is loaded, if that is free."""
+    async def nearer(self, place: Place, job: Job, *, within_s: float = NEARER_S) -> Permit:
+        """The permit to make a job under that was claimed at a place: where its checkpoint is loaded, if that is free.
+
+        An instance that does not say so within that time is left alone.
+        """
         checkpoint, preference = job.request.checkpoint, place.preference
         if self._pool is None or preference is None or not checkpoint or preference.loaded == checkpoint:
             return place.permit
         names = [name for name in self._pool.holding(checkpoint) if name != place.permit.instance]
         if not names:
             return place.permit
+        # The job is claimed, and can be made here as well: no trouble over there may cost it its lease.
         try:
             permit = await self._gate.enter(self._backend, instances=names)
-        except Unavailable:
-            # The job is claimed, and can be made here as well.
-            return place.permit
-        other = None if isinstance(permit, RetryAt) else await self._place(self._pool, permit)
-        if other is None or other.preference is None:
-            return place.permit
-        holds = other.preference.loaded == checkpoint
-        await self.leave((place if holds else other).permit)
-        return (other if holds else place).permit
+            other = None if isinstance(permit, RetryAt) else await self._place(self._pool, permit, within_s=within_s)
+            if other is not None and other.preference is not None:
+                holds = other.preference.loaded == checkpoint
+                await self.leave((place if holds else other).permit)
+                if holds:
+                    return other.permit
+            await self._gate.beat(place.permit)
+        except Unavailable as error:
+            log.warning("The gate does not answer: %s", error, extra={"backend": self._backend})
+        return place.permit
 
     async def leave(self, permit: Permit, *, ok: bool | None = None) -> None:
         """Give a permit back."""
@@ -163,30 +169,44 @@ class Places:
         permit = await self._gate.enter(self._backend)
         return permit if isinstance(permit, RetryAt) else Place(permit=permit)
 
-    async def _place(self, pool: InstancePool, permit: Permit) -> Place | None:
+    async def _place(self, pool: InstancePool, permit: Permit, *, within_s: float | None = None) -> Place | None:
         """What the instance of a permit can do; None, with the permit on its way back, when that is nothing now."""
         asked_at = asyncio.get_running_loop().time()
         try:
-            standing = await pool.standing(permit.instance or "")
+            async with asyncio.timeout(within_s):
+                standing = await pool.standing(permit.instance or "")
+            self._answered = True
+            await self._settle_down()
+            slow = asyncio.get_running_loop().time() - asked_at > _SLOW_S
+            taken = isinstance(await self._gate.again(permit), RetryAt) if slow else False
         except GenerationError as error:
             facts = {"backend": self._backend, "instance": permit.instance}
             log.warning("An instance does not answer and is left out: %s", error, extra=facts)
-            if self._down is None:
-                self._down = permit
-            else:
+            if self._answered or self._down is not None:
                 await self.leave(permit, ok=False)
+            else:
+                self._down = permit
+            return None
+        except TimeoutError:
+            log.info(
+                "An instance took too long to answer.", extra={"backend": self._backend, "instance": permit.instance}
+            )
+            await self.leave(permit)
             return None
         except BaseException:
             await self.leave(permit)
             raise
-        self._answered = True
-        slow = asyncio.get_running_loop().time() - asked_at > _SLOW_S
-        taken = isinstance(await self._gate.again(permit), RetryAt) if slow else False
         if standing.busy or taken:
             self._busy = True
             await self.leave(permit)
             return None
         return Place(permit=permit, preference=standing.preference)
+
+    async def _settle_down(self) -> None:
+        """Say that the first instance did not answer while its permit is good: nobody renews it while a job is made."""
+        if self._down is not None:
+            permit, self._down = self._down, None
+            await self.leave(permit, ok=False)
 
     def _none_free(self, refusal: RetryAt) -> Place | RetryAt | None:
         if self._answered and not self._busy:

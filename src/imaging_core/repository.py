@@ -162,7 +162,8 @@ class JobRepository(Protocol):
         reason and keeps since when; `resume` of one that is not paused changes nothing.
     19. `claim_next` with a preference leaves jobs that do not suit it where they are, and gives the first that does, or
         instead of it the first of the same priority for the loaded checkpoint, but not at the cost of one that was
-        passed over like that `passes` times, whoever did it. A job that goes first like that has not had its turn claimed.
+        passed over like that `passes` times in its life, whoever did it. A job that goes first like that has not had its
+        turn claimed.
     """
 
     async def add(

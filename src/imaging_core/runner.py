@@ -9,7 +9,7 @@ import attrs
 from imaging_core.attempt import Attempt
 from imaging_core.errors import LeaseLost, StorageFull, UnknownBackend
 from imaging_core.jobs import Job, new_token
-from imaging_core.pool import Place, Places
+from imaging_core.pool import NEARER_S, Place, Places
 from imaging_core.ports import RetryAt
 from imaging_core.runner_parts import RunnerParts
 
@@ -94,7 +94,7 @@ class JobRunner:
             if job is None:
                 return None
             claimed()
-            permit = await places.nearer(place, job)
+            permit = await places.nearer(place, job, within_s=min(NEARER_S, parts.limits.heartbeat_s))
             earlier = self._running.get(job.id)
             attempt = Attempt(job, permit, parts, asked_at=places.begun_at, earlier=earlier)
             attempt.steps_aside_s = self._aside_s(attempt, job.id)

@@ -111,3 +111,18 @@ class PreferencePromises(RepositorySetting):
         again = await self.reopened(repository)
 
         assert await self.served(again, A) == "ABA"
+
+    async def test_19_passes_count_for_a_jobs_life_also_when_it_was_parked_or_taken_over(
+        self, repository: JobRepository
+    ) -> None:
+        await self.wanting(repository, "BAAAA")
+        assert await self.served(repository, A, 1) == "A"
+        taken = await self.claim(repository)
+        assert taken.request.checkpoint == "B"
+        await self.park(repository, taken, LeaseReason.DRAIN, ticks=0)
+
+        assert await self.served(repository, A, 1) == "A"
+        taken = await self.claim(repository, "token-2", ticks=1)
+        await self.ticks(1.5)
+
+        assert await self.served(repository, A, 1) == "B", "it was passed over twice, though claimed twice since"

@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Sequence
 
 import attrs
+import pytest
 
 from imaging_core.capabilities import Capabilities
-from imaging_core.errors import BackendUnreachable, FailureCode
+from imaging_core.errors import BackendUnreachable, FailureCode, Unavailable
 from imaging_core.images import Generated
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.parameters import Parameter, ParameterKind
@@ -14,7 +15,7 @@ from imaging_core.policies import GateLimits
 from imaging_core.pool import InstanceLook, Standing
 from imaging_core.ports import GenerationCall, Permit, Preference, Report
 from imaging_core.runner import Held, Idle
-from scripted import PARAMETERS, ScriptedGenerator, World, finished, pictures
+from scripted import PARAMETERS, ScriptedGenerator, World, away, finished, pictures
 from virtual_time import in_virtual_time
 
 
@@ -26,6 +27,9 @@ class Machine:
     loaded: str | None = None
     down: bool = False
     busy: bool = False
+    #: How long a picture takes, and each of the answers that come next about what it can do; in s.
+    picture_s: float = 1
+    answers_s: list[float] = attrs.Factory(list)
     #: Calls it has, and the most it ever had.
     calls: int = 0
     most: int = 0
@@ -34,7 +38,7 @@ class Machine:
 
 
 class ScriptedPool(ScriptedGenerator):
-    """Machines that take a second for a picture, and five more to load a checkpoint."""
+    """Machines that take their time for a picture, and five seconds more to load a checkpoint."""
 
     def __init__(self, **machines: Machine) -> None:
         super().__init__()
@@ -49,6 +53,8 @@ class ScriptedPool(ScriptedGenerator):
 
     async def standing(self, instance: str) -> Standing:
         machine = self.machines[instance]
+        if machine.answers_s:
+            await asyncio.sleep(machine.answers_s.pop(0))
         if machine.down:
             raise BackendUnreachable("It is down.")
         elsewhere = frozenset("".join(m.checkpoints for m in self.machines.values()))
@@ -72,7 +78,7 @@ class ScriptedPool(ScriptedGenerator):
             machine.switches += 1
             await asyncio.sleep(5)
             machine.loaded = wanted
-        await asyncio.sleep(1)
+        await asyncio.sleep(machine.picture_s)
         machine.calls -= 1
         machine.made += wanted or "-"
         return pictures(call)
@@ -253,3 +259,79 @@ async def test_an_instance_whose_answer_outlasted_the_permit_is_left_to_whoever_
 
     assert isinstance(await going, Held)
     assert pool.calls == []
+
+
+@in_virtual_time
+async def test_the_circuit_of_a_dead_instance_opens_though_each_job_outlasts_a_permit() -> None:
+    pool = ScriptedPool(one=Machine("A", down=True), two=Machine("A", picture_s=20))
+    world = World(pool, gates=GateLimits(slots=2, trip_after=2, cool_down_s=60))
+    await submitted(world, "AA")
+
+    for _ in range(2):
+        await world.run()
+
+    assert (await world.service.gate_state("alpha")).instances["one"].reason == "circuit"
+    assert pool.machines["two"].made == "AA"
+
+
+@in_virtual_time
+async def test_an_instance_that_dies_while_it_holds_a_jobs_checkpoint_is_judged_before_the_job_is_made_elsewhere() -> (
+    None
+):
+    pool = ScriptedPool(one=Machine("AB", loaded="A", picture_s=20), two=Machine("AB", loaded="B", down=True))
+    world = World(pool, gates=GateLimits(slots=2, trip_after=1, cool_down_s=60))
+    await submitted(world, "B")
+
+    await world.run()
+
+    assert (await world.service.gate_state("alpha")).instances["two"].reason == "circuit"
+    assert pool.machines["one"].made == "B"
+
+
+@in_virtual_time
+async def test_a_claimed_job_does_not_wait_long_for_an_instance_that_holds_its_checkpoint() -> None:
+    one = Machine("AB", loaded="A", picture_s=20, answers_s=[2])
+    pool = ScriptedPool(one=one, two=Machine("AB", loaded="B", answers_s=[20]))
+    world = World(pool, gates=GateLimits(slots=2, permit_lease_s=8))
+    (job,) = await submitted(world, "B")
+    going = asyncio.create_task(world.run())
+
+    await asyncio.sleep(4.5)
+    assert len(pool.calls) == 1
+    spare = await world.gate.enter("alpha", instances=["two"])
+    assert isinstance(spare, Permit)
+    await world.gate.leave(spare)
+    await asyncio.sleep(4)
+    assert not isinstance(await world.gate.enter("alpha", instances=["one"]), Permit), "its permit was renewed"
+    await asyncio.sleep(8)
+    assert isinstance(await world.runner("other").run_next("alpha"), Idle), "its lease holds"
+
+    done = (await going).job
+    assert (done.id, done.status, done.attempt, done.crashes) == (job.id, JobStatus.FINISHED, 1, 0)
+    assert (one.made, one.most, (await world.gate.state("alpha")).in_use) == ("B", 1, 0)
+
+
+@in_virtual_time
+async def test_a_claimed_job_is_made_where_it_is_when_the_gate_goes_away() -> None:
+    pool = ScriptedPool(one=Machine("AB", loaded="A"), two=Machine("AB", loaded="B", answers_s=[20]))
+    world = World(pool, gates=GateLimits(slots=2))
+    await submitted(world, "B")
+    asked = away(world.gate, "beat", times=1)
+
+    done = (await world.run()).job
+
+    assert asked[0] == 2.0
+    assert (done.status, done.attempt, pool.machines["one"].made) == (JobStatus.FINISHED, 1, "B")
+
+
+@in_virtual_time
+async def test_a_permit_is_given_back_when_the_gate_does_not_say_whether_it_still_holds() -> None:
+    pool = ScriptedPool(one=Machine("A", answers_s=[3]))
+    world = World(pool)
+    await submitted(world, "A")
+    away(world.gate, "again")
+
+    with pytest.raises(Unavailable):
+        await world.runner().run_next("alpha")
+
+    assert isinstance(await world.gate.enter("alpha", instances=["one"]), Permit)

@@ -35,8 +35,9 @@ class Line:
         #: When to look whether a lease has run out. An entry may be too early, never too late.
         self._ends: list[tuple[datetime, str]] = []
         self._keys: dict[str, Key] = {}
-        #: What each of them is to be made with, and how often it was passed over for a loaded checkpoint.
+        #: What each of them is to be made with.
         self._checkpoints: dict[str, str | None] = {}
+        #: How often each open job was passed over for a loaded checkpoint, in its life.
         self._passed: Counter[str] = Counter()
         self._queued = 0
         self._queued_by: Counter[str | None] = Counter()
@@ -54,6 +55,7 @@ class Line:
             self._unqueue(old.owner)
         if new.status.terminal:
             self._drop(new.id)
+            self._passed.pop(new.id, None)
             if new.status is JobStatus.FINISHED and new.started_at and new.finished_at:
                 self._runs.append((new.finished_at - new.started_at).total_seconds())
             return
@@ -178,4 +180,3 @@ class Line:
         self._until.pop(job_id, None)
         self._keys.pop(job_id, None)
         self._checkpoints.pop(job_id, None)
-        self._passed.pop(job_id, None)
