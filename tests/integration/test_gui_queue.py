@@ -72,7 +72,7 @@ def held(api: LockedApi, *prompts: str, client_key: str | None = None) -> list[s
 def test_an_empty_queue_says_what_appears_here(api: LockedApi) -> None:
     told = text_of(opened())
     assert "Nothing is waiting" in told
-    assert "Nothing waited and nothing ran." in told
+    assert "No busy minute yet." in told
     assert "embedded" in told
     assert "Stability AI 0/4, Local SD 0/1" in told
 
@@ -156,7 +156,7 @@ def test_the_last_hour_is_plotted_with_words_for_those_who_cannot_see_it(api: Lo
     told = [str(chart.proto.alt) for chart in charts]
     assert told[0].startswith("Jobs waiting in the last hour: Local SD")
     assert told[1].startswith("Longest wait in the last hour: Local SD")
-    assert "Nothing waited" not in text_of(page)
+    assert "No busy minute" not in text_of(page)
 
 
 def test_the_words_of_the_plots_name_the_figures() -> None:

@@ -25,7 +25,7 @@ def past() -> None:
     busy = {title: minutes for title, minutes in found.items() if any(m.waiting or m.started for m in minutes)}
     st.markdown("##### The last hour")
     if not busy:
-        st.caption("Nothing waited and nothing ran.")
+        st.caption("No busy minute yet. The plots begin with the first that is over.")
         return
     depth, wait = st.columns(2)
     with depth:
@@ -53,7 +53,8 @@ def _plot(past: Past, figure: str, unit: str, words: str) -> None:
                 "field": unit,
                 "type": "quantitative",
                 "title": None,
-                "scale": {"domainMin": 0},
+                # Of noughts alone it would make an axis without any width.
+                "scale": {"domainMin": 0} | ({} if any(v[unit] for v in values) else {"domainMax": 1}),
                 # There are no half jobs.
                 "axis": {"tickMinStep": 1} if unit == "jobs" else {},
             },
