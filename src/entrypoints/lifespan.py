@@ -3,7 +3,13 @@
 import asyncio
 import importlib.metadata
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager, suppress
+from contextlib import (
+    AbstractAsyncContextManager,
+    AbstractContextManager,
+    AsyncExitStack,
+    asynccontextmanager,
+    suppress,
+)
 from typing import TYPE_CHECKING, TypeVar
 
 import attrs
@@ -146,6 +152,10 @@ async def _open_redis(ports: "DistributedPorts", settings: Settings, stack: Asyn
 
 
 async def _open_generators(container: ServiceContainer, stack: AsyncExitStack) -> None:
+    store = container.store()
+    if isinstance(store, AbstractContextManager):
+        # A bucket's has threads. Everybody who may use it is opened later, and so closed before.
+        stack.enter_context(store)
     for generator in _built(container.generators).values():
         if isinstance(generator, AbstractAsyncContextManager):
             await stack.enter_async_context(generator)

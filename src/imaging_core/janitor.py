@@ -6,9 +6,10 @@ Every worker has one; there is no leader, since each step may be done twice with
 import asyncio
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Protocol
 
-from imaging_core.errors import ImagingError, JobConflict, JobDeleted, JobNotFound, StaleJob
+from imaging_core.errors import ImagingError, JobConflict, JobDeleted, JobNotFound, StaleJob, StorageFull
 from imaging_core.events import EventKind, event_of
 from imaging_core.faults import log_fault
 from imaging_core.jobs import Job
@@ -79,6 +80,9 @@ class Janitor:
         return forgotten
 
     async def _forget_all(self, jobs: Sequence[Job]) -> int:
+        # While the store is away no record goes, since nothing would lead to the pictures any more. A full one can delete.
+        with suppress(StorageFull):
+            await self._store.check()
         outcomes = await asyncio.gather(*map(self._forget, jobs), return_exceptions=True)
         # Only once none of them is under way any more.
         if error := next((outcome for outcome in outcomes if isinstance(outcome, BaseException)), None):

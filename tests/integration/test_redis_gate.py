@@ -69,6 +69,30 @@ async def test_a_permit_whose_answer_was_lost_holds_no_slot(link: RedisLink, mon
     assert isinstance(await gate.enter("alpha"), RetryAt)
 
 
+async def test_said_twice_a_call_gets_one_instance_whatever_was_free_in_between(
+    link: RedisLink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As when the answer is lost, and the question repeated over another connection."""
+    gate = RedisGate(link, {"alpha": GateLimits(slots=9)})
+    first = await gate.enter("alpha", instances=("one", "two"))
+    assert isinstance(first, Permit)
+    script = link.script
+
+    async def twice(name: str, *args: str | bytes | float) -> object:
+        await script(name, *args)
+        monkeypatch.undo()
+        await gate.leave(first)
+        return await script(name, *args)
+
+    monkeypatch.setattr(link, "script", twice)
+    permit = await gate.enter("alpha", instances=("one", "two"))
+
+    assert isinstance(permit, Permit)
+    assert permit.instance == "two"
+    state = await gate.state("alpha", instances=("one", "two"))
+    assert (state.instances["one"].in_use, state.instances["two"].in_use) == (0, 1)
+
+
 async def test_the_rate_holds_exactly_under_a_rush(link: RedisLink) -> None:
     gate = RedisGate(link, {"alpha": GateLimits(slots=500, calls=150, per_s=10.0)})
 

@@ -1,5 +1,6 @@
 """Searches of the Redis repository once jobs are in its index: nothing is missed, and little is looked at."""
 
+import threading
 from datetime import timedelta
 
 import attrs
@@ -12,7 +13,7 @@ from contracts.samples import NOON, a_job, a_request
 from imaging_core.errors import Unavailable
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.ports import JobPage, JobQuery, JobRepository
-from imaging_core.searching import Candidates, search
+from imaging_core.searching import Candidates, grams, search
 from redis_setting import OnRedis
 
 
@@ -81,6 +82,47 @@ class TestTheIndex(Entered):
 
         # Numbers begin with 1, so the first chunk has seven of them.
         assert await entered(link) == 16
+
+    async def test_a_sweep_enters_a_chunk_only_when_their_prompts_take_long(
+        self, repository: JobRepository, link: RedisLink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await self.some(repository, 20)
+        # However little work it was, it has taken so long.
+        monkeypatch.setattr(job_search, "WORK_S", 0)
+
+        await repository.overdue()
+        assert await entered(link) == 8
+        await repository.overdue()
+        assert await entered(link) == 16
+
+    async def test_a_prompt_of_very_many_parts_is_found_by_each_of_them(
+        self, repository: JobRepository, link: RedisLink
+    ) -> None:
+        long = "".join(chr(0x4E00 + place) for place in range(job_search.MOST_TERMS))
+        job = await self.submit(repository, request=a_request(prompt=long))
+        await self.some(repository, 5)
+        await self.enter_all(link)
+
+        for text in (long[0], long[100:120], long[-2:]):
+            assert await self.looked_at(link, JobQuery(text=text)) == ([job.request.prompt], 1)
+        # It may be looked at in vain.
+        assert (await self.looked_at(link, JobQuery(text="squirrel")))[0] == []
+
+    async def test_prompts_are_taken_apart_beside_the_loop(
+        self, repository: JobRepository, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        threads = set[threading.Thread]()
+
+        def noting(prompt: str) -> set[str]:
+            threads.add(threading.current_thread())
+            return grams(prompt)
+
+        monkeypatch.setattr(job_search, "grams", noting)
+        await self.some(repository, 10)
+        await repository.overdue()
+
+        assert threads
+        assert threading.main_thread() not in threads
 
     async def test_a_search_reads_hardly_more_than_it_finds(self, repository: JobRepository, link: RedisLink) -> None:
         await self.some(repository, 100)

@@ -13,7 +13,7 @@ import pytest
 from adapters.directory import DirectoryImageStore
 from adapters.sqlite import SqliteJobRepository, open_database
 from contracts.samples import NOON, a_job, a_result
-from imaging_core.errors import JobDeleted, Unavailable
+from imaging_core.errors import JobDeleted, StorageFull, Unavailable
 from imaging_core.janitor import Janitor
 from imaging_core.jobs import Job
 from imaging_process import Imaging, end_of, submit, until
@@ -103,6 +103,26 @@ async def test_an_outage_in_the_middle_loses_none_of_the_others(
 
     assert await house.store.job_ids() == [expired[1].id]
     assert await Janitor(jobs, house.store).forget_expired() == 1
+
+
+async def test_while_the_store_is_away_no_record_goes_and_while_it_is_full_they_do(
+    house: Installation, jobs: SqliteJobRepository, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expired = [await house.finished(jobs, keep_days=1.0) for _ in range(2)]
+    house.time += timedelta(days=2)
+    trouble: Unavailable = Unavailable("The bucket is away.")
+
+    async def check() -> None:
+        raise trouble
+
+    monkeypatch.setattr(house.store, "check", check)
+    with pytest.raises(Unavailable, match="away"):
+        await Janitor(jobs, house.store).forget_expired()
+    assert [await jobs.get(job.id) for job in expired] == expired
+
+    trouble = StorageFull("There is no room.")
+    assert await Janitor(jobs, house.store).forget_expired() == 2
+    assert await house.store.job_ids() == []
 
 
 async def test_the_janitor_sweeps_old_half_written_files(house: Installation, jobs: SqliteJobRepository) -> None:

@@ -1,7 +1,9 @@
 """Pictures in a bucket while API and workers are processes of their own over Redis: nothing goes by way of a disk."""
 
+import asyncio
 import io
 import signal
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +18,7 @@ from adapters.s3 import S3Place
 from contracts.samples import png
 from entrypoints.client import ImagingClient
 from entrypoints.doctor import run_doctor
+from entrypoints.lifespan import embedded
 from entrypoints.repair import run_repair
 from entrypoints.settings import load_settings
 from imaging_process import Imaging, end_of, submit, until
@@ -174,3 +177,28 @@ def test_a_deleted_job_leaves_nothing_in_the_bucket(stack: Stack) -> None:
     assert httpx.delete(f"{stack.api.url}/jobs/{image_id}").status_code == 204
 
     assert [meta for page in obstore.list(stack.place.client(), f"{image_id[:2]}/{image_id}") for meta in page] == []
+
+
+async def test_a_process_that_closes_ends_the_threads_of_its_bucket(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, request: pytest.FixtureRequest
+) -> None:
+    place = shared_endpoint(request.config).place()
+    for name, value in {
+        "IMAGING_STORAGE_URL": place.url,
+        "IMAGING_S3_ENDPOINT": str(place.endpoint),
+        "AWS_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": KEY,
+        "AWS_SECRET_ACCESS_KEY": SECRET,
+        "IMAGING_DEMO": "1",
+        "IMAGING_DATA_DIR": str(tmp_path),
+    }.items():
+        monkeypatch.setenv(name, value)
+    before = set(threading.enumerate())
+
+    async with embedded(load_settings()):
+        threads = [one for one in set(threading.enumerate()) - before if one.name.startswith("imaging-s3")]
+        assert threads
+
+    for thread in threads:
+        await asyncio.to_thread(thread.join, 10)
+        assert not thread.is_alive()

@@ -364,3 +364,15 @@ def steps_of_a_put(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.usefixtures("steps_of_a_put")
 async def test_every_crash_over_s3(store: S3ImageStore) -> None:
     assert await every_crash(MemoryStage(store=store), pictures=2, paid=True, depth=1) > 28
+
+
+async def test_a_store_that_is_left_ends_its_threads(place: S3Place, job_id: str) -> None:
+    with S3ImageStore(place) as store:
+        await store.put(job_id, 0, a_result(), first_image=0)
+        assert store._pool._threads
+
+    for thread in store._pool._threads:
+        await asyncio.to_thread(thread.join, 10)
+        assert not thread.is_alive()
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        await store.find(job_id)

@@ -10,12 +10,13 @@ from pathlib import Path
 import attrs
 import pytest
 
-from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository, open_database
+from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository, job_pages, open_database, writer
 from contracts.listening import subscribed, take
-from contracts.samples import a_job, an_event
+from contracts.samples import NOON, a_job, a_request, an_event
 from imaging_core.errors import JobConflict
 from imaging_core.jobs import Job
 from imaging_core.ports import Idempotency, JobQuery
+from imaging_core.searching import grams
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,6 +100,49 @@ async def test_operations_that_wait_together_share_a_commit(tmp_path: Path) -> N
         # The one that traces, the one that blocks, and the hundred.
         assert statements.count("COMMIT") == 3
         assert len((await jobs.list(JobQuery(limit=1000))).jobs) == 100
+
+
+async def test_a_commit_that_takes_long_does_not_wait_for_the_rest(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with open_database(tmp_path) as database:
+        jobs, statements = SqliteJobRepository(database), list[str]()
+        await database.write(lambda t: t.connection.set_trace_callback(statements.append))
+        # However short an operation is, it has taken so long.
+        monkeypatch.setattr(writer, "MOST_S", 0)
+
+        added = await held_up(database, lambda: [asyncio.create_task(jobs.add(a_job())) for _ in range(4)])
+
+        assert all(isinstance(job, Job) for job in added)
+        assert statements.count("COMMIT") == 2 + 4
+        assert (await jobs.list(JobQuery())).jobs == tuple(reversed(added))
+
+
+async def test_what_a_long_prompt_is_found_by_is_worked_out_in_no_thread_of_the_database(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+
+    def noting(prompt: str) -> set[str]:
+        threads.append(threading.current_thread().name)
+        return grams(prompt)
+
+    monkeypatch.setattr(job_pages, "grams", noting)
+    async with open_database(tmp_path) as database:
+        jobs = SqliteJobRepository(database)
+        for length in (10, 9_000):
+            prompt = "".join(chr(0x4E00 + place) for place in range(length))
+            job = await jobs.add(a_job(request=a_request(prompt=prompt)))
+            assert (await jobs.list(JobQuery(text=prompt[3:8]))).jobs == (job,)
+            await jobs.delete(await jobs.save(job.cancelled(now=NOON)))
+            assert (await jobs.list(JobQuery(text=prompt[3:8]))).jobs == ()
+        # Nothing of them is left behind.
+        found = await database.read(lambda c: c.execute("SELECT rowid FROM job_search('g*')").fetchall())
+        assert found == []
+
+    assert len(threads) == 4
+    assert threads[:2] == [threading.main_thread().name] * 2
+    assert not any(name == threading.main_thread().name or "sqlite" in name for name in threads[2:])
 
 
 async def test_a_refused_operation_takes_none_of_its_commit_with_it(tmp_path: Path) -> None:

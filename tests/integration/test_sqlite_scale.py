@@ -39,7 +39,6 @@ STATEMENTS: dict[str, Any] = {
     "ENDED": {**FACTS, "before": 1},
     "MARK": {**FACTS, "favourite": 1, "record": ""},
     "DELETE": ("x",),
-    "INDEXED": ("x",),
     "QUEUED": ("alpha",),
     "QUEUED_OF_OWNER": ("alpha", "alice"),
     "RUN_OUT": ("alpha", 1),

@@ -9,7 +9,9 @@ entered by `CHUNK`s in the order of submit, in the background and not by their s
 looked through. So jobs that an older version added are entered like all others.
 """
 
+import asyncio
 import logging
+import time
 import zlib
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, Final
@@ -29,8 +31,11 @@ WINDOW: Final = 2048
 SLICES: Final = 2040
 #: Jobs that are entered at once, a multiple of 8 that divides WINDOW: a script of a millisecond or two.
 CHUNK = 64
-#: Chunks in a row, so that a sweep is not held up.
+#: Chunks in a row, and processor time after which no other is begun, in s: so that a sweep is not held up.
 CHUNKS: Final = 32
+WORK_S = 0.25
+#: With more terms a prompt gets every bit: it has most of them already, and each costs time.
+MOST_TERMS: Final = 3_000
 #: More parts of words than these narrow a search no further.
 _MOST_GRAMS: Final = 8
 _SLICE_BYTES: Final = WINDOW // 8
@@ -38,37 +43,49 @@ _SLICE_BYTES: Final = WINDOW // 8
 
 async def catch_up(link: RedisLink) -> None:
     """Enter the next jobs, `CHUNK * CHUNKS` at most. May be done by any number of processes at a time."""
+    worked_s = 0.0
     try:
         for _ in range(CHUNKS):
             mark, chunk, *rows = await link.script("unsearched", CHUNK)
             if not chunk:
                 return
             first = int(chunk) * CHUNK
-            entry = _slices((int(place) - first, body) for place, body in zip(rows[::2], rows[1::2], strict=True))
+            jobs = [(int(place) - first, body) for place, body in zip(rows[::2], rows[1::2], strict=True)]
+            # In a thread: long prompts take tens of milliseconds each, and the loop has callers waiting.
+            entry, took_s = await asyncio.to_thread(_slices, jobs)
             start = first % WINDOW // 8
             parts = (part for number, bits in entry for part in (number * _SLICE_BYTES + start, bits))
             await link.script("enter", mark, chunk, first // WINDOW, SLICES * _SLICE_BYTES, *parts)
+            worked_s += took_s
+            if worked_s >= WORK_S:
+                return
     except Unavailable as error:
         # Without memory for the index a search looks through what is not in it.
         log.debug("Jobs were not entered where they are searched: %s", error)
 
 
-def _slices(jobs: Iterable[tuple[int, bytes]]) -> Iterator[tuple[int, bytes]]:
-    """For each slice that any of these jobs has a bit in, its number and the chunk's part of it."""
+def _slices(jobs: Iterable[tuple[int, bytes]]) -> tuple[list[tuple[int, bytes]], float]:
+    """For each slice that any of these jobs has a bit in, its number and the chunk's part of it; and the time it took, in s."""
+    began = time.thread_time()
     masks: dict[int, int] = {}
     for position, body in jobs:
-        for term in _terms_of(from_json(body)):
-            for number in _bits(term):
-                masks[number] = masks.get(number, 0) | 1 << position
-    return ((number, mask.to_bytes(CHUNK // 8, "little")) for number, mask in masks.items())
+        for number in _numbers(_terms_of(from_json(body))):
+            masks[number] = masks.get(number, 0) | 1 << position
+    parts = [(number, mask.to_bytes(CHUNK // 8, "little")) for number, mask in masks.items()]
+    return parts, time.thread_time() - began
 
 
-def _terms_of(body: dict[str, Any]) -> Iterator[str]:
+def _numbers(terms: Sequence[str]) -> Iterable[int]:
+    """The slices in which a job with these terms has a bit."""
+    return range(SLICES) if len(terms) > MOST_TERMS else {number for term in terms for number in _bits(term)}
+
+
+def _terms_of(body: dict[str, Any]) -> Sequence[str]:
     # What a newer version wrote may look otherwise, and must not stop a sweep.
     request = body.get("request") or {}
     facts = {"o": body.get("owner"), "b": body.get("backend"), "c": request.get("checkpoint")}
-    yield from (kind + value for kind, value in facts.items() if value is not None)
-    yield from ("g" + gram for gram in grams(request.get("prompt") or ""))
+    terms = [kind + value for kind, value in facts.items() if value is not None]
+    return terms + ["g" + gram for gram in grams(request.get("prompt") or "")]
 
 
 def _bits(term: str) -> tuple[int, int]:

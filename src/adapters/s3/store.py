@@ -16,7 +16,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Self, TypeVar
 
 from adapters.s3.objects import Found, Objects
 from adapters.s3.place import S3Place
@@ -78,6 +78,14 @@ class S3ImageStore:
         self._checked_until = -math.inf
         self._proven = False
         self._checking = threading.Lock()
+
+    def __enter__(self) -> Self:
+        """Give itself."""
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        """End the threads once what they do is done, and begin nothing more; waits for none of them."""
+        self._pool.shutdown(wait=False, cancel_futures=True)
 
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
         """Store what a call gave, or give what was stored of it before; see the port's promises 1 and 2."""

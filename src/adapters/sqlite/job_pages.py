@@ -12,7 +12,7 @@ from typing import Any, Final
 import attrs
 
 from adapters.sqlite.clock import to_micros
-from imaging_core.jobs import SCHEMA, JobStatus
+from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import JobQuery
 from imaging_core.searching import OUT_OF_ORDER, grams, grams_of_text, statuses_of
 
@@ -47,9 +47,18 @@ def search_terms(record: str) -> str:
     """What the job with that record is found by in `job_search`: words of ASCII letters and digits. It never changes."""
     fields = json.loads(record)
     request = fields["request"]
-    facts = {"o": fields.get("owner"), "b": fields["backend"], "c": request.get("checkpoint")}
+    return _terms(fields.get("owner"), fields["backend"], request.get("checkpoint"), request["prompt"])
+
+
+def terms_of_job(job: Job) -> str:
+    """The same, of a job that is not stored yet."""
+    return _terms(job.owner, job.backend, job.request.checkpoint, job.request.prompt)
+
+
+def _terms(owner: str | None, backend: str, checkpoint: str | None, prompt: str) -> str:
+    facts = {"o": owner, "b": backend, "c": checkpoint}
     words = [_term(kind, value) for kind, value in facts.items() if value is not None]
-    return " ".join(words + [_term("g", gram) for gram in grams(request["prompt"])])
+    return " ".join(words + [_term("g", gram) for gram in grams(prompt)])
 
 
 def page(connection: sqlite3.Connection, query: JobQuery, *, before: int | None, most: int) -> Page:

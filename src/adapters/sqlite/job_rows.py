@@ -64,7 +64,6 @@ SELECT record, claimable_at FROM jobs INDEXED BY jobs_ended
 WHERE finished_at <= :before AND expires_at IS NULL AND schema <= :schema ORDER BY finished_at LIMIT :limit
 """
 MARK = "UPDATE jobs SET favourite = :favourite, record = :record WHERE id = :id"
-INDEXED = "SELECT seq, record FROM jobs WHERE id = ?"
 DELETE = "DELETE FROM jobs WHERE id = ?"
 QUEUED = "SELECT count(*), min(claimable_at) FROM jobs INDEXED BY jobs_queue WHERE backend = ? AND status = 'queued'"
 QUEUED_OF_OWNER = (
@@ -156,11 +155,11 @@ def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFoun
     return JobNotFound() if row is None else JobDeleted(row[0])
 
 
-def insert(connection: sqlite3.Connection, job: Job, now: datetime) -> None:
-    """Store a new job; IntegrityError when the id is taken."""
+def insert(connection: sqlite3.Connection, job: Job, now: datetime, terms: str) -> None:
+    """Store a new job, to be found by these terms; IntegrityError when the id is taken."""
     facts = columns(job, now)
     added = connection.execute(INSERT, {**facts, "turn": give_turn(connection, job)})
-    connection.execute(job_pages.INDEX, (added.lastrowid, job_pages.search_terms(facts["record"])))
+    connection.execute(job_pages.INDEX, (added.lastrowid, terms))
 
 
 def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> None:
@@ -168,10 +167,18 @@ def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> 
     connection.execute(UPDATE, columns(job, claimable_at))
 
 
-def delete(connection: sqlite3.Connection, job_id: str) -> None:
-    """Remove a job and what it is found by."""
-    seq, record = connection.execute(INDEXED, (job_id,)).fetchone()
-    connection.execute(job_pages.UNINDEX, (seq, job_pages.search_terms(record)))
+def record_of(connection: sqlite3.Connection, job_id: str) -> str:
+    """The stored text of a job. Raises JobNotFound, JobDeleted."""
+    row = connection.execute(BY_ID, (job_id,)).fetchone()
+    if row is None:
+        raise gone(connection, job_id)
+    text: str = row[0]
+    return text
+
+
+def delete(connection: sqlite3.Connection, seq: int, job_id: str, terms: str) -> None:
+    """Remove a job and the terms that it was found by."""
+    connection.execute(job_pages.UNINDEX, (seq, terms))
     connection.execute(DELETE, (job_id,))
 
 

@@ -1,13 +1,15 @@
 """The job repository over SQLite: each promise a few statements in one transaction; imports stdlib, attrs and imaging_core."""
 
+import asyncio
 import re
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Final, TypeVar
 
 import attrs
 
-from adapters.sqlite import claims, job_rows, pauses, webhook_outbox
+from adapters.sqlite import claims, job_pages, job_rows, pauses, webhook_outbox
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
 from adapters.sqlite.idempotency import find_jobs, forget_old, remember
@@ -27,6 +29,10 @@ from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Pref
 from imaging_core.searching import Candidates, search, statuses_of
 
 _CURSOR = re.compile(r"[0-9]{1,18}", re.ASCII)
+#: Characters that are taken apart in a thread: longer ones would hold up the loop for milliseconds.
+_LONG: Final = 2_000
+
+T = TypeVar("T")
 
 
 class SqliteJobRepository:
@@ -62,6 +68,9 @@ class SqliteJobRepository:
                     f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it."
                 )
         added = tuple(attrs.evolve(job, version=1, favourite=False) for job in jobs)
+        # Not in the writer's thread: everybody's heartbeats would wait for it.
+        length = sum(len(job.request.prompt) for job in added)
+        terms = await _apart(length, lambda: [job_pages.terms_of_job(job) for job in added])
 
         def work(transaction: Transaction) -> tuple[Job, ...]:
             connection, now = transaction.connection, self._database.now()
@@ -69,13 +78,13 @@ class SqliteJobRepository:
                 forget_old(connection, now)
                 if known := find_jobs(connection, idempotency, now):
                     return known
-            for job in added:
+            for job, words in zip(added, terms, strict=True):
                 # Each is checked with those before it stored: a refusal takes all of them back.
                 if job_rows.held(connection, job.id) is not None or job_rows.was_deleted(connection, job.id):
                     raise JobConflict(f"There is a job with the id {job.id} already.")
                 if limits is not None:
                     self._database.room.take(connection, job, limits, now)
-                job_rows.insert(connection, job, now)
+                job_rows.insert(connection, job, now, words)
                 self._database.room.added(job)
             if idempotency is not None:
                 remember(connection, idempotency, [job.id for job in added], now)
@@ -189,6 +198,9 @@ class SqliteJobRepository:
 
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
         """Forget an ended job, but not that it was."""
+        # Beforehand, as in `add_all`: what a job is found by never changes.
+        record = await self._database.read(lambda c: job_rows.record_of(c, job.id))
+        terms = await _apart(len(record), lambda: job_pages.search_terms(record))
 
         def work(transaction: Transaction) -> None:
             connection = transaction.connection
@@ -200,7 +212,7 @@ class SqliteJobRepository:
                 raise JobConflict(f"The job is {stored.status}; only a job that has ended can be deleted.")
             if stored.version != job.version:
                 raise StaleJob(f"Job {job.id} changed since it was read.")
-            job_rows.delete(connection, job.id)
+            job_rows.delete(connection, stored.seq, job.id, terms)
             connection.execute(
                 "INSERT INTO deleted_jobs (id, deleted_at, owner) VALUES (?, ?, ?)",
                 (job.id, to_micros(self._database.now()), job.owner),
@@ -256,6 +268,11 @@ class SqliteJobRepository:
             return len(released)
 
         return await self._database.write(work)
+
+
+async def _apart(length: int, work: Callable[[], T]) -> T:
+    """What `work` makes of so many characters, in a thread when they are many."""
+    return work() if length < _LONG else await asyncio.to_thread(work)
 
 
 def _kept(job: Job, stored: job_rows.Held) -> Job:

@@ -7,6 +7,7 @@ import asyncio
 import queue
 import sqlite3
 import threading
+import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
@@ -20,6 +21,8 @@ T = TypeVar("T")
 
 #: Most operations of one commit.
 MOST_TOGETHER = 256
+#: After that long no more are done in a commit, in s: heartbeats must not wait behind many that take long.
+MOST_S = 0.2
 
 
 class Transaction:
@@ -93,11 +96,13 @@ class GroupWriter:
         stopping = False
         while not stopping:
             batch, stopping = self._take()
-            outcomes = self._commit(batch)
-            touches, self._touches = self._touches, []
-            # The loop may be closed already when its program ends without closing us; then nobody waits.
-            with suppress(RuntimeError):
-                self._loop.call_soon_threadsafe(self._answer, outcomes, touches)
+            while batch:
+                outcomes = self._commit(batch)
+                touches, self._touches = self._touches, []
+                # The loop may be closed already when its program ends without closing us; then nobody waits.
+                with suppress(RuntimeError):
+                    self._loop.call_soon_threadsafe(self._answer, outcomes, touches)
+                batch = [operation for operation in batch[len(outcomes) :] if not operation.answer.cancelled()]
 
     def _take(self) -> tuple[list[_Operation], bool]:
         """Everything that waits now, and whether to stop after it; blocks until there is something."""
@@ -116,14 +121,18 @@ class GroupWriter:
         return batch, True
 
     def _commit(self, batch: Sequence[_Operation]) -> list[_Outcome]:
-        if not batch:
-            return []
+        """What became of the first of them: of all unless they take long."""
+        ends = time.monotonic() + MOST_S
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
             return self._all_failed(batch, error)
         try:
-            outcomes = [self._apply(operation) for operation in batch]
+            outcomes: list[_Outcome] = []
+            for operation in batch:
+                outcomes.append(self._apply(operation))
+                if time.monotonic() >= ends:
+                    break
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
             if self._connection.in_transaction:

@@ -111,12 +111,16 @@ local function sooner(reason, wait, best, least)
 end
 
 local function enter(instances)
+  if held then
+    -- Said again after a lost answer. Looked for among all first: one before it may be free by now, and would be held too.
+    for _, instance in ipairs(instances) do
+      if instance == '' or holder_of(instance) == permit then
+        return {'ok', instance}
+      end
+    end
+  end
   local best, least = nil, nil
   for _, instance in ipairs(instances) do
-    if held and (instance == '' or holder_of(instance) == permit) then
-      -- Said again after a lost answer.
-      return {'ok', instance}
-    end
     local reason, wait = closed(instance)
     if not reason then
       reason, wait = crowded(instance)
