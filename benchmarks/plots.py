@@ -130,13 +130,13 @@ def draw(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
     plots: dict[str, tuple[str, str]] = {}
     if latency:
         title = "From submit to finished"
-        plots["latency"] = title, bars(title, "A generator that takes no time; shorter is better.", latency)
+        plots["latency"] = title, bars(title, "A generator that takes no time; shorter is better. Logarithmic.", latency)
     if rates:
         title = "How much in a second"
-        plots["throughput"] = title, bars(title, "Two cores, load included; longer is better.", rates)
+        plots["throughput"] = title, bars(title, "Two cores, load included; longer is better. Logarithmic.", rates)
     if grown := _grown(results):
         title = "A page of the list as jobs grow"
-        plots["growth"] = title, lines(title, "50 jobs, newest first.", grown, "ms")
+        plots["growth"] = title, lines(title, "50 jobs, newest first. Logarithmic.", grown, "ms")
     for name, (_, drawn) in plots.items():
         (folder / f"performance-{name}.svg").write_text(drawn)
     return {name: title for name, (title, _) in plots.items()}
