@@ -130,7 +130,10 @@ def draw(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
     plots: dict[str, tuple[str, str]] = {}
     if latency:
         title = "From submit to finished"
-        plots["latency"] = title, bars(title, "A generator that takes no time; shorter is better. Logarithmic.", latency)
+        plots["latency"] = (
+            title,
+            bars(title, "A generator that takes no time; shorter is better. Logarithmic.", latency),
+        )
     if rates:
         title = "How much in a second"
         plots["throughput"] = title, bars(title, "Two cores, load included; longer is better. Logarithmic.", rates)
