@@ -52,7 +52,7 @@ def _measured(url: str, webuis: list[FakeWebUI], jobs: int) -> float:
 def main() -> int:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.workers", description=__doc__)
-    parser.add_argument("--jobs", type=int, default=30, help="for each worker")
+    parser.add_argument("--jobs", type=int, default=24, help="for each worker, 25 at most: they are one batch")
     options = parser.parse_args()
     rates = {count: rate(count, options.jobs) for count in (1, 2, 4)}
     told = [
