@@ -8,15 +8,13 @@ from collections.abc import Awaitable, Callable
 import attrs
 
 from imaging_core.errors import ImagingError, JobConflict, JobDeleted, JobNotFound
-from imaging_core.jobs import Job, JobStatus
+from imaging_core.jobs import OPEN, Job
 from imaging_core.ports import JobPage, JobQuery
 
 #: Most jobs that one step looks at, and how many of them are cancelled side by side.
 MOST, AT_ONCE = 1000, 25
 #: After so long no more are begun, in s: whoever asked waits for the answer.
 LONGEST_S = 10.0
-
-OPEN = frozenset({JobStatus.QUEUED, JobStatus.STARTED})
 
 
 @attrs.frozen(kw_only=True)

@@ -45,6 +45,10 @@ class JobStatus(StrEnum):
         return self.rank == 2
 
 
+#: Statuses of jobs that are not over.
+OPEN = frozenset(status for status in JobStatus if not status.terminal)
+
+
 _RANKS = {JobStatus.QUEUED: 0, JobStatus.STARTED: 1, JobStatus.FINISHED: 2, JobStatus.FAILED: 2, JobStatus.CANCELLED: 2}
 
 #: Every legal step. started -> started is a claim after a lease ran out, or a parking.

@@ -17,14 +17,12 @@ from entrypoints.api.event_shapes import STREAM
 from entrypoints.api.event_stream import HEADERS, MEDIA_TYPE, EventStream
 from entrypoints.api.openapi import header, problems, query
 from imaging_core.errors import JobDeleted, JobNotFound
-from imaging_core.jobs import JobStatus
+from imaging_core.jobs import OPEN
 from imaging_core.ports import JobQuery
 from imaging_core.service import ImagingService
 
 #: Open jobs in the first look of a stream of all jobs.
 MOST_SHOWN = 50
-
-_OPEN = frozenset({JobStatus.QUEUED, JobStatus.STARTED})
 
 
 class EventsDoor:
@@ -138,7 +136,7 @@ class EventsDoor:
         return b"".join(frame.data for _, frame in told)
 
     async def _open_jobs(self, listener: Listener, sees: str | None, position: str) -> bytes:
-        page = await self._service.list(JobQuery(statuses=_OPEN, owner=sees, limit=MOST_SHOWN))
+        page = await self._service.list(JobQuery(statuses=OPEN, owner=sees, limit=MOST_SHOWN))
         shown = []
         for job in reversed(page.jobs):
             try:

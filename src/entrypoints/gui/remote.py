@@ -23,10 +23,7 @@ from entrypoints.client import (
 from entrypoints.gui import visitor
 from entrypoints.gui.visitor import Asking
 from imaging_core.images import OptionValue
-from imaging_core.jobs import JobStatus
-
-#: Statuses of jobs that are not over.
-OPEN = (JobStatus.QUEUED, JobStatus.STARTED)
+from imaging_core.jobs import OPEN, JobStatus
 
 #: Longest wait for an answer, in s: a page that hangs longer looks broken.
 PATIENCE_S = 12.0

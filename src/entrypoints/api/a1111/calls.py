@@ -10,7 +10,7 @@ from starlette.requests import Request
 
 from entrypoints.api.callers import caller_of
 from imaging_core.errors import JobDeleted, JobNotFound
-from imaging_core.jobs import Job, JobStatus
+from imaging_core.jobs import OPEN, Job, JobStatus
 from imaging_core.ports import JobQuery
 from imaging_core.service import ImagingService, JobView
 
@@ -18,7 +18,6 @@ from imaging_core.service import ImagingService, JobView
 _MOST_TASKS = 2_000
 #: Longest task name that is remembered, in characters: clients make up some twenty, and a body may hold millions.
 LONGEST_TASK = 200
-_OPEN = frozenset({JobStatus.QUEUED, JobStatus.STARTED})
 #: Open jobs looked at to find the one that runs.
 _MOST_OPEN = 50
 
@@ -84,7 +83,7 @@ class Calls:
         return sum(call.owner == owner for call in self._open.values())
 
     async def _any(self, owner: str | None) -> JobView | None:
-        page = await self._service.list(JobQuery(statuses=_OPEN, owner=owner, limit=_MOST_OPEN))
+        page = await self._service.list(JobQuery(statuses=OPEN, owner=owner, limit=_MOST_OPEN))
         job = _first_job([job for job in page.jobs if not job.status.terminal])
         return None if job is None else await self._service.view_of(job)
 
