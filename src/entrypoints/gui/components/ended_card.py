@@ -66,15 +66,7 @@ def buttons(job: JobInfo) -> None:
         for image in job.images:
             download(job, image.index)
         if job.request is not None:
-            st.button(
-                "Use these settings",
-                icon=":material/tune:",
-                key=f"use-card-{job.image_id}",
-                help="Puts the prompt, all settings and the seed on the form",
-                on_click=actions.use_settings,
-                args=(job,),
-                kwargs={"seed": job.seed},
-            )
+            use_settings_button(job, "card")
             st.button(
                 "Variation",
                 icon=":material/casino:",
@@ -115,6 +107,19 @@ def download(job: JobInfo, index: int) -> None:
         icon=":material/download:",
         key=f"save-card-{job.image_id}-{index}",
         on_click="ignore",
+    )
+
+
+def use_settings_button(job: JobInfo, place: str) -> None:
+    """Filling the form as it was filled for that job."""
+    st.button(
+        "Use these settings",
+        icon=":material/tune:",
+        key=f"use-{place}-{job.image_id}",
+        help="Puts the prompt, all settings and the seed on the form",
+        on_click=actions.use_settings,
+        args=(job,),
+        kwargs={"seed": job.seed},
     )
 
 

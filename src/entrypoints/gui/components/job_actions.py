@@ -7,7 +7,7 @@ import streamlit as st
 from entrypoints.client import JobInfo
 from entrypoints.gui import bundle, remote, source
 from entrypoints.gui.components import actions, likes
-from entrypoints.gui.components.ended_card import delete_button
+from entrypoints.gui.components.ended_card import delete_button, use_settings_button
 from entrypoints.gui.components.variations import variations
 
 #: Formats that a picture can be had in: its name here, the service's word, the media type, a file's ending.
@@ -24,15 +24,7 @@ def job_actions(job: JobInfo, index: int) -> None:
         _downloads(job, index)
         _favourite(job)
         if job.request is not None:
-            st.button(
-                "Use these settings",
-                icon=":material/tune:",
-                key=f"use-drawer-{job.image_id}",
-                help="Puts the prompt, all settings and the seed on the form",
-                on_click=actions.use_settings,
-                args=(job,),
-                kwargs={"seed": job.seed},
-            )
+            use_settings_button(job, "drawer")
         variations(job)
         st.button(
             "Use as starting picture",
