@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import expect
 
-from live_service import PATIENCE_MS, LiveService, Visit, visiting
+from live_service import PATIENCE_MS, LiveService, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -24,12 +24,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     settings = {"IMAGING_DEMO_STEP_S": "0.3", "IMAGING_LEASE_S": "3", "IMAGING_HEARTBEAT_S": "1"}
     with LiveService(folder, **settings) as live:
         yield live
-
-
-@pytest.fixture
-def visit(live: LiveService) -> Iterator[Visit]:
-    with visiting(live.gui_url) as visit:
-        yield visit
 
 
 @pytest.mark.essential

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 from playwright.sync_api import Locator, expect
 
-from live_service import PATIENCE_MS, LiveService, Visit, visiting
+from live_service import PATIENCE_MS, LiveService, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -19,12 +19,6 @@ pytestmark = pytest.mark.browser
 def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     with LiveService(tmp_path_factory.mktemp("edits"), IMAGING_DEMO_STEP_S="0.02") as live:
         yield live
-
-
-@pytest.fixture
-def visit(live: LiveService) -> Iterator[Visit]:
-    with visiting(live.gui_url) as visit:
-        yield visit
 
 
 @pytest.fixture(scope="module")

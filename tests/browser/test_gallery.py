@@ -7,7 +7,7 @@ import pytest
 from playwright.sync_api import Locator, expect
 
 from entrypoints.client import ApiError, ImagingClient
-from live_service import PATIENCE_MS, LiveService, Visit, visiting
+from live_service import PATIENCE_MS, LiveService, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -39,12 +39,6 @@ def made(client: ImagingClient) -> dict[str, str]:
     for image_id in ids.values():
         client.wait(image_id, timeout_s=PATIENCE_MS / 1000)
     return ids
-
-
-@pytest.fixture
-def visit(live: LiveService) -> Iterator[Visit]:
-    with visiting(live.gui_url) as visit:
-        yield visit
 
 
 def shows(visit: Visit, *prompts: str) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from live_service import PATIENCE_MS, LiveService, Visit, visiting
+from live_service import PATIENCE_MS, LiveService, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -19,12 +19,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     folder: Path = tmp_path_factory.mktemp("keys")
     with LiveService(folder, IMAGING_DEMO_STEP_S="0.05", IMAGING_API_KEYS=ADMIN) as live:
         yield live
-
-
-@pytest.fixture
-def visit(live: LiveService) -> Iterator[Visit]:
-    with visiting(live.gui_url) as visit:
-        yield visit
 
 
 def enter(visit: Visit, key: str) -> None:

@@ -6,7 +6,7 @@ import pytest
 from playwright.sync_api import expect
 
 from fakes.stability import launch
-from live_service import PATIENCE_MS, LiveService, Visit, visiting
+from live_service import PATIENCE_MS, LiveService, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -23,12 +23,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
         }
         with LiveService(tmp_path_factory.mktemp("outcomes"), **settings) as live:
             yield live
-
-
-@pytest.fixture
-def visit(live: LiveService) -> Iterator[Visit]:
-    with visiting(live.gui_url) as visit:
-        yield visit
 
 
 def test_a_refused_and_a_filtered_job_say_what_happened_what_to_do_and_what_it_cost(visit: Visit) -> None:

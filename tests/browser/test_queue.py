@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import expect
 
 from imaging_process import until
-from live_service import PATIENCE_MS, LiveService, Visit, visiting
+from live_service import PATIENCE_MS, LiveService, Visit
 
 pytestmark = pytest.mark.browser
 
@@ -18,12 +18,6 @@ def live(tmp_path_factory: pytest.TempPathFactory) -> Iterator[LiveService]:
     folder: Path = tmp_path_factory.mktemp("queue")
     with LiveService(folder, IMAGING_DEMO_STEP_S="0.05") as live:
         yield live
-
-
-@pytest.fixture
-def visit(live: LiveService) -> Iterator[Visit]:
-    with visiting(live.gui_url) as visit:
-        yield visit
 
 
 def test_a_job_waits_while_its_backend_is_paused_and_goes_on_when_it_is_resumed(

@@ -22,8 +22,11 @@ from imaging_core.deliveries import Delivery, Schedule
 from imaging_core.images import ImageRef
 from imaging_core.webhook_desk import WebhookDesk
 from imaging_core.webhooks import WebhookEvent
+from key_callers import admin, alice, bob
 from key_setting import LockedApi
 from webhook_receiver import Received, Receiver, hang, receiving
+
+__all__ = ["admin", "alice", "bob"]
 
 HIDDEN = "a-secret-in-the-path"
 
@@ -69,24 +72,6 @@ def api() -> Iterator[LockedApi]:
             await asyncio.gather(api.deliverer, return_exceptions=True)  # type: ignore[attr-defined]
 
         api.within(end)
-
-
-@pytest.fixture(scope="module")
-def alice(api: LockedApi) -> Iterator[httpx.Client]:
-    with api.asked(api.make_key("alice")) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def bob(api: LockedApi) -> Iterator[httpx.Client]:
-    with api.asked(api.make_key("bob")) as client:
-        yield client
-
-
-@pytest.fixture(scope="module")
-def admin(api: LockedApi) -> Iterator[httpx.Client]:
-    with api.asked(api.make_admin()) as client:
-        yield client
 
 
 @pytest.fixture

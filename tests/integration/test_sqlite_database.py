@@ -18,7 +18,6 @@ import pytest
 
 from adapters.sqlite import SqliteDatabase, SqliteJobRepository, job_rows, open_database
 from adapters.sqlite import database as database_module
-from adapters.sqlite.clock import SteadyClock
 from adapters.sqlite.schema import MIGRATIONS, migrate
 from contracts.samples import NOON, a_job
 from imaging_core.errors import StorageFull, Unavailable, UnreadableJob
@@ -356,16 +355,6 @@ class TestFailing:
 
 
 class TestClock:
-    def test_a_clock_set_back_goes_on_from_where_it_was(self) -> None:
-        readings = iter([NOON, NOON + timedelta(seconds=5), NOON - timedelta(hours=1), NOON - timedelta(hours=1)])
-        clock = SteadyClock(lambda: next(readings))
-
-        times = [clock() for _ in range(4)]
-
-        assert times[:2] == [NOON, NOON + timedelta(seconds=5)]
-        assert times == sorted(times)
-        assert times[3] - times[1] < timedelta(seconds=60)
-
     async def test_the_wall_clock_is_what_leases_are_judged_by(self, jobs: SqliteJobRepository) -> None:
         assert abs(await jobs.now() - datetime.now(UTC)) < timedelta(seconds=60)
 
