@@ -47,7 +47,8 @@ class _Server(uvicorn.Server):
 def listening_socket(host: str, port: int, setting: str) -> socket.socket:
     """A bound socket, so that a taken port is said before anything is started. Raises PortTaken."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    sock = socket.socket(family, socket.SOCK_STREAM)
+    # Named as TCP, or asyncio, where uvloop is not to be had, leaves Nagle's algorithm on: answers would wait 40 ms.
+    sock = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))

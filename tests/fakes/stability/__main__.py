@@ -23,7 +23,12 @@ def main() -> None:
     port = options.pop("port")
     options["rate_limit"] = options["rate_limit"] == "on"
     options["keys"] = tuple(options["keys"] or ())
-    listener = socket.create_server(("127.0.0.1", port), backlog=2048)
+    # Named as TCP, or asyncio leaves Nagle's algorithm on, and now and then the end of a picture waits 40 ms for an
+    # acknowledgement.
+    listener = socket.socket(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind(("127.0.0.1", port))
+    listener.listen(2048)
     config = uvicorn.Config(
         FakeStability(Settings(**options)),
         lifespan="off",
