@@ -84,9 +84,9 @@ def test_pictures_are_found_marked_taken_along_and_deleted(
     close(visit)
     page.get_by_text("Favourites", exact=True).click()
     shows(visit, f"★ {DUNES}")
+    expect(page).to_have_url(visit.url + "/gallery?favourites=1", timeout=PATIENCE_MS)
     page.reload()
     shows(visit, f"★ {DUNES}")
-    assert page.url.endswith("/gallery?favourites=1")
     page.get_by_text("Favourites", exact=True).click()
     shows(visit, HARBOUR, CASTLE, f"★ {DUNES}", LAKE)
 
@@ -117,6 +117,27 @@ def test_pictures_are_found_marked_taken_along_and_deleted(
     with pytest.raises(ApiError) as gone:
         client.job(made[CASTLE])
     assert gone.value.status == 410
+    assert visit.faults == []
+
+
+def test_a_click_right_after_the_closing_does_not_open_the_drawer_again(visit: Visit, made: dict[str, str]) -> None:
+    page = visit.open("/gallery").page
+    opened(visit, DUNES)
+    expect(page).to_have_url(f"{visit.url}/gallery?job={made[DUNES]}", timeout=PATIENCE_MS)
+    # In one go in the browser: whatever hands can do between the closing and the new address is slower than this.
+    page.evaluate(
+        """async job => {
+            document.querySelector('[role="dialog"] button[aria-label="Close"]').click()
+            while (location.search.includes(job)) await new Promise(requestAnimationFrame)
+            history.replaceState(null, '', '/gallery?job=' + job)
+            for (const label of document.querySelectorAll('[data-testid="stMain"] label'))
+                if (label.textContent === 'Favourites') label.querySelector('input').click()
+        }""",
+        made[DUNES],
+    )
+    page.get_by_text("Nothing found", exact=True).wait_for()
+    expect(page).to_have_url(visit.url + "/gallery?favourites=1", timeout=PATIENCE_MS)
+    expect(page.get_by_role("dialog")).to_have_count(0)
     assert visit.faults == []
 
 

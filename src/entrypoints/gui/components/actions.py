@@ -1,5 +1,6 @@
 """What the buttons do to jobs, with the outcome said in a person's words; imports Streamlit and the client."""
 
+import time
 from collections.abc import Callable
 
 import streamlit as st
@@ -21,6 +22,12 @@ GALLERY, SETTINGS = "gallery_page", "settings_page"
 
 #: In the session: what the gallery has found, by what was wanted.
 FOUND = "gallery.found"
+
+#: How long after a drawer was put away the browser may still send an address that names its job, in s.
+_LATE_S = 10.0
+
+#: In the session: the job whose drawer was put away last, and when.
+_CLOSED = "closed"
 
 _SAID = "said"
 
@@ -121,13 +128,29 @@ def mark(image_id: str, *, favourite: bool) -> None:
 
 def open_job(image_id: str) -> None:
     """Show a job in full; the address then leads to it."""
+    st.session_state.pop(_CLOSED, None)
     st.query_params[JOB] = image_id
     st.rerun()
 
 
+def named() -> str | None:
+    """The job whose drawer is open: the one that the address names.
+
+    Streamlit's browser side sends the address with whatever it asks. A click that follows the closing at once carries the
+    address from before it, which would open the drawer again and stay in the browser.
+    """
+    image_id = st.query_params.get(JOB)
+    closed, at = st.session_state.get(_CLOSED, (None, 0.0))
+    if image_id is not None and image_id == closed and time.monotonic() - at < _LATE_S:
+        close()
+        return None
+    return image_id
+
+
 def close() -> None:
     """Put the drawer away."""
-    st.query_params.pop(JOB, None)
+    if image_id := st.query_params.pop(JOB, None):
+        st.session_state[_CLOSED] = image_id, time.monotonic()
     st.query_params.pop(PICTURE, None)
 
 

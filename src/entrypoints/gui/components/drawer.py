@@ -18,7 +18,7 @@ from imaging_core.images import ImageRequest
 
 def show_named() -> None:
     """Open the drawer when the address names a job."""
-    if image_id := st.query_params.get(actions.JOB):
+    if image_id := actions.named():
         _drawer(image_id)
 
 
