@@ -8,16 +8,19 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import UTC, datetime
 
 import attrs
 
 from imaging_core.deliveries import Delivery, DeliveryAttempt, DeliveryState, Schedule, fresh_secret
 from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable
+from imaging_core.events import JobEvent
 from imaging_core.faults import log_fault
+from imaging_core.hearing import hear
 from imaging_core.jobs import Job, new_token
 from imaging_core.outbox import Message, Sent, WebhookOutbox, WebhookSender
-from imaging_core.ports import JobRepository
+from imaging_core.ports import JobEvents, JobRepository
 
 log = logging.getLogger("imaging.webhooks")
 
@@ -36,8 +39,10 @@ class DeliveryLimits:
     per_host: int = 2
     #: How long a claim holds: longer than the sender's time-out and the recording.
     lease_s: float = 45.0
-    #: Time between two looks into an empty outbox.
-    poll_s: float = 0.5
+    #: Time between two looks into an empty outbox while no job ends.
+    poll_s: float = 2.0
+    #: Jobs that end within that time are one look: most have no webhook.
+    gather_s: float = 0.5
 
 
 class Deliverer:
@@ -47,6 +52,7 @@ class Deliverer:
         self,
         *,
         jobs: JobRepository,
+        events: JobEvents,
         outbox: WebhookOutbox,
         sender: WebhookSender,
         payload: Callable[[Job, Delivery], bytes],
@@ -56,6 +62,7 @@ class Deliverer:
     ) -> None:
         """`payload` gives a message's body, the same in each attempt; `now` is the time that messages are signed with."""
         self._jobs = jobs
+        self._events = events
         self._outbox = outbox
         self._sender = sender
         self._payload = payload
@@ -65,12 +72,16 @@ class Deliverer:
         self._under_way: set[asyncio.Task[None]] = set()
         self._hosts: Counter[str] = Counter()
         self._freed = asyncio.Event()
+        self._woken = asyncio.Event()
 
     async def run(self) -> None:
         """Deliver until cancelled; what is being sent then is dropped, and sent anew when its lease has run out."""
+        trouble = "Webhooks are told a little later for now."
+        hearing = asyncio.create_task(hear(self._events, self._told, log=log, trouble=trouble))
         try:
             while True:
                 self._freed.clear()
+                self._woken.clear()
                 try:
                     await self._take()
                 except ImagingError as error:
@@ -79,7 +90,11 @@ class Deliverer:
                     log_fault(log, "Taking a message for a webhook failed.", error, {})
                 await self._pause()
         finally:
-            await self._abandon()
+            await self._abandon(hearing)
+
+    def _told(self, event: JobEvent) -> None:
+        if event.terminal:
+            self._woken.set()
 
     async def _take(self) -> None:
         while len(self._under_way) < self._limits.at_once:
@@ -100,18 +115,18 @@ class Deliverer:
             if not self._hosts[delivery.host]:
                 del self._hosts[delivery.host]
             self._freed.set()
+            self._woken.set()
 
         task.add_done_callback(ended)
 
     async def _pause(self) -> None:
-        try:
-            async with asyncio.timeout(self._limits.poll_s):
-                await self._freed.wait()
-        except TimeoutError:
-            return
+        for sign, most_s in ((self._freed, self._limits.gather_s), (self._woken, self._limits.poll_s)):
+            with suppress(TimeoutError):
+                async with asyncio.timeout(most_s):
+                    await sign.wait()
 
-    async def _abandon(self) -> None:
-        tasks = list(self._under_way)
+    async def _abandon(self, hearing: asyncio.Task[None]) -> None:
+        tasks = [hearing, *self._under_way]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

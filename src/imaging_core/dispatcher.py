@@ -10,9 +10,10 @@ import heapq
 import logging
 from collections.abc import Mapping
 
-from imaging_core.errors import ImagingError, Unavailable
-from imaging_core.events import EventKind
+from imaging_core.errors import Unavailable
+from imaging_core.events import EventKind, JobEvent
 from imaging_core.faults import log_fault
+from imaging_core.hearing import hear
 from imaging_core.ports import JobEvents
 from imaging_core.runner import Held, Idle, JobRunner
 from imaging_core.sweep import Sweeper
@@ -151,20 +152,12 @@ class Dispatcher:
         """Sweep, and listen for cancels, until cancelled."""
         async with asyncio.TaskGroup() as group:
             group.create_task(self._sweeper.run(every_s=self._sweep_s, free=lambda: self.free, ring=self.ring))
-            group.create_task(self._listen_for_cancels())
+            # Heartbeats see a cancel too, only later.
+            group.create_task(hear(self._events, self._told, log=log, trouble="Cancels are not heard at once for now."))
 
-    async def _listen_for_cancels(self) -> None:
-        while True:
-            try:
-                async for event in self._events.subscribe():
-                    if event.kind is EventKind.CANCEL_REQUESTED:
-                        self._runner.nudge(event.job_id)
-            except ImagingError as error:
-                # Heartbeats see a cancel too, only later.
-                log.warning("Cancels are not heard at once for now: %s", error)
-            except Exception as error:  # noqa: BLE001  # whatever it is, it must not take the sweep beside it along
-                log_fault(log, "Cancels are not heard at once for now.", error, {})
-            await asyncio.sleep(TROUBLE_S)
+    def _told(self, event: JobEvent) -> None:
+        if event.kind is EventKind.CANCEL_REQUESTED:
+            self._runner.nudge(event.job_id)
 
     async def drain(self, grace_s: float) -> None:
         """Take no more work; let what runs end for `grace_s`, then hand over what costs nothing and await the rest."""

@@ -164,6 +164,8 @@ class JobRepository(Protocol):
         instead of it the first of the same priority for the loaded checkpoint, but not at the cost of one that was
         passed over like that `passes` times in its life, whoever did it. A job that goes first like that has not had its
         turn claimed.
+    20. `catch_up` does, for some tenths of a second at most, what no caller waits for, such as entering jobs where they are
+        searched; whoever asks anything gets the same answers before it, after it and beside it.
     """
 
     async def add(
@@ -216,6 +218,10 @@ class JobRepository(Protocol):
 
     async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
         """Open jobs that should have ended by now."""
+        ...
+
+    async def catch_up(self) -> None:
+        """Do a part of what was put off; said again and again after `overdue`, by any number of processes."""
         ...
 
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:

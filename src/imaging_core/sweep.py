@@ -35,9 +35,9 @@ class Sweeper:
         free: Callable[[], Mapping[str, int]] = dict,
         ring: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Sweep until cancelled: end what is overdue, and ring for the slots that are free here. An API has none.
+        """Sweep until cancelled: end what is overdue, ring for the slots that are free here, and let the repository catch up.
 
-        A sweep that goes wrong is told in the log and followed by the next.
+        An API has no slots. A sweep that goes wrong is told in the log and followed by the next.
         """
         while True:
             try:
@@ -45,6 +45,7 @@ class Sweeper:
                 for backend, rings in (await self.needed_rings(free())).items():
                     for _ in range(rings):
                         ring(backend)
+                await self._jobs.catch_up()
             except ImagingError as error:
                 log.warning("The sweep was cut short: %s", error)
             except Exception as error:  # noqa: BLE001  # whatever it is, without a sweep nothing lost is ever found

@@ -1,4 +1,4 @@
-"""The promises 10 and 17 of a job repository: what is searched for is found, and marks stay.
+"""The promises 10, 17 and 20 of a job repository: what is searched for is found, and marks stay.
 
 May import pytest, the core and the neighbouring modules; knows no adapter.
 """
@@ -17,7 +17,7 @@ from imaging_core.ports import JobQuery, JobRepository
 
 
 class SearchPromises(RepositorySetting):
-    """Promise 10, by what is in a job."""
+    """Promise 10, by what is in a job, and 20."""
 
     async def found(self, repository: JobRepository, **query: object) -> list[str]:
         """The prompts of the whole listing, in pages of two."""
@@ -106,6 +106,15 @@ class SearchPromises(RepositorySetting):
 
         assert await self.found(repository, text="red") == ["red 2", "red 1"]
         assert await self.found(repository, text="green") == []
+
+    async def test_20_catching_up_changes_no_answer(self, repository: JobRepository) -> None:
+        await self.prompted(repository, *(f"fox {number}" for number in range(20)))
+        before = await self.found(repository, text="fox 1")
+        await repository.overdue()
+        await repository.catch_up()
+
+        assert await self.found(repository, text="fox 1") == before
+        assert len(before) == 11
 
 
 class MarkPromises(SearchPromises):

@@ -369,6 +369,10 @@ class RepositoryModel(RuleBasedStateMachine):
         self.compare(lambda jobs, _: jobs.overdue(), by=lambda overdue: sorted(job.id for job in overdue))
 
     @invariant()
+    def catching_up_changes_nothing(self) -> None:
+        self.runner.run(self.real.catch_up())
+
+    @invariant()
     def the_backends_are_as_busy(self) -> None:
         for backend in BACKENDS:
             self.compare(lambda jobs, _, name=backend: jobs.state(name), by=self.busy)  # type: ignore[misc]

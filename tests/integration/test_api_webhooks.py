@@ -48,11 +48,12 @@ def deliver(api: LockedApi) -> None:
         api.service.webhooks = WebhookDesk(outbox, sender)
         deliverer = Deliverer(
             jobs=api.service.jobs,
+            events=api.service.events,
             outbox=outbox,
             sender=sender,
             payload=webhook_payload,
             schedule=Schedule(delays_s=(0.02,) * 6),
-            limits=DeliveryLimits(lease_s=2, poll_s=0.02, at_once=4, per_host=2),
+            limits=DeliveryLimits(lease_s=2, poll_s=0.02, gather_s=0.02, at_once=4, per_host=2),
         )
         api.deliverer = asyncio.create_task(deliverer.run())  # type: ignore[attr-defined]
 

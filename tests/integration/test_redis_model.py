@@ -41,7 +41,7 @@ class RedisModel(RepositoryModel):
 
 
 def test_redis_behaves_as_the_model(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    # So that searches go through the index, which the look for overdue jobs fills.
+    # So that searches go through the index, which the repository fills when it catches up.
     monkeypatch.setattr(job_search, "CHUNK", 8)
     monkeypatch.setattr(listing, "_FEW", 2)
 

@@ -22,6 +22,12 @@ async def entered(link: RedisLink) -> int:
     return int(await link.command("GET", link.key("searched")) or 0) * job_search.CHUNK
 
 
+async def swept(repository: JobRepository) -> None:
+    """Once, as every process does again and again."""
+    await repository.overdue()
+    await repository.catch_up()
+
+
 class Entered(OnRedis):
     """Every job is in the index before anything is asked, in chunks of eight."""
 
@@ -78,7 +84,7 @@ class TestTheIndex(Entered):
 
     async def test_the_sweep_enters_what_was_added(self, repository: JobRepository, link: RedisLink) -> None:
         await self.some(repository, 20)
-        await repository.overdue()
+        await swept(repository)
 
         # Numbers begin with 1, so the first chunk has seven of them.
         assert await entered(link) == 16
@@ -90,9 +96,9 @@ class TestTheIndex(Entered):
         # However little work it was, it has taken so long.
         monkeypatch.setattr(job_search, "WORK_S", 0)
 
-        await repository.overdue()
+        await swept(repository)
         assert await entered(link) == 8
-        await repository.overdue()
+        await swept(repository)
         assert await entered(link) == 16
 
     async def test_a_prompt_of_very_many_parts_is_found_by_each_of_them(
@@ -119,7 +125,7 @@ class TestTheIndex(Entered):
 
         monkeypatch.setattr(job_search, "grams", noting)
         await self.some(repository, 10)
-        await repository.overdue()
+        await swept(repository)
 
         assert threads
         assert threading.main_thread() not in threads
@@ -137,7 +143,7 @@ class TestTheIndex(Entered):
 
     async def test_what_is_not_entered_yet_is_found_too(self, repository: JobRepository, link: RedisLink) -> None:
         await self.some(repository, 12)
-        await repository.overdue()
+        await swept(repository)
         await self.some(repository, 3)
 
         assert await entered(link) == 8
@@ -158,7 +164,7 @@ class TestTheIndex(Entered):
         await self.some(repository, 3)
         await link.command("INCRBY", link.key("seq"), 100 * WINDOW)
         await self.some(repository, 20)
-        await repository.overdue()
+        await swept(repository)
 
         assert await entered(link) > 100 * WINDOW
         found, read = await self.looked_at(link, JobQuery(text="fox 101"))

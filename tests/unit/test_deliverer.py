@@ -12,9 +12,18 @@ from imaging_core import deliverer as deliverer_module
 from imaging_core.deliverer import Deliverer, DeliveryLimits
 from imaging_core.deliveries import DeliveryState, Schedule
 from imaging_core.errors import Unavailable
+from imaging_core.events import EventKind, event_of
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
 from imaging_core.outbox import Message, Sent
 from imaging_core.webhooks import Webhook
+
+
+class Jobs(MemoryJobRepository):
+    """Those in memory, with their events at hand."""
+
+    def __init__(self) -> None:
+        self.events = MemoryJobEvents()
+        super().__init__(self.events)
 
 
 class Sender:
@@ -50,26 +59,29 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def ended(jobs: MemoryJobRepository, url: str) -> str:
-    job = await jobs.add(a_job(await jobs.now(), webhook=Webhook(url=url)))
-    await jobs.save(job.cancelled(now=await jobs.now()))
+async def ended(jobs: Jobs, url: str | None) -> str:
+    now = await jobs.now()
+    job = await jobs.add(a_job(now, webhook=None if url is None else Webhook(url=url)))
+    job = job.cancelled(now=now)
+    await jobs.save(job, events=[event_of(job, EventKind.CANCELLED, at=now)])
     return job.id
 
 
 @pytest.fixture
-def jobs() -> MemoryJobRepository:
-    return MemoryJobRepository(MemoryJobEvents())
+def jobs() -> Jobs:
+    return Jobs()
 
 
 @asynccontextmanager
-async def delivering(jobs: MemoryJobRepository, sender: Sender, **limits: Any) -> AsyncIterator[None]:
+async def delivering(jobs: Jobs, sender: Sender, **limits: Any) -> AsyncIterator[None]:
     deliverer = Deliverer(
         jobs=jobs,
+        events=jobs.events,
         outbox=jobs.outbox,
         sender=sender,
         payload=lambda job, _: job.id.encode(),
         schedule=Schedule(delays_s=(0.01,)),
-        limits=DeliveryLimits(**{"poll_s": 0.01, **limits}),
+        limits=DeliveryLimits(**{"poll_s": 0.01, "gather_s": 0.01, **limits}),
     )
     running = asyncio.create_task(deliverer.run())
     try:
@@ -79,7 +91,7 @@ async def delivering(jobs: MemoryJobRepository, sender: Sender, **limits: Any) -
         await asyncio.gather(running, return_exceptions=True)
 
 
-async def arrives(jobs: MemoryJobRepository, job_id: str) -> None:
+async def arrives(jobs: Jobs, job_id: str) -> None:
     """Return once the job's message has arrived."""
     async with asyncio.timeout(10):
         while True:
@@ -89,7 +101,7 @@ async def arrives(jobs: MemoryJobRepository, job_id: str) -> None:
             await asyncio.sleep(0.005)
 
 
-async def test_no_more_go_out_at_a_time_than_may(jobs: MemoryJobRepository) -> None:
+async def test_no_more_go_out_at_a_time_than_may(jobs: Jobs) -> None:
     sender = Sender()
     for number in range(12):
         await ended(jobs, f"https://host{number % 3}.example/")
@@ -103,7 +115,7 @@ async def test_no_more_go_out_at_a_time_than_may(jobs: MemoryJobRepository) -> N
     assert len({message.id for message in sender.begun}) == 12
 
 
-async def test_a_message_dropped_at_a_stop_goes_out_again_under_its_id(jobs: MemoryJobRepository) -> None:
+async def test_a_message_dropped_at_a_stop_goes_out_again_under_its_id(jobs: Jobs) -> None:
     sender = Sender()
     job_id = await ended(jobs, "https://host.example/")
     async with delivering(jobs, sender, lease_s=0.05):
@@ -119,7 +131,7 @@ async def test_a_message_dropped_at_a_stop_goes_out_again_under_its_id(jobs: Mem
 
 
 async def test_an_outbox_that_is_away_for_a_while_stops_nothing_for_good(
-    jobs: MemoryJobRepository, monkeypatch: pytest.MonkeyPatch
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sender, claim, settle = Sender(), jobs.outbox.claim, jobs.outbox.settle
     failing = {"claim": 3, "settle": 3}
@@ -146,7 +158,7 @@ async def test_an_outbox_that_is_away_for_a_while_stops_nothing_for_good(
     assert len(sender.begun) == 1
 
 
-async def test_a_job_deleted_meanwhile_is_no_trouble(jobs: MemoryJobRepository) -> None:
+async def test_a_job_deleted_meanwhile_is_no_trouble(jobs: Jobs) -> None:
     sender = Sender()
     first = await ended(jobs, "https://host.example/")
     async with delivering(jobs, sender):
@@ -160,7 +172,7 @@ async def test_a_job_deleted_meanwhile_is_no_trouble(jobs: MemoryJobRepository) 
     assert await jobs.outbox.of_job(first) == []
 
 
-async def test_a_message_that_cannot_be_written_is_given_up_in_the_end(jobs: MemoryJobRepository) -> None:
+async def test_a_message_that_cannot_be_written_is_given_up_in_the_end(jobs: Jobs) -> None:
     job_id = await ended(jobs, "https://hooks.example/a")
     sender = Sender()
 
@@ -169,11 +181,12 @@ async def test_a_message_that_cannot_be_written_is_given_up_in_the_end(jobs: Mem
 
     deliverer = Deliverer(
         jobs=jobs,
+        events=jobs.events,
         outbox=jobs.outbox,
         sender=sender,
         payload=unreadable,
         schedule=Schedule(delays_s=(0.01, 0.01)),
-        limits=DeliveryLimits(poll_s=0.01),
+        limits=DeliveryLimits(poll_s=0.01, gather_s=0.01),
     )
     running = asyncio.create_task(deliverer.run())
     try:
@@ -189,3 +202,32 @@ async def test_a_message_that_cannot_be_written_is_given_up_in_the_end(jobs: Mem
 
     assert [attempt.error for attempt in delivery.attempts] == ["The message could not be written (KeyError)."] * 3
     assert not sender.begun
+
+
+async def test_the_end_of_a_job_is_told_without_waiting_for_the_next_look(jobs: Jobs) -> None:
+    sender = Sender()
+    sender.let_go.set()
+    async with delivering(jobs, sender, poll_s=3_600.0):
+        # The first look and the first listening are over once this one has arrived.
+        await arrives(jobs, await ended(jobs, "https://host.example/"))
+
+        await arrives(jobs, await ended(jobs, "https://host.example/"))
+
+
+async def test_ends_of_a_moment_are_one_look(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    looks = 0
+    claim = jobs.outbox.claim
+
+    async def counted(**asked: Any) -> Any:
+        nonlocal looks
+        looks += 1
+        return await claim(**asked)
+
+    monkeypatch.setattr(jobs.outbox, "claim", counted)
+    async with delivering(jobs, Sender(), poll_s=3_600.0, gather_s=3_600.0):
+        await until(lambda: looks == 1)
+        for _ in range(50):
+            await ended(jobs, None)
+            await asyncio.sleep(0)
+
+    assert looks == 1

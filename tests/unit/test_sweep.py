@@ -195,3 +195,23 @@ async def test_an_api_sweeps_without_ringing() -> None:
     sweeping.cancel()
 
     assert (await world.jobs.get(job.id)).status is JobStatus.FAILED
+
+
+@in_virtual_time
+async def test_what_was_put_off_comes_after_what_is_overdue_and_what_waits() -> None:
+    world = World(ScriptedGenerator().then(lasting(1)))
+    job = await world.submit(max_wait_s=60)
+    seen: list[tuple[JobStatus, int]] = []
+    rung: list[str] = []
+
+    async def catch_up() -> None:
+        seen.append(((await world.jobs.get(job.id)).status, len(rung)))
+
+    world.jobs.catch_up = catch_up  # type: ignore[method-assign]
+    await world.submit()
+    await asyncio.sleep(60)
+    sweeping = asyncio.create_task(world.sweeper.run(every_s=60.0, free=lambda: {"alpha": 1}, ring=rung.append))
+    await asyncio.sleep(1)
+    sweeping.cancel()
+
+    assert seen == [(JobStatus.FAILED, 1)]

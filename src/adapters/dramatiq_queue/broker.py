@@ -1,8 +1,8 @@
 """Dramatiq's Redis broker with a bell of its own, so that an idle worker is woken instead of polling faster.
 
 Imports Dramatiq, redis-py and stdlib. Upstream's consumer polls with a back-off that grows to a second. Here each
-enqueue is announced by a pub/sub message beside it, and the consumers wait for that; the poll of once a second remains
-for announcements that get lost.
+enqueue is announced by a pub/sub message beside it, and the consumers wait for that; a poll each few seconds remains for
+announcements that get lost.
 """
 
 import contextlib

@@ -22,8 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger("imaging.bell")
 
-#: How often an idle worker looks by itself, in s: the whole of its idle traffic.
-IDLE_S: Final = 1.0
+#: How often an idle worker looks by itself, in s. Rings that were not heard of are few, and what they rang for the sweep
+#: finds before; upstream takes a process for dead that has not looked for 60 s.
+IDLE_S: Final = 5.0
 #: Longest pause between looks while Redis does not answer, in s.
 _TROUBLE_S: Final = 2.0
 #: How soon a wait ends once the worker is stopping, in s.

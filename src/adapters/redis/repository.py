@@ -80,6 +80,8 @@ class RedisJobRepository:
         self._doubtful_claims: list[tuple[str, float]] = []
         #: Rows as they were last read, and the jobs that they stand for.
         self._decoded: dict[str, tuple[Row, Job]] = {}
+        #: Whether there are jobs to enter where they are searched.
+        self._behind = 0
 
     # --- writing -----------------------------------------------------------------------------------------
 
@@ -230,11 +232,14 @@ class RedisJobRepository:
 
     async def overdue(self, *, limit: int = 100) -> Sequence[Job]:
         """Open jobs that should have ended by now, the longest overdue first."""
-        behind, *rows = await self._write("overdue", limit, job_search.CHUNK)
-        if behind:
+        self._behind, *rows = await self._write("overdue", limit, job_search.CHUNK)
+        return _jobs(rows)
+
+    async def catch_up(self) -> None:
+        """Enter jobs where they are searched, if the last look for overdue ones met any: no round trip of its own else."""
+        if self._behind:
             # Every process sweeps, so whatever is added is soon entered by one.
             await job_search.catch_up(self._link)
-        return _jobs(rows)
 
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
         """Ended jobs that are to be deleted, the longest expired first."""

@@ -6,6 +6,7 @@ memory is bounded, and no event is passed over.
 """
 
 import asyncio
+import functools
 import logging
 from collections import deque
 from collections.abc import Sequence
@@ -28,8 +29,23 @@ _BATCH: Final = 500
 #: Events waiting for one listener at which it is sent back to the log.
 _ROOM: Final = 256
 
-#: An entry of the log: its place and its fields.
-Entry = tuple[str, dict[bytes, bytes]]
+
+class Entry:
+    """An entry of the log. What it says is made out once, however many listen."""
+
+    def __init__(self, place: bytes, fields: dict[bytes, bytes]) -> None:
+        self.place = place.decode()
+        self.job_id = fields.get(b"job_id")
+        self._fields = fields
+
+    @functools.cached_property
+    def event(self) -> JobEvent | None:
+        """The event it stands for; None for one of a kind that a newer version wrote: the job itself tells the rest."""
+        try:
+            return event_from_fields(self._fields, self.place)
+        except ValueError:
+            log.debug("An event of an unknown kind was passed over.")
+            return None
 
 
 def order_of(place: str) -> tuple[int, int]:
@@ -92,7 +108,7 @@ class Subscription:
             return
         at = order_of(self._at or START)
         # The log may have been read further than the shared read had come.
-        self._take([entry for entry in entries if order_of(entry[0]) > at])
+        self._take([entry for entry in entries if order_of(entry.place) > at])
         if self._waiting:
             self._wake.set()
 
@@ -103,15 +119,10 @@ class Subscription:
         self._wake.set()
 
     def _take(self, entries: Sequence[Entry]) -> None:
-        for place, fields in entries:
-            self._at = place
-            if self._job_id is not None and fields.get(b"job_id") != self._job_id:
-                continue
-            try:
-                self._waiting.append(event_from_fields(fields, place))
-            except ValueError:
-                # A newer version wrote a kind that this one does not know: the job itself tells the rest.
-                log.debug("An event of an unknown kind was passed over.")
+        for entry in entries:
+            self._at = entry.place
+            if self._job_id in (None, entry.job_id) and entry.event is not None:
+                self._waiting.append(entry.event)
 
 
 class Tail:
@@ -136,7 +147,7 @@ class Tail:
         rows = await self._link.script("since", after, _BATCH)
         if rows is None:
             raise UnknownCursor("The event log does not hold that place. Read the job and subscribe anew.")
-        return [(place.decode(), pairs(flat)) for place, flat in rows]
+        return [Entry(place, pairs(flat)) for place, flat in rows]
 
     def feed(self, listener: Subscription, at: str) -> bool:
         """Hand the listener what comes after `at` from now on; False when it must first fetch more from the log."""
@@ -171,7 +182,7 @@ class Tail:
                 with translated(self._link.address, self._link.setting):
                     answer: Any = await execute(client, *command, self._at)
                 if answer:
-                    self._hand_out([(place.decode(), fields) for place, fields in answer[0][1]])
+                    self._hand_out([Entry(place, fields) for place, fields in answer[0][1]])
         except Unavailable as error:
             log.warning("Events are late: %s", error)
         finally:
@@ -181,6 +192,6 @@ class Tail:
             await client.aclose()
 
     def _hand_out(self, entries: Sequence[Entry]) -> None:
-        self._at = entries[-1][0]
+        self._at = entries[-1].place
         for listener in tuple(self._listeners):
             listener.tell(entries)

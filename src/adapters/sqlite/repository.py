@@ -192,6 +192,9 @@ class SqliteJobRepository:
         """Open jobs that should have ended by now, the longest overdue first."""
         return await self._database.read(lambda c: job_rows.overdue(c, self._database.now(), limit))
 
+    async def catch_up(self) -> None:
+        """Nothing is ever put off."""
+
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
         """Ended jobs that are to be deleted, the longest expired first."""
         return await self._database.read(lambda c: job_rows.expired(c, self._database.now(), keep_days, limit))

@@ -145,6 +145,7 @@ class ServiceContainer(containers.DeclarativeContainer):
     deliverer = providers.Singleton(
         Deliverer,
         jobs=ports.jobs,
+        events=ports.events,
         outbox=ports.outbox,
         sender=webhook_sender,
         payload=providers.Callable(_webhook_payload, settings),

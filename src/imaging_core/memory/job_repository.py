@@ -194,6 +194,9 @@ class MemoryJobRepository:
             heapq.heappush(self._due, (at, job_id))
         return [self._entries[job_id].job for job_id in found]
 
+    async def catch_up(self) -> None:
+        """Nothing is ever put off."""
+
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
         """Ended jobs that are to be deleted, the longest expired first."""
         now = self._now()

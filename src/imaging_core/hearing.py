@@ -1,0 +1,31 @@
+"""Hears every event for as long as a process lives, whatever befalls the log meanwhile; imports stdlib and this package."""
+
+import asyncio
+import logging
+from collections.abc import Callable
+
+from imaging_core.errors import ImagingError
+from imaging_core.events import JobEvent
+from imaging_core.faults import log_fault
+from imaging_core.ports import JobEvents
+from imaging_core.watching import subscribed
+
+#: Wait before the log is read again after it did not answer, in s.
+AGAIN_S = 1.0
+
+
+async def hear(events: JobEvents, told: Callable[[JobEvent], None], *, log: logging.Logger, trouble: str) -> None:
+    """Tell `told` of what happens from now on, until cancelled; while the log does not answer it is told nothing.
+
+    So whoever is told must find what it missed by looking. `trouble` is the sentence for `log` then.
+    """
+    while True:
+        try:
+            async with subscribed(events) as stream:
+                async for event in stream:
+                    told(event)
+        except ImagingError as error:
+            log.warning("%s %s", trouble, error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, it must not take along what runs beside it
+            log_fault(log, trouble, error, {})
+        await asyncio.sleep(AGAIN_S)
