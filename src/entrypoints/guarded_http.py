@@ -41,9 +41,9 @@ class _OnePacket:
     def write(self, data: bytes) -> None:
         """Send it with what else is written now."""
         if len(data) > _COPIED:
-            # To be joined it would be copied.
-            self._send()
-            self._transport.write(data)
+            # To be joined it would be copied; uvloop hands all of them to the system in one call.
+            unsent, self._unsent = self._unsent, []
+            self._transport.writelines([*unsent, data])
         else:
             if not self._unsent:
                 self._call_soon(self._send)

@@ -240,6 +240,47 @@ asyncio.run(main())
 
         assert (await putting).images
 
+    async def test_a_picture_that_was_just_stored_or_read_takes_no_thread(
+        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Whatever file system the tests are on: this one tells what is in memory, and everything is.
+        monkeypatch.setattr("adapters.directory.folder._NOWAIT", 8)
+        monkeypatch.setattr(os, "preadv", lambda _file, buffers, _from, _flags: sum(map(len, buffers)), raising=False)
+        data = a_result().images[0].data
+        ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
+        reopened = DirectoryImageStore(folder)
+        assert await reopened.open(ref) == data
+
+        for warm in (store, reopened):
+            opening = warm.open(ref)
+            # It runs to its end at once, where a thread would be waited for.
+            with pytest.raises(StopIteration) as ended:
+                opening.send(None)
+            assert ended.value.value == data
+
+    @pytest.mark.parametrize("answer", [errno.EAGAIN, errno.ENOTSUP, errno.EIO])
+    async def test_what_is_not_in_memory_or_on_a_network_is_read_in_a_thread(
+        self, store: DirectoryImageStore, job_id: str, answer: int, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        threads: list[threading.Thread] = []
+        pread = os.pread
+
+        def refused(*_: object) -> int:
+            raise OSError(answer, os.strerror(answer))
+
+        def noted(descriptor: int, most: int, offset: int) -> bytes:
+            threads.append(threading.current_thread())
+            return pread(descriptor, most, offset)
+
+        ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
+        monkeypatch.setattr(os, "preadv", refused, raising=False)
+        monkeypatch.setattr(os, "pread", noted)
+
+        for _ in range(2):
+            assert await store.open(ref) == a_result().images[0].data
+        assert len(threads) == 2
+        assert threading.main_thread() not in threads
+
 
 class TestStrangers:
     async def test_links_are_not_followed(self, store: DirectoryImageStore, folder: Path, tmp_path: Path) -> None:

@@ -1,7 +1,8 @@
 """What is written in one turn of the loop goes out at once, in its order, and nothing is lost at the end."""
 
 import asyncio
-from typing import cast
+from collections.abc import Iterable
+from typing import Any, cast
 
 from entrypoints.guarded_http import _OnePacket
 
@@ -12,11 +13,18 @@ class Sent(asyncio.Transport):
     def __init__(self) -> None:
         super().__init__()
         self.pieces: list[bytes] = []
+        self.calls = 0
         self.closed = False
 
     def write(self, data: object) -> None:
         assert not self.closed
         self.pieces.append(cast("bytes", data))
+        self.calls += 1
+
+    def writelines(self, list_of_data: Iterable[Any]) -> None:
+        assert not self.closed
+        self.pieces.extend(list_of_data)
+        self.calls += 1
 
     def get_write_buffer_size(self) -> int:
         return 0
@@ -48,11 +56,12 @@ async def test_a_head_and_its_body_are_one_packet() -> None:
     assert packet.get_write_buffer_size() == 0
 
 
-async def test_a_picture_is_not_copied_and_keeps_its_place() -> None:
+async def test_a_picture_goes_with_its_head_is_not_copied_and_keeps_its_place() -> None:
     sent, picture = Sent(), bytes(1_500_000)
     packet = _OnePacket(sent)
     packet.write(b"head")
     packet.write(picture)
+    assert sent.calls == 1
     packet.write(b"next")
     await asyncio.sleep(0)
     assert sent.pieces == [b"head", picture, b"next"]

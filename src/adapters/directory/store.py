@@ -35,6 +35,8 @@ T = TypeVar("T")
 ONE_PIECE = 8 << 20
 #: Length of the pieces of a larger one, in bytes.
 PIECE = 1 << 20
+#: How many pictures are remembered as in the kernel's memory.
+MOST_WARM = 1024
 
 #: How long a check that went well is good, in s: less than any worker needs to fill the reserve.
 CHECK_GOOD_S = 1.0
@@ -65,6 +67,10 @@ class DirectoryImageStore:
         #: Until when a check that went well is good, by that clock.
         self._checked_until = -math.inf
         self._checking = threading.Lock()
+        #: Pictures that were written or read a moment ago, by key, the oldest first; the kernel probably has them in memory.
+        self._warm: dict[str, None] = {}
+        #: Whether the file system can tell what is in memory, as far as is known.
+        self._tells = True
         #: Folders right below the root whose names this process has seen to; they are never removed.
         self._durable: set[str] = set()
 
@@ -73,10 +79,13 @@ class DirectoryImageStore:
         if not JOB_ID.fullmatch(job_id):
             raise ValueError("not a job id")
         try:
-            return await self._blocking(self._put, job_id, call, generated, first_image)
+            stored = await self._blocking(self._put, job_id, call, generated, first_image)
         except Unavailable:
             self._checked_until = -math.inf
             raise
+        for ref in stored.images:
+            self._warmed(ref.key)
+        return stored
 
     async def find(self, job_id: str) -> Sequence[StoredCall]:
         """What is stored of a job, in the order of its calls."""
@@ -91,7 +100,11 @@ class DirectoryImageStore:
         if ref.size > ONE_PIECE:
             await self._blocking(self._read, job_id, name, ref.size, 0, 1)
             return self._pieces(job_id, name, ref.size)
-        return await self._blocking(self._read, job_id, name, ref.size)
+        if ref.key in self._warm and (data := self._read_from_memory(job_id, name, ref.size)) is not None:
+            return data
+        data = await self._blocking(self._read, job_id, name, ref.size)
+        self._warmed(ref.key)
+        return data
 
     async def put_inputs(self, job_id: str, inputs: Mapping[str, bytes]) -> Mapping[str, str]:
         """Store the pictures that a job begins with, by name, and give their keys. Raises StorageFull, Unavailable."""
@@ -245,6 +258,27 @@ class DirectoryImageStore:
         if stored != size or len(data) != min(most, size - offset):
             raise ImageNotAvailable(f"The stored picture is damaged: it has {stored} bytes instead of {size}.")
         return data
+
+    def _read_from_memory(self, job_id: str, name: str, size: int) -> bytes | None:
+        """A picture without a thread, which costs more than reading it; None unless nothing of that waits for a disk.
+
+        Opening it does not either: the kernel keeps the names of what it keeps in memory.
+        """
+        try:
+            with self._job_folder(job_id) as folder:
+                return folder.read_from_memory(name, size)
+        except OSError as error:
+            # Whatever it is, the thread that reads it next finds out, and has the words for it.
+            self._tells = self._tells and error.errno != errno.ENOTSUP
+            return None
+
+    def _warmed(self, key: str) -> None:
+        if self._tells:
+            self._warm[key] = None
+            if len(self._warm) > MOST_WARM:
+                del self._warm[next(iter(self._warm))]
+        else:
+            self._warm.clear()
 
     async def _pieces(self, job_id: str, name: str, size: int) -> AsyncIterator[bytes]:
         # The file is opened anew for each piece, so that a stream which is given up holds nothing.
