@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Self
 
 import httpx
-from playwright.sync_api import Locator, Page, sync_playwright
+from playwright.sync_api import Locator, Page, expect, sync_playwright
 
 from imaging_process import Imaging, free_port, until
 
@@ -106,8 +106,9 @@ class Visit:
     def picture(self, prompt: str) -> Locator:
         """The picture of that prompt, once it has really been loaded."""
         found = self.page.get_by_role("img", name=f"Picture: {prompt}").first
-        found.wait_for()
-        self.page.wait_for_function("image => image.complete && image.naturalWidth > 0", arg=found.element_handle())
+        # Looked for anew each time: the page may put another element in its place meanwhile.
+        expect(found).to_have_js_property("complete", True, timeout=PATIENCE_MS)
+        expect(found).not_to_have_js_property("naturalWidth", 0, timeout=PATIENCE_MS)
         return found
 
 

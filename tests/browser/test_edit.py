@@ -33,9 +33,12 @@ def picture(live: LiveService) -> str:
 
 
 def mask(visit: Visit) -> Locator:
-    """Where the mask is painted, once the picture beneath it is there."""
+    """Where the mask is painted, once everything around it is there and nothing moves any more."""
     found = visit.page.get_by_label(re.compile("^Mask on the picture"))
     found.wait_for()
+    visit.settle()
+    # Waits until it stands still, and brings it into sight.
+    found.hover(position={"x": 5, "y": 5})
     return found
 
 
@@ -83,6 +86,8 @@ def test_a_painted_part_is_painted_anew_and_the_rest_is_kept(visit: Visit, live:
     visit.open(f"/edit?like={edited}")
     expect(page.get_by_text(re.compile(r"^1\d % of the picture is painted anew"))).to_be_visible(timeout=PATIENCE_MS)
     expect(visit.prompt).to_have_value("A red hot-air balloon", timeout=PATIENCE_MS)
+    # The page arrives from top to bottom: before the button is there, nothing listens to its keys.
+    page.get_by_role("button", name="Repaint the part").wait_for()
     visit.prompt.press("Control+Enter")
     page.get_by_text("1 picture queued.").wait_for(state="attached")
     again = newest(live)

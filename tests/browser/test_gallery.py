@@ -97,6 +97,8 @@ def test_pictures_are_found_marked_taken_along_and_deleted(
         box.press("Space")
         expect(box).to_be_checked(timeout=PATIENCE_MS)
     page.get_by_text("2 picked").wait_for()
+    # The button is drawn after the number, and until then it stands for what was picked before.
+    visit.settle()
     with page.expect_download(timeout=PATIENCE_MS) as download:
         page.get_by_role("button", name="Download zip").click()
     jobs = [client.job(made[prompt]) for prompt in (CASTLE, LAKE)]
@@ -149,6 +151,8 @@ def test_a_link_leads_to_one_picture_of_a_job_and_from_there_to_more(
     drawer.get_by_text("Picture 2 of 2").wait_for()
     drawer.get_by_role("button", name="Previous").press("Enter")
     drawer.get_by_text("Picture 1 of 2").wait_for()
+    # The buttons are drawn after the number, and until then they stand for the other picture.
+    visit.settle()
 
     drawer.get_by_role("button", name="Other format").click()
     with page.expect_download(timeout=PATIENCE_MS) as download:

@@ -13,6 +13,7 @@ from streamlit.testing.v1 import AppTest
 from adapters.demo import DemoGenerator
 from api_setting import RunningApi, ended, submit
 from contracts.picture_work import file_of, right_half
+from entrypoints.client import ImagingClient
 from entrypoints.gui import remote
 from page_reading import PATIENCE_S, button, seen, text_of
 
@@ -47,12 +48,19 @@ def edit_page() -> None:
     edit.page()
 
 
+def drawer_page() -> None:
+    """The drawer alone."""
+    from entrypoints.gui.components import drawer
+
+    drawer.show_named()
+
+
 @pytest.fixture
 def visit(api: RunningApi, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[..., AppTest]]:
     monkeypatch.setenv("IMAGING_API_URL", api.url)
 
-    def visit(**query: str) -> AppTest:
-        page = AppTest.from_function(edit_page, default_timeout=PATIENCE_S)
+    def visit(script: Callable[[], None] = edit_page, **query: str) -> AppTest:
+        page = AppTest.from_function(script, default_timeout=PATIENCE_S)
         for name, value in query.items():
             page.query_params[name] = value
         return seen(page.run())
@@ -205,3 +213,26 @@ def _file(width: int, height: int) -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (width, height)).save(file, "PNG")
     return file.getvalue()
+
+
+def test_variations_of_an_edit_begin_with_the_same_picture_and_mask(
+    visit: Callable[..., AppTest], client: httpx.Client, picture: str
+) -> None:
+    with ImagingClient(str(client.base_url)) as asking:
+        first = asking.edit("a blue barn", picture, mask=MASK, backend="demo", strength=0.5, seed=5).image_id
+        assert asking.wait(first).status == "finished"
+        page = visit(drawer_page, job=first)
+        page.number_input(key=f"variations-{first}").set_value(2)
+        seen(page.run())
+        seen(button(page, "Make 2 pictures").click().run())
+        again = asking.job(asking.jobs(limit=1).jobs[0].image_id)
+        before = asking.job(first)
+        assert again.request is not None
+        assert before.request is not None
+        assert (again.request.prompt, again.request.options, again.count) == ("a blue barn", before.request.options, 2)
+        assert again.seed != 5
+        assert [asking.input_image(again.image_id, "image").data, asking.input_image(again.image_id, "mask").data] == [
+            asking.input_image(first, "image").data,
+            asking.input_image(first, "mask").data,
+        ]
+        assert asking.wait(again.image_id).status == "finished"

@@ -177,3 +177,9 @@ def test_variations_say_what_they_cost_and_get_seeds_of_their_own(client: httpx.
     assert len({job["seed"] for job in jobs}) == len(jobs) == 3
     for job in jobs:
         ended(client, job["image_id"])
+
+
+def test_the_drawer_says_why_the_service_chose_the_backend(client: httpx.Client) -> None:
+    chosen, named = made(client, "a red barn", backend="auto"), made(client, "a red barn", backend="stability")
+    assert "Why there</dt><dd>The service chose &#x27;local&#x27;." in text_of(opened(drawer_page, job=chosen))
+    assert "Why there" not in text_of(opened(drawer_page, job=named))

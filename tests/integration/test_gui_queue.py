@@ -183,3 +183,20 @@ def test_a_long_line_is_cut_until_all_of_it_is_asked_for(api: LockedApi, monkeyp
     button: Callable[[], AppTest] = next(b for b in page.button if b.label == "Show 3 more").click().run
     seen(button())
     assert rows() == 5
+
+
+def test_of_a_line_that_is_too_long_to_show_what_runs_and_what_is_next_is_shown(
+    api: LockedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.gui.remote.MOST_QUEUED", 3)
+    monkeypatch.setattr("entrypoints.gui.remote._ENOUGH", 2)
+    held(api, *(f"number {n}" for n in range(9)))
+    page = opened()
+    shown = [h.value for h in page.html if 'class="row"' in h.value]
+    assert ["hold number 0" in shown[0], "hold number 1" in shown[1], "hold number 2" in shown[2]] == [True] * 3
+    assert "1." in shown[1]
+    told = text_of(page)
+    assert "hold number 8" not in told
+    assert "9 open jobs" in told
+    assert "1 under way, 8 waiting" in told
+    assert "only what was queued first is shown" in told

@@ -5,7 +5,9 @@ What is kept is kept for one key only: every cache goes by `Asking.whose`.
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Literal
+from datetime import datetime
+from functools import partial
+from typing import Any, Literal, Unpack
 
 import streamlit as st
 
@@ -13,6 +15,7 @@ from entrypoints.client import (
     ApiError,
     Backends,
     Estimate,
+    Filters,
     ImagingClient,
     JobInfo,
     JobsPage,
@@ -20,7 +23,7 @@ from entrypoints.client import (
     Picture,
     WorkerInfo,
 )
-from entrypoints.gui import visitor
+from entrypoints.gui import line_front, visitor
 from entrypoints.gui.visitor import Asking
 from imaging_core.images import OptionValue
 from imaging_core.jobs import OPEN, JobStatus
@@ -143,16 +146,41 @@ def job(image_id: str) -> JobInfo:
     return client().job(image_id)
 
 
-#: Most jobs that the queue shows at once, and the page size in which they are read with their places.
-MOST_QUEUED, _PLACED = 200, 50
+#: Most jobs of a line that the queue shows, the page size in which they are read with their places, and how many of the
+#: first in line are enough.
+MOST_QUEUED, _PLACED, _ENOUGH = 200, 50, 20
+
+#: In the session: by backend, the moment before which the first of its line were queued.
+_FRONTS = "queue.fronts"
 
 
 def queue() -> tuple[tuple[JobInfo, ...], bool]:
-    """Open jobs with their places in line, newest first, and whether there are more than were read."""
+    """Open jobs with their places in line, and whether there are more; then what runs, and of each line those queued first."""
+    infos = [info for info in backends().backends if info.waiting + info.started]
+    if sum(info.waiting + info.started for info in infos) <= MOST_QUEUED:
+        found, more = _placed(status=OPEN)
+        if not more:
+            return found, False
+    fronts: dict[str, datetime | None] = st.session_state.setdefault(_FRONTS, {})
+    lines: list[JobInfo] = []
+    for name in (info.name for info in infos):
+        queued: Filters = {"status": JobStatus.QUEUED, "backend": name}
+        fronts[name] = line_front.front(partial(_before, queued), fronts.get(name), enough=_ENOUGH).before
+        lines += client().jobs(status=JobStatus.STARTED, backend=name, limit=_PLACED).jobs
+        lines += _placed(**queued | {"created_before": fronts[name]})[0]
+    return tuple(lines), any(fronts.values())
+
+
+def _before(about: Filters, moment: datetime | None) -> JobsPage:
+    return client().jobs(limit=MOST_QUEUED, **about | {"created_before": moment})
+
+
+def _placed(**about: Unpack[Filters]) -> tuple[tuple[JobInfo, ...], bool]:
+    """Jobs with their places in line, newest first, and whether there are more than were read."""
     found: tuple[JobInfo, ...] = ()
     cursor = None
     while len(found) < MOST_QUEUED:
-        page = client().jobs(cursor=cursor, limit=_PLACED, status=OPEN, positions=True)
+        page = client().jobs(cursor=cursor, limit=_PLACED, **about | {"positions": True})
         found, cursor = found + page.jobs, page.next_cursor
         if cursor is None:
             break

@@ -17,7 +17,16 @@ _KEY, _REFUSED = "visitor.key", "visitor.refused"
 
 #: What a session has found out with one key, and must not show to whoever brings another.
 _FOUND = (
-    *("backends", "gallery.cursors", "gallery.found", "gallery.picked", "gallery.words", "watched", "away"),
+    *(
+        "backends",
+        "gallery.cursors",
+        "gallery.found",
+        "gallery.picked",
+        "gallery.words",
+        "queue.fronts",
+        "watched",
+        "away",
+    ),
     *("prompt", "negative_prompt", "edit.prompt", "edit.suggested", "edit.mask", "edit.mask.brought"),
     *("like.taken", "read_back_told"),
 )

@@ -102,6 +102,8 @@ def _turning(index: int, last: int) -> None:
 
 def _settings(job: JobInfo, title: str) -> None:
     rows = [("Status", str(job.status)), ("Backend", title)]
+    if job.route is not None:
+        rows.append(("Why there", job.route))
     if job.request is not None:
         rows += _asked(job.request)
     if len(job.images) > 1:

@@ -5,9 +5,10 @@ from datetime import UTC, datetime
 import streamlit as st
 
 from entrypoints.client import ApiError, JobInfo
-from entrypoints.gui import bundle, draft, remote
+from entrypoints.gui import draft, remote
 from entrypoints.gui.components import actions, canvas
 from entrypoints.gui.components.compare import compare, has_before
+from entrypoints.gui.components.saving import save_button
 from entrypoints.gui.words import ago, credit_sum, duration, plain
 from imaging_core.jobs import JobStatus
 
@@ -64,7 +65,7 @@ def buttons(job: JobInfo) -> None:
     """What can be done with a finished job at a glance; the drawer has the rest."""
     with st.container(horizontal=True, gap="xsmall", key=f"actions-card-{job.image_id}"):
         for image in job.images:
-            download(job, image.index)
+            save_button(job, image.index, "card", f"Download {image.index + 1}" if job.count > 1 else "Download")
         if job.request is not None:
             use_settings_button(job, "card")
             st.button(
@@ -93,21 +94,6 @@ def buttons(job: JobInfo) -> None:
             on_click=actions.open_job,
             args=(job.image_id,),
         )
-
-
-def download(job: JobInfo, index: int) -> None:
-    """A button that saves one picture as it was made."""
-    # Read in a thread of Streamlit's own, where nobody knows whose session it was.
-    read = remote.reading()
-    st.download_button(
-        f"Download {index + 1}" if job.count > 1 else "Download",
-        lambda: read(job.image_id, index, None).data,
-        file_name=bundle.file_name(job, index),
-        mime=job.images[index].media_type,
-        icon=":material/download:",
-        key=f"save-card-{job.image_id}-{index}",
-        on_click="ignore",
-    )
 
 
 def use_settings_button(job: JobInfo, place: str) -> None:

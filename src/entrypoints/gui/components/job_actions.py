@@ -5,16 +5,17 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 import streamlit as st
 
 from entrypoints.client import JobInfo
-from entrypoints.gui import bundle, remote, source
+from entrypoints.gui import source
 from entrypoints.gui.components import actions, likes
 from entrypoints.gui.components.ended_card import delete_button, use_settings_button
+from entrypoints.gui.components.saving import Format, save_button
 from entrypoints.gui.components.variations import variations
 
-#: Formats that a picture can be had in: its name here, the service's word, the media type, a file's ending.
+#: Formats that a picture can be had in.
 _FORMATS = (
-    ("PNG", "png", "image/png", "png"),
-    ("JPEG", "jpeg", "image/jpeg", "jpg"),
-    ("WebP", "webp", "image/webp", "webp"),
+    Format("PNG", "png", "image/png", "png"),
+    Format("JPEG", "jpeg", "image/jpeg", "jpg"),
+    Format("WebP", "webp", "image/webp", "webp"),
 )
 
 
@@ -40,30 +41,11 @@ def job_actions(job: JobInfo, index: int) -> None:
 
 def _downloads(job: JobInfo, index: int) -> None:
     """As it was made, and in the other formats behind a button."""
-    own = job.images[index].media_type
-    ordered = sorted(_FORMATS, key=lambda one: one[2] != own)
-    if ordered[0][2] != own:
-        ordered.insert(0, (own, "", own, ""))
-    _download(job, index, ordered[0], "Download")
+    save_button(job, index, "drawer", "Download")
     with st.popover("Other format", icon=":material/file_export:", key=f"formats-{job.image_id}"):
-        for one in ordered[1:]:
-            _download(job, index, one, f"Download {one[0]}")
-
-
-def _download(job: JobInfo, index: int, form: tuple[str, str, str, str], label: str) -> None:
-    _, word, media_type, extension = form
-    # Read in a thread of Streamlit's own, where nobody knows whose session it was.
-    read = remote.reading()
-    own = media_type == job.images[index].media_type
-    st.download_button(
-        label,
-        lambda: read(job.image_id, index, None if own else word).data,
-        file_name=bundle.file_name(job, index, None if own else extension),
-        mime=media_type,
-        icon=":material/download:",
-        key=f"save-drawer-{job.image_id}-{index}-{word}",
-        on_click="ignore",
-    )
+        for other in _FORMATS:
+            if other.media_type != job.images[index].media_type:
+                save_button(job, index, "drawer", f"Download {other.name}", other)
 
 
 def _favourite(job: JobInfo) -> None:

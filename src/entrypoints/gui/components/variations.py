@@ -20,8 +20,8 @@ _AGAIN = ("negative_prompt", "checkpoint", "sampler", "scheduler", "steps", "cfg
 
 
 def variations(job: JobInfo) -> None:
-    """Asks how many, says what they cost, and queues them. Nothing for an edit: its starting picture is not at hand."""
-    if job.request is None or job.request.operation is not Operation.GENERATE:
+    """Asks how many, says what they cost, and queues them. Nothing for an enlargement: there would be no difference."""
+    if job.request is None or job.request.operation is Operation.UPSCALE:
         return
     info = remote.backends().named().get(job.backend)
     if info is None or info.capabilities is None:
@@ -52,7 +52,7 @@ def _form(job: JobInfo, request: ImageRequest, info: BackendInfo, able: Capabili
 
 def _asked(request: ImageRequest, able: Capabilities, count: int) -> list[ImageRequest]:
     """One request for all, or as many as are needed where a request may not have so many pictures."""
-    parameter = able.parameter("count", request.checkpoint)
+    parameter = able.parameter("count", request.checkpoint, request.operation)
     most = int(parameter.maximum or 1) if parameter else 1
     sizes = [min(most, count - done) for done in range(0, count, most)]
     return [request.with_values({"count": size, "seed": None, "batch_size": 1}) for size in sizes]
@@ -64,12 +64,26 @@ def _submit(job: JobInfo, asked: list[ImageRequest]) -> None:
     pending = f"variations-key-{job.image_id}-{count}"
     key = st.session_state.setdefault(pending, secrets.token_hex(16))
     try:
-        remote.client().submit_all([_settings(one) for one in asked], backend=job.backend, idempotency_key=key)
+        if job.request is not None and job.request.operation is Operation.EDIT:
+            _edit_again(job, asked, key)
+        else:
+            remote.client().submit_all([_settings(one) for one in asked], backend=job.backend, idempotency_key=key)
     except ClientError as error:
         actions.say(plain(str(error)), ":material/error:")
     else:
         del st.session_state[pending]
         actions.say(f"{pictures(count)} queued. They can be watched on Create.", ":material/casino:")
+
+
+def _edit_again(job: JobInfo, asked: list[ImageRequest], key: str) -> None:
+    """The same beginning, and the same mask, are sent once more."""
+    picture = remote.input_picture(job.image_id, "image").data
+    masked = job.request is not None and job.request.mask is not None
+    mask = remote.input_picture(job.image_id, "mask").data if masked else None
+    for number, one in enumerate(asked):
+        told = _settings(one)
+        prompt = str(told.pop("prompt"))
+        remote.client().edit(prompt, picture, mask=mask, backend=job.backend, idempotency_key=f"{key}-{number}", **told)
 
 
 def _settings(request: ImageRequest) -> dict[str, Any]:

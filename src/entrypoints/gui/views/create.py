@@ -7,6 +7,7 @@ import streamlit as st
 from entrypoints.client import BackendInfo, Backends
 from entrypoints.gui import draft
 from entrypoints.gui.components import actions, likes, outage
+from entrypoints.gui.components.backend_choice import backend_choice
 from entrypoints.gui.components.composer import composer
 from entrypoints.gui.components.feed import feed, signature
 from entrypoints.gui.components.read_back import read_back
@@ -45,38 +46,18 @@ def _form(backends: Backends) -> None:
 def _section(backends: Backends) -> BackendInfo | None:
     """The chosen backend; the page opens on the one that a submit without a choice goes to."""
     found = {b.name: b for b in backends.backends if b.configured or b.name != "demo"}
-    names = sorted(found, key=place_of)
-    if not names:
+    if not found:
         return None
-    first = next((b.name for b in found.values() if b.configured and b.answers), names[0])
-    default = first if backends.default is None or backends.default not in found else backends.default
+    ready = (b.name for b in found.values() if b.configured and b.answers)
+    default = backends.default if backends.default in found else next(ready, min(found, key=place_of))
     # Streamlit's own binding to the address would write the label, icon and all, instead of the name.
-    state, asked = st.session_state, st.query_params.get(draft.SECTION)
-    if state.get(draft.SECTION) not in found:
-        state[draft.SECTION] = asked if asked in found else default
-    picked = st.segmented_control(
-        "Backend",
-        names,
-        required=True,
-        key=draft.SECTION,
-        format_func=lambda name: _label(found[name]),
-        label_visibility="collapsed",
-        width="stretch",
-        persist_state="session",
-    )
-    chosen = picked if picked in found else default
-    if chosen == default:
+    asked = st.query_params.get(draft.SECTION)
+    chosen = backend_choice(found, draft.SECTION, asked if asked in found else default)
+    if chosen.name == default:
         st.query_params.pop(draft.SECTION, None)
     else:
-        st.query_params[draft.SECTION] = chosen
-    return found[chosen]
-
-
-def _label(info: BackendInfo) -> str:
-    name = section(info.name, info.title)
-    if info.configured and info.answers:
-        return name
-    return f":material/{'cloud_off' if info.configured else 'key_off'}: {name}"
+        st.query_params[draft.SECTION] = chosen.name
+    return chosen
 
 
 def _message(title: str, text: str, *, configured: bool) -> None:

@@ -8,12 +8,13 @@ from entrypoints.client import ApiError, BackendInfo, Backends, ClientError
 from entrypoints.gui import draft
 from entrypoints.gui import source as beginnings
 from entrypoints.gui.components import actions, canvas, likes, outage
+from entrypoints.gui.components.backend_choice import backend_choice
 from entrypoints.gui.components.editor import editor
 from entrypoints.gui.components.feed import feed, signature
 from entrypoints.gui.components.picker import picker
 from entrypoints.gui.edits import modes
 from entrypoints.gui.source import Source
-from entrypoints.gui.words import place_of, section
+from entrypoints.gui.words import place_of
 
 
 def page() -> None:
@@ -74,20 +75,6 @@ def _source() -> Source | None:
 
 def _section(able: dict[str, BackendInfo], default: str | None) -> BackendInfo:
     """The chosen backend, at first the one that pictures are made on."""
-    names, state = sorted(able, key=place_of), st.session_state
-    first = next((n for n in (state.get(draft.SECTION), default) if n in able), names[0])
-    if state.get(draft.EDIT_SECTION) not in able:
-        state[draft.EDIT_SECTION] = first
-    if len(names) == 1:
-        return able[names[0]]
-    picked = st.segmented_control(
-        "Backend",
-        names,
-        required=True,
-        key=draft.EDIT_SECTION,
-        format_func=lambda name: section(name, able[name].title),
-        label_visibility="collapsed",
-        width="stretch",
-        persist_state="session",
-    )
-    return able[picked if picked in able else first]
+    wanted = (st.session_state.get(draft.SECTION), default)
+    first = next((name for name in wanted if name in able), min(able, key=place_of))
+    return backend_choice(able, draft.EDIT_SECTION, first)

@@ -40,7 +40,8 @@ def _now(operator: bool) -> None:
     with st.container(
         horizontal=True, horizontal_alignment="distribute", vertical_alignment="center", key="queue-head"
     ):
-        st.markdown(_summary(len(jobs), more))
+        count = sum(info.waiting + info.started for info in backends) if operator and more else len(jobs)
+        st.markdown(_summary(count, exact=operator or not more))
         if jobs:
             st.button(
                 "Cancel all …",
@@ -58,11 +59,11 @@ def _now(operator: bool) -> None:
         here = tuple(job for job in jobs if job.backend == info.name)
         lines(info, here, names, operator=operator, everything=operator and not more)
     if more:
-        st.caption(f"Only the newest {remote.MOST_QUEUED} jobs are shown; the line is longer.")
+        st.caption("Of long lines only what was queued first is shown: it runs next.")
 
 
-def _summary(count: int, more: bool) -> str:
+def _summary(count: int, *, exact: bool) -> str:
     if not count:
         return "##### The queue"
     jobs = "1 open job" if count == 1 else f"{count} open jobs"
-    return f"##### {'More than ' if more else ''}{jobs}"
+    return f"##### {'' if exact else 'More than '}{jobs}"
