@@ -76,7 +76,7 @@ CHAOS_FULL := kill kill-capped mixed term api-kill embedded-kill poison clock-sk
 CHAOS_LINES := build/chaos-$(SEED).jsonl
 
 .PHONY: hosts-test
-hosts-test: env  ## Two worker hosts as network namespaces, one of them cut off, and a WebUI that dies; needs root and iproute2
+hosts-test: env  ## Hosts as network namespaces: a worker's is cut off, a WebUI dies, the bucket is away; needs root and iproute2
 	PYTHONPATH=src:tests $(RUN) python -m hosts
 
 .PHONY: chaos-short

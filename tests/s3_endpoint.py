@@ -1,7 +1,8 @@
-"""An S3 endpoint of the tests' own: moto's server, which keeps to If-None-Match, as a process on a free loopback port.
+"""An S3 endpoint of the tests' own: moto's server, which keeps to If-None-Match, as a process on a free port, by default of
+the loopback address.
 
 A bucket whose name begins with a word of `REFUSALS` answers every request with that refusal, as a real one does that is full,
-locked, elsewhere or overwhelmed; `careless-` overwrites in spite of If-None-Match. May import the standard library, pytest,
+locked, elsewhere or overwhelmed; `careless-` overwrites in spite of If-None-Match. May import the standard library, attrs, pytest,
 moto, werkzeug and the adapter under test.
 """
 
@@ -13,10 +14,12 @@ import signal
 import subprocess
 import sys
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import attrs
+import obstore
 import pytest
 
 from adapters.s3 import S3Credentials, S3Place
@@ -52,7 +55,10 @@ REFUSALS: dict[str, tuple[str, str, frozenset[str]]] = {
 class S3Endpoint:
     """The endpoint while in the block; everything is gone with it."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1", *, within: Sequence[str] = ()) -> None:
+        """`within` is what the command line begins with, to run it in another place; `address` is its own there."""
+        self._address = address
+        self._within = within
         self._process: subprocess.Popen[str] | None = None
         self.url = ""
 
@@ -60,7 +66,7 @@ class S3Endpoint:
         """Start it on a free port; returns when it answers."""
         tests = Path(__file__).parent
         self._process = subprocess.Popen(
-            [sys.executable, str(Path(__file__).resolve())],
+            [*self._within, sys.executable, str(Path(__file__).resolve()), self._address],
             env={**os.environ, "PYTHONPATH": f"{tests.parent / 'src'}{os.pathsep}{tests}"},
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
@@ -118,6 +124,12 @@ class S3Endpoint:
         )
 
 
+def keys(place: S3Place) -> list[str]:
+    """Every key of the bucket, the prefix included."""
+    whole_bucket = attrs.evolve(place, prefix="").client()
+    return sorted(meta["path"] for page in obstore.list(whole_bucket) for meta in page)
+
+
 _SHARED = pytest.StashKey[S3Endpoint]()
 
 
@@ -152,7 +164,7 @@ def _with_refusals(app: Any) -> Any:
     return refusing
 
 
-def _serve() -> None:
+def _serve(address: str) -> None:
     import logging
 
     from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -160,8 +172,8 @@ def _serve() -> None:
 
     logging.getLogger("werkzeug").setLevel(logging.ERROR)
     app = _with_refusals(DomainDispatcherApplication(create_backend_app))
-    server = make_server("127.0.0.1", 0, app, threaded=True)
-    sys.stdout.write(f"http://127.0.0.1:{server.port}\n")
+    server = make_server(address, 0, app, threaded=True)
+    sys.stdout.write(f"http://{address}:{server.port}\n")
     sys.stdout.flush()
     parent = os.getppid()
     server.timeout = 1
@@ -171,4 +183,4 @@ def _serve() -> None:
 
 
 if __name__ == "__main__":
-    _serve()
+    _serve(sys.argv[1])

@@ -1,4 +1,4 @@
-"""Network namespaces: a hub, and hosts that reach it over a cable each; imports the standard library."""
+"""Network namespaces: a hub, and hosts that reach it and each other, over a cable each; imports the standard library."""
 
 import os
 import subprocess
@@ -14,12 +14,33 @@ def ip(*arguments: str) -> None:
     subprocess.run(["ip", *arguments], check=True, capture_output=True, text=True)
 
 
+def tc(*arguments: str) -> None:
+    """Run its part for what goes over a device. Raises CalledProcessError with what it said."""
+    subprocess.run(["tc", *arguments], check=True, capture_output=True, text=True)
+
+
 class Network:
     """One hub and its hosts, named after this process."""
 
     def __init__(self, hosts: int) -> None:
         self.hub = f"img{os.getpid()}"
         self.hosts = [f"{self.hub}-{n}" for n in range(1, hosts + 1)]
+
+    @property
+    def names(self) -> list[str]:
+        """The names, for a program inside."""
+        return [self.hub, *self.hosts]
+
+    @classmethod
+    def known(cls, names: Sequence[str]) -> "Network":
+        """One that is up already."""
+        network = cls(hosts=0)
+        network.hub, *network.hosts = names
+        return network
+
+    def address(self, host: str) -> str:
+        """A host's own address, the same from everywhere."""
+        return f"10.77.{self.hosts.index(host) + 1}.2"
 
     def within(self, host: str) -> Sequence[str]:
         """What a command begins with to run there."""
@@ -29,12 +50,17 @@ class Network:
         return f"c{host.removeprefix('img')}"
 
     def cut(self, host: str) -> None:
-        """Pull that host's cable: packets are lost without a word."""
-        ip("-n", self.hub, "link", "set", self._cable(host), "down")
+        """Cut that host off from all others: packets are lost without a word, both ways."""
+        for place, device in self._ends(host):
+            tc("-n", place, "qdisc", "replace", "dev", device, "root", "blackhole")
 
     def mend(self, host: str) -> None:
         """Put it back."""
-        ip("-n", self.hub, "link", "set", self._cable(host), "up")
+        for place, device in self._ends(host):
+            tc("-n", place, "qdisc", "del", "dev", device, "root")
+
+    def _ends(self, host: str) -> Sequence[tuple[str, str]]:
+        return (self.hub, self._cable(host)), (host, "eth0")
 
     @contextmanager
     def up(self) -> Iterator["Network"]:
@@ -50,6 +76,8 @@ class Network:
         ip("netns", "add", self.hub)
         ip("-n", self.hub, "link", "set", "lo", "up")
         ip("-n", self.hub, "addr", "add", f"{HUB}/32", "dev", "lo")
+        # The hosts reach each other through it.
+        ip("netns", "exec", self.hub, "sh", "-c", "echo 1 > /proc/sys/net/ipv4/ip_forward")
         for number, host in enumerate(self.hosts, start=1):
             ip("netns", "add", host)
             ip("-n", host, "link", "set", "lo", "up")
@@ -59,4 +87,4 @@ class Network:
             ip("-n", host, "addr", "add", f"10.77.{number}.2/24", "dev", "eth0")
             ip("-n", self.hub, "link", "set", cable, "up")
             ip("-n", host, "link", "set", "eth0", "up")
-            ip("-n", host, "route", "add", HUB, "via", f"10.77.{number}.1")
+            ip("-n", host, "route", "add", "10.77.0.0/16", "via", f"10.77.{number}.1")

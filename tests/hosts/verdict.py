@@ -1,12 +1,19 @@
-"""What the WebUIs' own journals prove: that none ever had two calls, and how often each loaded a checkpoint.
+"""What was kept: by the WebUIs' own journals that none ever had two calls, by the API that every picture is there.
 
-May import the neighbouring fakes.
+May import the standard library, httpx, Pillow and the neighbouring modules of the tests.
 """
 
-from collections.abc import Sequence
+import io
+import json
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import httpx
+from PIL import Image
 
 from fakes.sdwebui import FakeWebUI
 from imaging_core.ports import Preference
+from imaging_process import Imaging
 
 
 def overlapping(webuis: Sequence[FakeWebUI]) -> list[str]:
@@ -32,3 +39,22 @@ def most_switches(jobs: int, webuis: int, checkpoints: int) -> int:
 def made(webuis: Sequence[FakeWebUI]) -> list[int]:
     """How many pictures each of them made."""
     return [sum(call.outcome == "ok" for call in webui.log()) for webui in webuis]
+
+
+def decoded(url: str, finished: Sequence[str]) -> int:
+    """How many of those jobs' pictures come through the API and decode. Raises when one does not."""
+    with httpx.Client(base_url=url, timeout=60) as client:
+        for image_id in finished:
+            answer = client.get(f"/image/{image_id}").raise_for_status()
+            with Image.open(io.BytesIO(answer.content)) as picture:
+                picture.load()
+                assert picture.size == (64, 64)
+    return len(finished)
+
+
+def repair_finds(folder: Path, settings: Mapping[str, str]) -> list[str]:
+    """What `imaging repair --check` finds wrong with the jobs and the store, however young."""
+    with Imaging("repair", "--check", "--now", "--json", folder=folder, **settings) as repair:
+        repair.start().ended()
+        report = json.loads(repair.output.splitlines()[-1])
+    return [f"{finding['kind']} {finding['subject']}" for finding in report["findings"]]

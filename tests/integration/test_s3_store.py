@@ -19,7 +19,7 @@ from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.images import Generated, GeneratedImage
 from imaging_core.jobs import new_job_id
 from imaging_core.repair import FindingKind, Repair
-from s3_endpoint import KEY, SECRET, S3Endpoint, shared_endpoint
+from s3_endpoint import KEY, SECRET, S3Endpoint, keys, shared_endpoint
 
 LARGE = GeneratedImage(data=bytes(range(256)) * 40_000, media_type="image/png", width=1, height=1, seed=1)
 
@@ -50,12 +50,6 @@ def nobody() -> Iterator[str]:
     with socket.socket() as bound:
         bound.bind(("127.0.0.1", 0))
         yield f"http://127.0.0.1:{bound.getsockname()[1]}"
-
-
-def keys(place: S3Place) -> list[str]:
-    """Every key of the bucket, the prefix included."""
-    whole_bucket = attrs.evolve(place, prefix="").client()
-    return sorted(meta["path"] for page in obstore.list(whole_bucket) for meta in page)
 
 
 class TestRefusals:
@@ -119,18 +113,6 @@ class TestRefusals:
 
         assert keys(place) == ["some/where/probe"]
 
-    async def test_an_endpoint_that_says_nothing_does_not_hold_up_the_loop(self, place: S3Place) -> None:
-        with socket.create_server(("127.0.0.1", 0)) as silent:
-            store = S3ImageStore(attrs.evolve(place, endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}"))
-            checking = asyncio.create_task(store.check())
-            connection, _ = await asyncio.to_thread(silent.accept)
-            for _ in range(100):
-                await asyncio.sleep(0)
-            assert not checking.done()
-            connection.close()
-        with pytest.raises(Unavailable, match="does not answer"):
-            await checking
-
     async def test_without_credentials_it_is_said_where_to_put_them(
         self, place: S3Place, monkeypatch: pytest.MonkeyPatch, nobody: str
     ) -> None:
@@ -146,37 +128,6 @@ class TestRefusals:
         assert SECRET not in repr(
             attrs.evolve(place, credentials=attrs.evolve(place.credentials, session_token=SECRET))
         )
-
-
-class TestChecks:
-    async def test_a_check_that_went_well_is_good_for_ten_seconds_and_writes_once(self, place: S3Place) -> None:
-        now = 100.0
-        store = S3ImageStore(place, clock=lambda: now)
-        await asyncio.gather(*(store.check() for _ in range(8)))
-        client = place.client()
-        first = obstore.head(client, "probe")["e_tag"]
-        obstore.put(client, "probe", b"somebody else's")
-
-        now += 11
-        await store.check()
-
-        assert obstore.head(client, "probe")["e_tag"] != first, "an ordinary check overwrites nothing"
-        now += 9
-        obstore.delete(client, "probe")
-        await store.check()
-        assert keys(place) == []
-
-    async def test_a_put_that_fails_makes_the_next_check_look(self, endpoint: S3Endpoint, job_id: str) -> None:
-        place = endpoint.place()
-        store = S3ImageStore(place, clock=lambda: 100.0)
-        await store.check()
-        store._objects.place = attrs.evolve(place, bucket="gone")
-        store._objects._client = store._objects.place.client()
-
-        await store.check()
-        for ask in (lambda: store.put(job_id, 0, a_result(), first_image=0), store.check):
-            with pytest.raises(Unavailable, match="no bucket gone"):
-                await ask()
 
 
 class TestPictures:

@@ -81,6 +81,11 @@ def translated(place: S3Place) -> Iterator[None]:
         raise _translation(error, place) from None
 
 
+def no_answer(place: S3Place) -> Unavailable:
+    """What is said when it takes too long to answer."""
+    return _translation(TimeoutError(), place)
+
+
 def _translation(error: Exception, place: S3Place) -> Unavailable:
     code, status, region = _first(_CODE, error), _first(_STATUS, error), _first(_REGION, error)
     kind = _kind_of(error, code, status)

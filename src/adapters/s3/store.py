@@ -18,6 +18,7 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import ParamSpec, Self, TypeVar
 
+from adapters.s3.failures import no_answer
 from adapters.s3.objects import Found, Objects
 from adapters.s3.place import S3Place
 from imaging_core.errors import ImageNotAvailable, Unavailable
@@ -45,6 +46,8 @@ ONE_PIECE = 8 << 20
 PIECE = 4 << 20
 #: How long a check that went well is good, in s; each costs a request.
 CHECK_GOOD_S = 10.0
+#: How long whoever asks waits for a check, in s.
+CHECK_S = 10.0
 #: How long a link is good, in s; never more than a quarter of an hour.
 LINK_S = 900
 
@@ -77,7 +80,8 @@ class S3ImageStore:
         #: Until when a check that went well is good, by that clock, and whether the bucket took what it was given.
         self._checked_until = -math.inf
         self._proven = False
-        self._checking = threading.Lock()
+        #: The look at the bucket that is under way: all who ask meanwhile learn from it.
+        self._looking: asyncio.Future[None] | None = None
 
     def __enter__(self) -> Self:
         """Give itself."""
@@ -170,10 +174,21 @@ class S3ImageStore:
     async def check(self) -> None:
         """Try to store something. Raises Unavailable, or StorageFull where the bucket has a limit and it is reached.
 
-        Asked before every claim, so a success is good for 10 s; a failure, of this or of a `put`, for no time at all.
+        Asked before every claim, so a success is good for 10 s; a failure, of this or of a `put`, for no time at all. Of
+        many that ask at once one looks, and none waits for longer than 10 s: the requests behind a look have more patience.
         """
-        if self._clock() >= self._checked_until:
-            await self._blocking(self._check)
+        if self._clock() < self._checked_until:
+            return
+        looking = self._looking
+        if looking is None or looking.done() or looking.get_loop() is not asyncio.get_running_loop():
+            looking = self._looking = asyncio.ensure_future(self._blocking(self._look))
+            # Whoever asked may have gone, and asyncio complains of errors that nobody looked at.
+            looking.add_done_callback(lambda look: look.cancelled() or look.exception())
+        try:
+            async with asyncio.timeout(CHECK_S):
+                await asyncio.shield(looking)
+        except TimeoutError:
+            raise no_answer(self._objects.place) from None
 
     async def used(self) -> int:
         """Bytes that were there when last measured, and what was stored and deleted by this process since."""
@@ -284,13 +299,10 @@ class S3ImageStore:
                 f"The record {name} of a stored call is damaged. Delete the job and make it again."
             ) from None
 
-    def _check(self) -> None:
-        # Of many that ask at once one tries, and the others wait for what it finds.
-        with self._checking:
-            now = self._clock()
-            if now >= self._checked_until:
-                self._try_to_store()
-                self._checked_until = now + CHECK_GOOD_S
+    def _look(self) -> None:
+        began = self._clock()
+        self._try_to_store()
+        self._checked_until = began + CHECK_GOOD_S
 
     def _try_to_store(self) -> None:
         text = b"imaging checks that it can store pictures here\n"
