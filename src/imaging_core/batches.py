@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime
 
@@ -118,17 +119,17 @@ def _fitted(request: ImageRequest, able: Capabilities | InvalidRequest) -> Image
 
 
 def check_share(items: Sequence[Item], limits: QueueLimits | None) -> None:
-    """Raises InvalidRequest for a batch that could never be accepted, however empty the queue."""
-    if limits is None:
-        return
-    most = min((n for n in (limits.max_queued, limits.max_queued_per_owner) if n is not None), default=None)
-    for backend in dict.fromkeys(backend for _, backend in items):
-        count = sum(1 for _, name in items if name == backend)
-        if most is not None and count > most:
-            message = (
-                f"has {count} entries for backend {backend!r}, of which at most {most} may wait. Send fewer at a time."
-            )
-            raise InvalidRequest([FieldProblem(field="items", message=message)])
+    """Raises InvalidRequest for a batch that could never be accepted, however empty the queue.
+
+    The caller's own share comes before everybody's, as when a job is added.
+    """
+    limits = limits or QueueLimits()
+    counts = Counter(backend for _, backend in items)
+    for most, whose in ((limits.max_queued_per_owner, "of yours "), (limits.max_queued, "")):
+        for backend, count in counts.items():
+            if most is not None and count > most:
+                which = f"has {count} entries for backend {backend!r}, of which at most {most} {whose}may wait."
+                raise InvalidRequest([FieldProblem(field="items", message=f"{which} Send fewer at a time.")])
 
 
 def fingerprint_all(items: Sequence[Item], terms: "Terms") -> str:

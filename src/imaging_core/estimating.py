@@ -118,13 +118,12 @@ async def _of_queue(service: ImagingService, view: BackendView, owner: str | Non
         limits = await service.allowances.share(owner, limits)
     if limits is None:
         return []
-    obstacles, waiting = [], view.queue.claimable
-    if limits.max_queued is not None and waiting >= limits.max_queued:
-        message = f"{waiting} jobs wait for backend {view.name!r}, and at most {limits.max_queued} may."
-        obstacles.append(Obstacle(code="queue_full", message=message, refuses=True))
-    mine = limits.max_queued_per_owner
+    obstacles, waiting, mine = [], view.queue.claimable, limits.max_queued_per_owner
     if owner is not None and mine is not None and await _waits(service, view.name, owner, most=mine):
         message = f"{mine} of your jobs wait for backend {view.name!r}, and no more may."
+        obstacles.append(Obstacle(code="queue_full", message=message, refuses=True))
+    if limits.max_queued is not None and waiting >= limits.max_queued:
+        message = f"{waiting} jobs wait for backend {view.name!r}, and at most {limits.max_queued} may."
         obstacles.append(Obstacle(code="queue_full", message=message, refuses=True))
     return obstacles
 

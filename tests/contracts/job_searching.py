@@ -107,6 +107,14 @@ class SearchPromises(RepositorySetting):
         assert await self.found(repository, text="red") == ["red 2", "red 1"]
         assert await self.found(repository, text="green") == []
 
+    async def test_10_finds_what_a_prompt_of_very_many_parts_has(self, repository: JobRepository) -> None:
+        long = "".join(chr(0x4E00 + place) for place in range(9_900)) + " fox"
+        await self.prompted(repository, long, "fox and 猫")
+
+        assert await self.found(repository, text="FOX") == ["fox and 猫", long]
+        assert await self.found(repository, text=f"fox {long[5_000:5_010]}") == [long]
+        assert await self.found(repository, text="squirrel") == []
+
     async def test_20_catching_up_changes_no_answer(self, repository: JobRepository) -> None:
         await self.prompted(repository, *(f"fox {number}" for number in range(20)))
         before = await self.found(repository, text="fox 1")

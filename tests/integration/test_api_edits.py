@@ -17,6 +17,8 @@ from adapters.pillow.intake import IntakeLimits, PillowIntake
 from api_setting import RunningApi, ended, submit
 from contracts.picture_work import difference, file_of, four_colours, right_half
 from contracts.samples import png
+from imaging_core.capabilities import Capabilities
+from imaging_core.errors import Unavailable
 from imaging_core.images import Operation
 
 PICTURE = four_colours(256, 192)
@@ -162,6 +164,26 @@ def test_the_same_key_and_picture_are_one_job_and_another_picture_is_refused(cli
 
     assert first.json()["image_id"] == again.json()["image_id"]
     assert (other.status_code, other.json()["type"]) == (422, "/problems/idempotency-mismatch")
+
+
+def test_a_form_under_a_known_key_is_answered_while_its_backend_is_away(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: object) -> Capabilities:
+        raise Unavailable("The demo is away.")
+
+    def answer(key: str, **fields: str) -> httpx.Response:
+        headers = {"idempotency-key": key}
+        return client.post("/images/edits", data={**QUICK, **fields}, files={"image": FILE}, headers=headers)
+
+    # The seed is a number to every backend; what the style is only this one knows.
+    plain, further = answer("away-1", seed="7"), answer("away-2", style_preset="cinematic")
+    monkeypatch.setattr(DemoGenerator, "capabilities", away)
+
+    for first, again in ((plain, answer("away-1", seed="7")), (further, answer("away-2", style_preset="cinematic"))):
+        assert (again.status_code, again.json()["image_id"]) == (202, first.json()["image_id"])
+    assert answer("away-2", style_preset="anime").json()["type"] == "/problems/idempotency-mismatch"
+    assert answer("away-3", style_preset="anime").status_code == 503
 
 
 def test_prefer_wait_answers_with_the_end(client: httpx.Client) -> None:

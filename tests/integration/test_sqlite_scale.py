@@ -15,7 +15,7 @@ import pytest
 
 from adapters.sqlite import SqliteDatabase, SqliteJobRepository, claims, job_pages, job_rows, open_database
 from adapters.sqlite.schema import migrate
-from contracts.samples import NOON, a_job
+from contracts.samples import NOON, a_job, a_request
 from imaging_core.jobs import SCHEMA, JobStatus
 from imaging_core.ports import Idempotency, JobQuery, QueueLimits
 
@@ -188,3 +188,11 @@ class TestWithManyEndedJobs:
             costs[question] = steps[0]
 
         assert {question: cost for question, cost in costs.items() if not 0 < cost < FEW} == {}
+
+
+def test_a_prompt_of_very_many_parts_is_entered_by_few_terms() -> None:
+    short, long = (a_request(prompt="".join(map(chr, range(0x4E00, 0x4E00 + size)))) for size in (1_000, 9_999))
+
+    assert len(job_pages.terms_of_job(a_job(request=short)).split()) > 2_000
+    # It is the writer's thread that enters them, and all who write wait for it.
+    assert len(job_pages.terms_of_job(a_job(request=long)).split()) < 10

@@ -74,13 +74,16 @@ async def test_an_owner_whose_share_is_used_up_is_told_so_and_others_are_not() -
 
 @in_virtual_time
 async def test_a_batch_beyond_ones_own_share_could_never_be_taken_and_is_told_so() -> None:
-    shared = Shared(QueueLimits(max_queued_per_owner=2), alice={"max_queued": 5}, bob={"max_queued": 1})
+    shared = Shared(QueueLimits(max_queued=4, max_queued_per_owner=2), alice={"max_queued": 5}, bob={"max_queued": 1})
     items = [(REQUEST, "alpha")] * 2
 
-    with pytest.raises(InvalidRequest, match="at most 1 may wait"):
+    with pytest.raises(InvalidRequest, match="at most 1 of yours may wait"):
         await shared.service.submit_all(items, owner="bob")
-    with pytest.raises(InvalidRequest, match="at most 2 may wait"):
+    with pytest.raises(InvalidRequest, match="at most 2 of yours may wait"):
         await shared.service.submit_all([*items, *items], owner="carol")
+    # Where both are too small, the caller's own comes first.
+    with pytest.raises(InvalidRequest, match="at most 5 of yours may wait"):
+        await shared.service.submit_all(items * 3, owner="alice")
     # The key's own share is larger than the general one.
     assert len(await shared.service.submit_all([*items, *items], owner="alice")) == 4
 

@@ -26,9 +26,10 @@ from entrypoints.api.problems import field_problems
 from entrypoints.api.submit import request_of, unless_missing
 from entrypoints.api.submitted_fields import SubmittedFields
 from entrypoints.api.uploads import Inputs, Uploads, decoded, texts_of
-from imaging_core.errors import FieldProblem, InvalidRequest
+from imaging_core.errors import FieldProblem, ImagingError, InvalidRequest
 from imaging_core.images import ImageRequest, Operation
 from imaging_core.jobs import Job
+from imaging_core.parameters import Parameter
 from imaging_core.service import ImagingService
 
 _FILES = frozenset({"image", "mask"})
@@ -42,6 +43,7 @@ class EditsDoor:
         self._config = config
         self._accepting = accepting
         self._uploads = uploads
+        self._listed: dict[str, tuple[Parameter, ...]] = {}
 
     def add_to(self, app: FastAPI) -> None:
         """Register the endpoints."""
@@ -77,9 +79,8 @@ class EditsDoor:
         files: Mapping[str, bytes] = {}
         if isinstance(body, Form):
             texts, files = texts_of(body, _FILES & model.model_fields.keys())
-            backend = texts.get("backend")
-            known = backend if isinstance(backend, str) else self._config.images_backend
-            body = typed(texts, model, await self._parameters(known))
+            further = texts.keys() - model.model_fields.keys()
+            body = typed(texts, model, await self._parameters(texts.get("backend")) if further else ())
         if not isinstance(body, dict):
             raise InvalidRequest([FieldProblem(field="", message="The body must be a JSON object or a form.")])
         about = {name: value for name in OF_THE_PICTURES if (value := body.get(name)) is not None}
@@ -89,11 +90,19 @@ class EditsDoor:
         rest = {name: value for name, value in body.items() if name not in OF_THE_PICTURES}
         return _Brought(about=_checked(about, model), files=files, fields=SubmittedFields(rest, model))
 
-    async def _parameters(self, backend: str) -> tuple[Any, ...]:
+    async def _parameters(self, named: object) -> tuple[Parameter, ...]:
+        """What the backend calls its settings; of one that cannot be asked now, what it called them last."""
+        backend = named if isinstance(named, str) else self._config.images_backend
         if backend not in self._service.backend_names:
             # Said when the job is queued, together with what there is.
             return ()
-        return (await self._service.capabilities(backend)).parameters
+        try:
+            self._listed[backend] = (await self._service.capabilities(backend)).parameters
+        except ImagingError:
+            # A form that was taken before must be read as it was then: its key may stand for a job.
+            if backend not in self._listed:
+                raise
+        return self._listed[backend]
 
     async def _inputs(self, request: Request, brought: "_Brought") -> Inputs:
         about = brought.about
