@@ -28,6 +28,7 @@ from imaging_core.images import Generated, GeneratedImage
 from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator, Report
 from imaging_core.provenance import Marker
+from imaging_core.routing import AutoPolicy
 from imaging_core.service import ImagingService
 
 T = TypeVar("T")
@@ -141,7 +142,7 @@ class RunningApi:
         self.cloud, self.webui = ObedientGenerator(_CLOUD), ObedientGenerator(_WEBUI)
         mark = Marker(version="9.9.9")
         async with open_imaging(
-            self.cloud, self.webui, *self._more, slots={"stability": 4}, grace_s=0.1, mark=mark
+            self.cloud, self.webui, *self._more, slots={"stability": 4}, grace_s=0.1, mark=mark, auto=AutoPolicy()
         ) as self.service:
             self.service.unconfigured = {"spare": "Set IMAGING_SPARE_URL to use the spare backend."}
             app = create_app(self.service, config=self._config)

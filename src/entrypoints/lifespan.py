@@ -78,6 +78,7 @@ async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator
         _dispatching(dispatcher, stack)
         _living(container, ports.worker(), dispatcher, stack)
         _tidying(container, settings, stack)
+        _moving(container, settings, stack)
         _delivering(container, stack)
         _settling(container, stack)
         yield OpenedHere(
@@ -102,6 +103,7 @@ async def distributed_api(settings: Settings) -> AsyncIterator[Opened]:
         stack.push_async_callback(service.close)
         sweeping = asyncio.create_task(container.sweeper().run(every_s=settings.sweep_s))
         stack.push_async_callback(_cancel, sweeping)
+        _moving(container, settings, stack)
         _watching(container, stack)
         _delivering(container, stack)
         _settling(container, stack)
@@ -190,6 +192,11 @@ def _living(container: ServiceContainer, name: str, dispatcher: Dispatcher, stac
     stack.push_async_callback(_cancel, asyncio.create_task(pulse.watch(tuple(dispatcher.slots))))
     living = asyncio.create_task(pulse.live(name, version, dispatcher.slots, lambda: dispatcher.free))
     stack.push_async_callback(_cancel, living)
+
+
+def _moving(container: ServiceContainer, settings: Settings, stack: AsyncExitStack) -> None:
+    # Where submits are answered, and not in a worker: its settings may know neither the other backends nor the limits.
+    stack.push_async_callback(_cancel, asyncio.create_task(container.mover().run(every_s=settings.sweep_s)))
 
 
 def _settling(container: ServiceContainer, stack: AsyncExitStack) -> None:

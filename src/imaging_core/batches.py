@@ -36,9 +36,16 @@ class Terms:
     webhook: Webhook | None = None
 
     def job(
-        self, request: ImageRequest, backend: str, *, now: datetime, limits: RunLimits, route: Route | None = None
+        self,
+        request: ImageRequest,
+        backend: str,
+        *,
+        now: datetime,
+        limits: RunLimits,
+        route: Route | None = None,
+        asked: ImageRequest | None = None,
     ) -> Job:
-        """A new job on these terms."""
+        """A new job on these terms; with a `route`, `asked` is what the request was before it was fitted to the backend."""
         return Job(
             id=new_job_id(),
             backend=backend,
@@ -51,6 +58,7 @@ class Terms:
             retry_of=self.retry_of,
             keep_days=self.keep_days,
             route=route.reason if route else None,
+            asked=asked if route else None,
             webhook=self.webhook,
         )
 

@@ -1,13 +1,16 @@
-"""Looks at the backends for requests that leave the choice to the service; imports stdlib and this package."""
+"""Looks at the backends for requests that leave the choice to the service; imports stdlib, attrs and this package."""
 
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
 
+import attrs
+
 from imaging_core.errors import BackendNotConfigured, FieldProblem, InvalidRequest
 from imaging_core.images import ImageRequest
+from imaging_core.jobs import Job
 from imaging_core.offering import Offering
-from imaging_core.routing import AUTO, NoRoute, Option, Route, choose
+from imaging_core.routing import AUTO, NoRoute, Option, Route, choose, choose_another
 from imaging_core.spending import CreditLimitReached
 from imaging_core.views import BackendView
 
@@ -18,11 +21,19 @@ _GUESS_S = 10.0
 class Chooser:
     """Chooses for the requests of one submit, in the light of those it chose for before."""
 
-    def __init__(self, offering: Offering, *, owner: str | None) -> None:
+    def __init__(
+        self,
+        offering: Offering,
+        *,
+        owner: str | None,
+        views: Sequence[BackendView] | None = None,
+        sent: Counter[str] | None = None,
+    ) -> None:
+        """`views` are what is known of the backends already, `sent` counts what was sent to each since they were looked at."""
         self._offering = offering
         self._owner = owner
-        self._views: Sequence[BackendView] | None = None
-        self._sent: Counter[str] = Counter()
+        self._views = None if views is None else _in_order(views, offering.auto.order)
+        self._sent: Counter[str] = Counter() if sent is None else sent
         self._credits = 0.0
 
     async def choose(self, request: ImageRequest) -> Route:
@@ -37,17 +48,41 @@ class Chooser:
             message = f"None of the backends to choose from can make this request now. {route.reason}"
             raise InvalidRequest([FieldProblem(field="backend", message=message)])
         self._sent[route.backend] += 1
-        self._credits += next(option.credits for option in options if option.backend == route.backend)
+        self._credits += route.credits
+        return route
+
+    async def choose_another(self, job: Job, why: str, *, must: bool) -> Route | NoRoute:
+        """Where a job goes on whose backend cannot go on with it, `why` being half a sentence that follows its name.
+
+        `must` it go, it goes to a backend in trouble rather than nowhere. Credits that are set aside count as such.
+        """
+        request, options = asked_anew(job), []
+        for view in await self._look():
+            if view.name in job.tried:
+                options += [Option(backend=view.name, objection="had it before")] if view.name != job.backend else []
+            else:
+                options.append(await self._option(view, request))
+        here = Option(backend=job.backend, objection=why)
+        route = choose_another(here, options, self._offering.auto, must=must)
+        if isinstance(route, Route):
+            self._sent[route.backend] += 1
         return route
 
     async def _look(self) -> Sequence[BackendView]:
         if self._views is None:
             names = [name for name in self._offering.auto.order if name in self._offering.backend_names]
             if not names:
-                order = ", ".join(self._offering.auto.order)
-                raise BackendNotConfigured(AUTO, f"None of the backends to choose from is set up: {order}.")
-            self._views = await asyncio.gather(*map(self._offering.backend, names))
+                raise BackendNotConfigured(AUTO, self._none_set_up())
+            self._views = list(await asyncio.gather(*map(self._offering.backend, names)))
         return self._views
+
+    def _none_set_up(self) -> str:
+        offering, order = self._offering, self._offering.auto.order
+        missing = [offering.unconfigured[name] for name in order if name in offering.unconfigured]
+        there = ", ".join(offering.backend_names)
+        others = [f"There is: {there}. Name it as the backend, or in IMAGING_AUTO_ORDER."] if there else []
+        first = f"None of the backends that {AUTO!r} chooses from is set up: {', '.join(order)}."
+        return " ".join([first, *missing, *others])
 
     async def _option(self, view: BackendView, request: ImageRequest) -> Option:
         able = view.capabilities
@@ -60,7 +95,7 @@ class Chooser:
         price = able.price(fitted)
         objection = await self._too_dear(price) if price else None
         wait_s = _wait_s(view, self._sent[view.name])
-        return Option(backend=view.name, objection=objection, trouble=_trouble(view), credits=price, wait_s=wait_s)
+        return Option(backend=view.name, objection=objection, trouble=trouble_of(view), credits=price, wait_s=wait_s)
 
     async def _too_dear(self, price: float) -> str | None:
         if self._offering.allowances is None:
@@ -71,6 +106,15 @@ class Chooser:
         except CreditLimitReached as error:
             return f"is too dear: {str(error).rstrip('.')}"
         return None
+
+
+def _in_order(views: Sequence[BackendView], order: Sequence[str]) -> Sequence[BackendView]:
+    return sorted((view for view in views if view.name in order), key=lambda view: order.index(view.name))
+
+
+def asked_anew(job: Job) -> ImageRequest:
+    """What a job's caller asked for, with the seed that it got: another backend draws from the same."""
+    return attrs.evolve(job.asked or job.request, seed=job.request.seed)
 
 
 async def chosen(offering: Offering, request: ImageRequest, backend: str, *, owner: str | None) -> Route | None:
@@ -93,7 +137,8 @@ async def all_chosen(
     return routes
 
 
-def _trouble(view: BackendView) -> str | None:
+def trouble_of(view: BackendView) -> str | None:
+    """Why a backend cannot begin anything now: half a sentence that follows its name."""
     if view.queue.paused is not None:
         return "is stopped by an operator"
     return None if view.answers else "does not answer"

@@ -18,9 +18,11 @@ from imaging_core.memory import (
     MemoryQueueHistory,
     MemoryWorkerBook,
 )
+from imaging_core.moving import Mover
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
 from imaging_core.ports import ImageGenerator, ImageStore
 from imaging_core.pulse import Pulse
+from imaging_core.routing import AutoPolicy
 from imaging_core.runner import JobRunner
 from imaging_core.runner_parts import Mark, RunnerParts
 from imaging_core.service import ImagingService
@@ -36,10 +38,12 @@ async def open_imaging(
     retry: RetryPolicy | None = None,
     grace_s: float = 5.0,
     mark: Mark | None = None,
+    auto: AutoPolicy | None = None,
 ) -> AsyncIterator[ImagingService]:
     """A service over these generators, with its jobs in memory and, unless told otherwise, its pictures too.
 
     `slots` says how many calls at a time each backend takes (1 unless named). On leaving, running jobs get `grace_s`.
+    `auto` says what counts in the choice for requests to the backend "auto"; by default the generators in their order.
     With a `provenance.Marker` as `mark`, every picture says how it was made.
     Raises ValueError when two generators go by one name.
     """
@@ -74,6 +78,7 @@ async def open_imaging(
         gate=gate,
         generators=by_name,
         limits=limits,
+        auto=auto or AutoPolicy(order=tuple(by_name)),
         workers=workers,
         history=history,
     )
@@ -81,6 +86,7 @@ async def open_imaging(
     pulse = Pulse(jobs, workers, history)
     tasks = [
         asyncio.create_task(dispatcher.run()),
+        asyncio.create_task(Mover(service).run(every_s=limits.sweep_s)),
         asyncio.create_task(pulse.watch(tuple(by_name))),
         asyncio.create_task(pulse.live(parts.worker, "", dispatcher.slots, lambda: dispatcher.free)),
     ]

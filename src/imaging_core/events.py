@@ -19,6 +19,7 @@ class EventKind(StrEnum):
     STARTED = "started"
     TAKEN_OVER = "taken_over"
     PARKED = "parked"
+    MOVED = "moved"
     CANCEL_REQUESTED = "cancel_requested"
     FINISHED = "finished"
     FAILED = "failed"
@@ -37,7 +38,8 @@ class JobEvent:
     at: datetime
     backend: str
     owner: str | None = None
-    #: Facts for people and programs (reason, code, until; of an end also waited_s, ran_s and credits); never a prompt.
+    #: Facts for people and programs (reason, code, until; of an end also waited_s, ran_s and credits; of a move the backend
+    #: it left); never a prompt.
     data: Mapping[str, str] = attrs.field(factory=dict)
     #: Given by the log that stored it; a place to resume from. Empty before.
     cursor: str = ""

@@ -74,8 +74,9 @@ async def add_with(
         return await add(job)
     keys = await store.put_inputs(job.id, inputs)
     values = {name: attrs.evolve(getattr(job.request, name), key=key) for name, key in keys.items()}
+    asked = job.asked and job.asked.with_values(values)
     try:
-        added = await add(attrs.evolve(job, request=job.request.with_values(values)))
+        added = await add(attrs.evolve(job, request=job.request.with_values(values), asked=asked))
     except Unavailable:
         # The job may have been added all the same, and would then want its pictures.
         raise

@@ -13,10 +13,13 @@ import attrs
 
 from imaging_core.errors import Charged, FailureCode, JobConflict
 from imaging_core.images import ImageRef, ImageRequest, Operation, StoredCall, plan_calls
+from imaging_core.moments import aware_time, aware_time_or_none
+from imaging_core.moves import Move
 from imaging_core.webhooks import Webhook
 
-#: Raised when a stored job could no longer be read by the version before: 2 since jobs may begin with a picture.
-SCHEMA = 2
+#: Raised when a stored job could no longer be read by the version before: 2 since jobs may begin with a picture, 3 since
+#: one may go to another backend.
+SCHEMA = 3
 
 #: What a job id looks like; anything else is unknown before any part is asked.
 JOB_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
@@ -49,8 +52,6 @@ class JobStatus(StrEnum):
 OPEN = frozenset(status for status in JobStatus if not status.terminal)
 
 
-_RANKS = {JobStatus.QUEUED: 0, JobStatus.STARTED: 1, JobStatus.FINISHED: 2, JobStatus.FAILED: 2, JobStatus.CANCELLED: 2}
-
 #: Every legal step. started -> started is a claim after a lease ran out, or a parking.
 TRANSITIONS: Mapping[JobStatus, frozenset[JobStatus]] = {
     JobStatus.QUEUED: frozenset({JobStatus.STARTED, JobStatus.FAILED, JobStatus.CANCELLED}),
@@ -68,19 +69,14 @@ class LeaseReason(StrEnum):
     RETRY = "retry"
     DRAIN = "drain"
     THROTTLED = "throttled"
+    #: Its backend cannot make it, and certainly has not: another may.
+    STRANDED = "stranded"
+    #: Anybody at the backend it went to may go on with it.
+    MOVED = "moved"
 
 
-def _aware(_: object, attribute: "attrs.Attribute[datetime]", value: datetime | None) -> None:
-    if value is not None and value.tzinfo is None:
-        raise ValueError(f"{attribute.name} must be timezone-aware")
-
-
-def _aware_time() -> datetime:
-    return attrs.field(validator=_aware)
-
-
-def _aware_time_or_none() -> datetime | None:
-    return attrs.field(default=None, validator=_aware)
+#: Leases after which a claim is no further attempt: nothing was tried that could have given pictures.
+_NO_ATTEMPT = frozenset({LeaseReason.DRAIN, LeaseReason.THROTTLED, LeaseReason.STRANDED, LeaseReason.MOVED})
 
 
 @attrs.frozen(kw_only=True)
@@ -92,9 +88,9 @@ class Lease:
     #: The fence: a runner's writes must carry the current token.
     token: str = attrs.field(repr=False)
     #: When the lease began.
-    since: datetime = _aware_time()
+    since: datetime = aware_time()
     #: When anybody may claim the job again.
-    until: datetime = _aware_time()
+    until: datetime = aware_time()
     reason: LeaseReason = LeaseReason.RUNNING
 
 
@@ -143,7 +139,7 @@ class JobFailure:
     #: Whether another attempt was (or would have been) worth it.
     retryable: bool
     attempt: int
-    at: datetime = _aware_time()
+    at: datetime = aware_time()
     charged: Charged = Charged.NO
 
 
@@ -157,6 +153,13 @@ def new_token() -> str:
     return secrets.token_hex(8)
 
 
+def _first_schema(job: "Job") -> int:
+    """The first schema whose readers know everything that a job asks for."""
+    if job.asked is not None:
+        return 3
+    return 1 if job.request.operation is Operation.GENERATE and job.webhook is None else 2
+
+
 @attrs.frozen(kw_only=True)
 class Job:
     """One request on its way to pictures."""
@@ -164,7 +167,7 @@ class Job:
     id: str
     backend: str
     request: ImageRequest
-    created_at: datetime = _aware_time()
+    created_at: datetime = aware_time()
     #: Raised by the repository at each write but heartbeats; 0 before the first.
     version: int = 0
     #: The caller's key id; None while keys are off.
@@ -173,10 +176,10 @@ class Job:
     #: Higher is claimed first.
     priority: int = 0
     #: When it was first claimed.
-    started_at: datetime | None = _aware_time_or_none()
+    started_at: datetime | None = aware_time_or_none()
     #: When it ended, however it ended.
-    finished_at: datetime | None = _aware_time_or_none()
-    #: Times it was claimed, take-overs after a drain or a throttling not counted.
+    finished_at: datetime | None = aware_time_or_none()
+    #: Times it was claimed, take-overs after which nothing had been tried not counted.
     attempt: int = 0
     #: Running leases that ran out: workers that died or froze.
     crashes: int = 0
@@ -193,17 +196,19 @@ class Job:
     keep_days: float | None = None
     #: The failed job this one tries again.
     retry_of: str | None = None
-    #: Why the service sent it to its backend; None when the caller named that.
+    #: Why the service sent it to its first backend; None when the caller named that.
     route: str | None = None
+    #: What the caller asked for, before it was fitted to a backend; None when the caller named that.
+    asked: ImageRequest | None = None
+    #: To which other backends it went since, in order.
+    moves: tuple[Move, ...] = ()
+    #: Why it was not moved when its backend could not go on: a sentence for a person.
+    stayed: str | None = None
     #: Who is to be told of its end.
     webhook: Webhook | None = None
     #: The first schema whose readers know everything that it asks for, so that older workers take what they can: one that
-    #: knows no webhooks would end the job without a word.
-    schema: int = attrs.field(
-        default=attrs.Factory(
-            lambda job: 1 if job.request.operation is Operation.GENERATE and job.webhook is None else 2, takes_self=True
-        )
-    )
+    #: knows no webhooks would end the job without a word, and one that knows no moves would fail it where it is.
+    schema: int = attrs.field(default=attrs.Factory(_first_schema, takes_self=True))
     #: Whether it was marked as a favourite; changed by the repository's `mark` alone.
     favourite: bool = False
     #: Fields written by a newer version, kept as they were.
@@ -213,6 +218,32 @@ class Job:
     def parked(self) -> bool:
         """Whether a started job waits for a moment instead of being worked on."""
         return self.lease is not None and self.lease.worker is None
+
+    @property
+    def cost_nothing(self) -> bool:
+        """Whether certainly nothing was paid for it so far, and nothing made: no call of it was taken."""
+        return not any(call.may_have_cost for call in self.calls)
+
+    @property
+    def movable(self) -> bool:
+        """Whether it may go to another backend now: nobody works on it, and nothing can be paid or made twice."""
+        waits = self.status is JobStatus.QUEUED or (self.status is JobStatus.STARTED and self.parked)
+        return self.asked is not None and waits and self.cost_nothing
+
+    @property
+    def stranded(self) -> bool:
+        """Whether it waits for nothing but to be moved."""
+        return self.movable and self.lease is not None and self.lease.reason is LeaseReason.STRANDED
+
+    @property
+    def tried(self) -> frozenset[str]:
+        """The backends it is or was at: it goes to each once."""
+        return frozenset({self.backend, *(move.left for move in self.moves)})
+
+    @property
+    def why_there(self) -> str | None:
+        """Why it is where it is, in sentences; None when the caller chose that."""
+        return " ".join(filter(None, (self.route, *(move.reason for move in self.moves), self.stayed))) or None
 
     @property
     def credits(self) -> float:
@@ -255,14 +286,14 @@ class Job:
     # --- transitions -------------------------------------------------------------------------------------
 
     def claimed(self, *, worker: str, token: str, now: datetime, lease_s: float) -> "Job":
-        """Started under a new running lease. The attempt rises, but not after a drain or a throttling.
+        """Started under a new running lease. The attempt rises, but not after a lease under which nothing was tried.
 
         Raises JobConflict when it is not claimable.
         """
         if not self.claimable(now):
             raise JobConflict(f"Job {self.id} cannot be claimed: it is {self.status}.")
         last = self.lease.reason if self.lease else None
-        counts = last not in (LeaseReason.DRAIN, LeaseReason.THROTTLED)
+        counts = last not in _NO_ATTEMPT
         return self._to(
             JobStatus.STARTED,
             lease=Lease(worker=worker, token=token, since=now, until=now + timedelta(seconds=lease_s)),
@@ -279,6 +310,19 @@ class Job:
             raise ValueError("a parked job does not run")
         lease = Lease(worker=None, token=new_token(), since=now, until=until, reason=reason)
         return self._to(JobStatus.STARTED, lease=lease, failures=self._failures_with(failure))
+
+    def moved(self, move: Move, request: ImageRequest) -> "Job":
+        """At another backend, with the request as that one makes it: queued as before, or else claimable at once.
+
+        Raises JobConflict when it may not be moved, or was there before.
+        """
+        if not self.movable or move.left != self.backend or move.backend in self.tried:
+            raise JobConflict(f"Job {self.id} cannot be moved from {self.backend!r} to {move.backend!r}.")
+        lease = self.lease and Lease(
+            worker=None, token=new_token(), since=move.at, until=move.at, reason=LeaseReason.MOVED
+        )
+        moves = (*self.moves, move)
+        return attrs.evolve(self, backend=move.backend, request=request, moves=moves, stayed=None, lease=lease)
 
     def succeeded(self, images: Sequence[ImageRef], *, now: datetime) -> "Job":
         """Finished, with these stored pictures."""

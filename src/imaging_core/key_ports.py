@@ -93,7 +93,8 @@ class SpendBook(Protocol):
 
     1. `reserve` sets credits aside if that keeps the owner's sum of the day and everybody's within the limits given,
        atomically over all processes; else it changes nothing and gives which sum stood in the way.
-    2. Reserving for the same job again changes nothing and succeeds.
+    2. Reserving for the same job again changes nothing and succeeds, unless it takes more than is set aside and the job is
+       not settled: then the whole of it is asked for anew, for the day given, in the place of what was set aside.
     3. `settle` puts what a job really cost in the place of what was set aside, once; again, or for a job that is not there,
        it changes nothing.
     4. `open` gives reservations that are not settled, oldest first, made at least `older_s` ago by the book's clock.

@@ -4,8 +4,26 @@ from enum import StrEnum
 
 import attrs
 
-from imaging_core.errors import AnswerLost, BackendThrottled, CallRefused, GenerationError
+from imaging_core.errors import (
+    AnswerLost,
+    BackendThrottled,
+    CallRefused,
+    CallRejected,
+    Charged,
+    FailureCode,
+    GenerationError,
+)
 from imaging_core.jobs import LeaseReason
+
+#: Definite refusals that speak of the backend's settings, account or address, and not of the request.
+_NOT_THE_REQUEST = frozenset(
+    {
+        FailureCode.NOT_AUTHORIZED,
+        FailureCode.INSUFFICIENT_CREDITS,
+        FailureCode.BACKEND_UNREACHABLE,
+        FailureCode.BAD_ANSWER,
+    }
+)
 
 
 class InDoubt(StrEnum):
@@ -35,15 +53,34 @@ class RetryPolicy:
     max_delay_s: float = 60.0
     #: How long a job waits for a backend that turns its calls away, counted from its first start, in s.
     patience_s: float = 900.0
+    #: How long a job that would fail waits to be moved to another backend before its own is tried again, in s.
+    stranded_s: float = 60.0
 
     def decide(
-        self, error: GenerationError, *, attempt: int, refusals: int, age_s: float, paid: bool, lost: InDoubt
+        self,
+        error: GenerationError,
+        *,
+        attempt: int,
+        refusals: int,
+        age_s: float,
+        paid: bool,
+        lost: InDoubt,
+        may_move: bool = False,
     ) -> Park | None:
         """What to do after this error: park, or None to give up.
 
-        `refusals` counts the failures on record that cost nothing, `age_s` the time since the first start, `lost`
-        what the settings say of a paid call whose answer did not come.
+        `refusals` counts the failures on record that cost nothing, `age_s` the time since the first start at this
+        backend, `lost` what the settings say of a paid call whose answer did not come. `may_move`: the job may go on at
+        another backend, if this one is to blame.
         """
+        park = self._again(error, attempt=attempt, refusals=refusals, age_s=age_s, paid=paid, lost=lost)
+        if park is None and may_move and strands(error) and age_s < self.patience_s + self.stranded_s:
+            return Park(delay_s=self.stranded_s, reason=LeaseReason.STRANDED)
+        return park
+
+    def _again(
+        self, error: GenerationError, *, attempt: int, refusals: int, age_s: float, paid: bool, lost: InDoubt
+    ) -> Park | None:
         if isinstance(error, CallRefused):
             # Nothing was done, so it burns no attempt; only patience limits it.
             if age_s >= self.patience_s:
@@ -82,6 +119,13 @@ class RunLimits:
     on_lost: InDoubt = InDoubt.FAIL
     #: A claimable job older than this is rung for again by the sweep.
     stale_ring_s: float = 2.0
+
+
+def strands(error: GenerationError) -> bool:
+    """Whether the call certainly cost nothing and its backend is to blame, so that another may well make the picture."""
+    if isinstance(error, CallRefused):
+        return error.code is not FailureCode.INTERNAL
+    return isinstance(error, CallRejected) and error.charged is Charged.NO and error.code in _NOT_THE_REQUEST
 
 
 def is_throttled(error: GenerationError) -> bool:

@@ -14,6 +14,7 @@ from imaging_core.errors import Charged, FailureCode, UnreadableJob
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.images import ImageRef, ImageRequest, InputImage, Operation, StoredCall
 from imaging_core.jobs import SCHEMA, Call, CallState, Job, JobFailure, JobStatus, Lease, LeaseReason
+from imaging_core.moves import Move
 from imaging_core.webhooks import webhook_from_record
 
 Record = dict[str, Any]
@@ -75,15 +76,21 @@ def job_to_record(job: Job) -> Record:
     """Everything about a job, JSON-ready."""
     record = _record(job)
     del record["unknown"]
-    record["request"] = _without_later_defaults(record["request"])
+    for name in _requests_in(record):
+        record[name] = _without_later_defaults(record[name])
     return {**job.unknown, **record}
 
 
 def job_to_stored(job: Job) -> Record:
     """The same as short as every version can read it: without what is None or empty unless it says otherwise."""
     record = job_to_record(job)
-    record["request"] = _without(record["request"], _EMPTY_IN_REQUEST)
+    for name in _requests_in(record):
+        record[name] = _without(record[name], _EMPTY_IN_REQUEST)
     return _without(record, _EMPTY_IN_JOB)
+
+
+def _requests_in(record: Record) -> tuple[str, ...]:
+    return ("request",) if record["asked"] is None else ("request", "asked")
 
 
 def _without(record: Record, empty: frozenset[str]) -> Record:
@@ -104,6 +111,8 @@ def job_from_record(record: Mapping[str, Any]) -> Job:
     for name in ("created_at", "started_at", "finished_at"):
         known[name] = time_from_text(known.get(name))
     known["request"] = request_from_record(record["request"])
+    known["asked"] = request_from_record(record["asked"]) if record.get("asked") else None
+    known["moves"] = tuple(Move(**{**m, "at": datetime.fromisoformat(m["at"])}) for m in record.get("moves", ()))
     known["status"] = JobStatus(record["status"])
     known["lease"] = _lease(record["lease"]) if record.get("lease") else None
     known["calls"] = tuple(Call(**{**c, "state": CallState(c["state"])}) for c in record.get("calls", ()))

@@ -137,7 +137,7 @@ class JobRepository(Protocol):
        with that token (else LeaseLost). The job it returns has the next version. Its events are stored in the same step.
     6. `claim_next` gives each claimable job to one caller, by priority, then turn, then age of submit, under a new
        running lease judged by the repository's clock; None when there is none. It stores the started or taken-over event.
-       A job's turn is settled when it is added: the one after the latest turn that was claimed at its backend and
+       A job's turn is settled when it is added (or moved): the one after the latest turn that was claimed at its backend and
        priority, but while jobs of its owner are queued there, not before the one after that of the owner's last. So the
        first job that waits for one owner comes behind at most one of each other's, however many those have; one that is
        cancelled leaves its turn empty; a job that is taken over keeps its own.
@@ -166,6 +166,13 @@ class JobRepository(Protocol):
         turn claimed.
     20. `catch_up` does, for some tenths of a second at most, what no caller waits for, such as entering jobs where they are
         searched; whoever asks anything gets the same answers before it, after it and beside it.
+    21. `move` writes a job that was `moved` to another backend in one step with its events, only over the version it was
+        read at (StaleJob), so never under a claim; over a limit of the new backend it raises QueueFull and changes
+        nothing (a job that is not queued takes no place there). The job is then in the line, the counts and the listings
+        of the new backend alone, with a turn as if it were added there now; its age, its mark, and how often it was
+        passed over stay.
+    22. `movable` gives a backend's jobs that are `movable` and that this version can read, the stranded ones first, each
+        kind in the order of claims; after the first `skip` of them.
     """
 
     async def add(
@@ -206,6 +213,14 @@ class JobRepository(Protocol):
         self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
     ) -> Job | None:
         """Claim the first claimable job of a backend, or the one that suits best."""
+        ...
+
+    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+        """Write a job that goes to another backend over the version it was read at."""
+        ...
+
+    async def movable(self, backend: str, *, skip: int = 0, limit: int = 50) -> Sequence[Job]:
+        """Jobs of a backend that may go to another one now."""
         ...
 
     async def beat(self, job_id: str, *, token: str, lease_s: float) -> Beat:

@@ -1,6 +1,6 @@
-"""Where a request goes that leaves the choice to the service: a pure decision, with its reason; imports attrs.
+"""Where a request goes that leaves the choice to the service, and where its job goes on: pure decisions; imports attrs.
 
-A job stays where it was sent. Nothing is moved once it is queued, so a choice can never be paid for twice.
+A job is moved only while it certainly cost nothing, and to each backend once, so no choice is ever paid for twice.
 """
 
 from collections.abc import Sequence
@@ -43,13 +43,20 @@ class Route:
     """A choice and why it was made."""
 
     backend: str
-    #: A sentence for a person.
-    reason: str
+    #: What spoke for it, in sentences for a person.
+    because: str
+    #: Its list price, in credits.
+    credits: float = 0.0
+
+    @property
+    def reason(self) -> str:
+        """The choice of a submit, in sentences."""
+        return f"The service chose {self.backend!r}. {self.because}"
 
 
 @attrs.frozen(kw_only=True)
 class NoRoute:
-    """No backend can make the request."""
+    """No backend can make the request, or none of those it may go to."""
 
     #: Why not, a sentence for each.
     reason: str
@@ -68,10 +75,20 @@ def choose(options: Sequence[Option], policy: AutoPolicy) -> Route | NoRoute:
     seen = options[: options.index(chosen)] if soon else [option for option in options if option is not chosen]
     against = [(option.backend, objections[option.backend] or delays.get(option.backend)) for option in seen]
     others = [f"{name!r} {why}" for name, why in against]
-    because = f" {'; '.join(others)}." if others else " It is ready, and comes first."
+    because = f"{'; '.join(others)}." if others else "It is ready, and comes first."
     if chosen.backend in delays and delays[chosen.backend] is not None:
         because += f" It {delays[chosen.backend]}, but no other can begin sooner."
-    return Route(backend=chosen.backend, reason=f"The service chose {chosen.backend!r}.{because}")
+    return Route(backend=chosen.backend, because=because, credits=chosen.credits)
+
+
+def choose_another(here: Option, others: Sequence[Option], policy: AutoPolicy, *, must: bool) -> Route | NoRoute:
+    """Where a job goes on that cannot go on `here`, which is the objection to that one.
+
+    To a backend in trouble only if it `must` go: if it would else fail, instead of waiting.
+    """
+    if not must:
+        others = [attrs.evolve(other, objection=other.objection or other.trouble) for other in others]
+    return choose([here, *others], policy)
 
 
 def _objection(option: Option, policy: AutoPolicy) -> str | None:

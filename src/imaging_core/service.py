@@ -5,15 +5,17 @@ from functools import partial
 
 from imaging_core.batches import Terms, accepted_before, check_share, fingerprint_all, fit_all
 from imaging_core.cancelling import Cancelled, cancel_many
-from imaging_core.choosing import all_chosen, chosen
+from imaging_core.choosing import all_chosen, asked_anew, chosen
 from imaging_core.errors import ImagingError, JobConflict, JobDeleted, StaleJob
 from imaging_core.events import EventKind, event_of
 from imaging_core.images import ImageRequest
 from imaging_core.inputs import add_with, with_inputs
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.looking import Looking
+from imaging_core.moves import Move
 from imaging_core.offering import Offering
 from imaging_core.ports import JobQuery, QueueLimits
+from imaging_core.routing import Route
 from imaging_core.submitting import check_webhook, with_seed
 from imaging_core.views import BackendView, JobView
 from imaging_core.webhooks import Webhook
@@ -73,7 +75,8 @@ class ImagingService(Looking, Offering):
             await self._check_admission(terms)
         except ImagingError as error:
             return (await accepted_before(self.jobs, promise, error))[0]
-        job = terms.job(fitted, backend, now=await self.jobs.now(), limits=self._limits, route=route)
+        now = await self.jobs.now()
+        job = terms.job(fitted, backend, now=now, limits=self._limits, route=route, asked=request)
         event = event_of(job, EventKind.QUEUED, at=job.created_at)
         share = terms.share(limits or self.queue_limits)
 
@@ -125,8 +128,8 @@ class ImagingService(Looking, Offering):
             return await accepted_before(self.jobs, promise, error)
         now = await self.jobs.now()
         jobs = [
-            terms.job(request, backend, now=now, limits=self._limits, route=route)
-            for request, (_, backend), route in zip(requests, items, routes, strict=True)
+            terms.job(request, backend, now=now, limits=self._limits, route=route, asked=asked)
+            for request, (asked, backend), route in zip(requests, items, routes, strict=True)
         ]
         events = [event_of(job, EventKind.QUEUED, at=now) for job in jobs]
         stored = await self._adding.add_all(jobs, events=events, idempotency=promise, limits=share)
@@ -162,6 +165,27 @@ class ImagingService(Looking, Offering):
                 return await self.jobs.save(changed, events=[event_of(changed, kind, at=now)])
             except StaleJob:
                 continue
+
+    async def move(self, job: Job, route: Route) -> Job:
+        """Let a job go on at another backend, since it cannot where it is; within every limit of a submit.
+
+        Raises JobConflict for one that may not be moved, InvalidRequest, QueueFull and CreditLimitReached for one that the
+        other backend may not have, StaleJob, Unavailable.
+        """
+        request = with_seed(await self.fitted(asked_anew(job), route.backend))
+        move = Move(
+            left=job.backend,
+            backend=route.backend,
+            reason=f"Moved from {job.backend!r} to {route.backend!r}. {route.because}",
+            at=await self.jobs.now(),
+            credits=route.credits,
+        )
+        moved = job.moved(move, request)
+        event = event_of(moved, EventKind.MOVED, at=move.at, left=move.left)
+        share = Terms(owner=job.owner).share(self.queue_limits)
+        stored = await self._adding.move(moved, events=[event], limits=share)
+        self._rings.ring(stored)
+        return stored
 
     async def cancel_all(self, query: JobQuery) -> Cancelled:
         """Cancel every open job of a query, each as `cancel` does; up to a thousand, then `more` says so."""

@@ -69,20 +69,24 @@ class Setbacks:
         job = self._held.job
         if isinstance(error, BackendThrottled):
             await self._pause(PAUSE_S if error.retry_after_s is None else error.retry_after_s)
-        refusals = sum(1 for f in job.failures if f.code in (FailureCode.BACKEND_UNREACHABLE, FailureCode.THROTTLED))
+        since = max(job.started_at or now, job.moves[-1].at) if job.moves else job.started_at or now
+        free = (FailureCode.BACKEND_UNREACHABLE, FailureCode.THROTTLED)
+        refusals = sum(1 for f in job.failures if f.code in free and f.at >= since)
         park = self._parts.retry.decide(
             error,
             attempt=job.attempt,
             refusals=refusals,
-            age_s=(now - (job.started_at or now)).total_seconds(),
+            age_s=(now - since).total_seconds(),
             paid=self._caller.paid,
             lost=self._parts.limits.on_lost,
+            may_move=job.asked is not None and job.cost_nothing,
         )
         charged = error.charged if self._caller.paid else Charged.NO
         if park is None:
             await self._held.fail(error.code, str(error), retryable=error.retryable, charged=charged)
             return
-        failure = await self._held.failure(error.code, str(error), retryable=True, charged=charged)
+        again = error.retryable or park.reason is not LeaseReason.STRANDED
+        failure = await self._held.failure(error.code, str(error), retryable=again, charged=charged)
         log.info("An attempt failed and will be repeated.", extra=self._held.facts(code=error.code.value))
         shortest = SHORTEST_PAUSE_S if park.reason is LeaseReason.THROTTLED else 0.0
         await self.park(park.reason, max(shortest, park.delay_s), failure)

@@ -50,7 +50,7 @@ class CreditLimitReached(ImagingError):
 
 
 class JobAdder(Protocol):
-    """The part of a job repository that takes new jobs."""
+    """The part of a job repository that takes what may cost something: new jobs, and those new to a backend."""
 
     async def add(
         self,
@@ -72,6 +72,10 @@ class JobAdder(Protocol):
         limits: QueueLimits | None = None,
     ) -> tuple[Job, ...]:
         """Store new jobs, all or none."""
+        ...
+
+    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+        """Write a job that goes to another backend."""
         ...
 
 
@@ -140,7 +144,11 @@ class Settling:
 
 
 def cost_of(job: Job, listed: float) -> float:
-    """What an ended job cost, in credits: what its calls told, and for one whose answer was lost its list price."""
+    """What an ended job cost, in credits: what its calls told, and for one whose answer was lost its list price.
+
+    `listed` is the whole job's where it was submitted; one that was moved knows its own.
+    """
+    listed = job.moves[-1].credits if job.moves else listed
     per_call = listed / max(1, len(plan_calls(job.request)))
     return sum((call.credits if call.credits is not None else per_call) for call in job.calls if call.may_have_cost)
 
@@ -209,6 +217,16 @@ class Budget:
         await self._give_back([job_id for job_id in await self._noted(setting_aside) if job_id not in kept])
         return stored
 
+    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+        """Set aside what the job may cost at the backend it goes to, then write it. Raises CreditLimitReached too.
+
+        Nothing is given back when it cannot be written: somebody else may have moved it with what is set aside here. What
+        is too much is settled at the job's end, like all else.
+        """
+        own = await self._limits_of(job.owner)
+        await self._reserve(job, own, at=job.moves[-1].at)
+        return await self._jobs.move(job, events=events, limits=_narrowed(limits, own))
+
     async def _store(
         self,
         jobs: Sequence[Job],
@@ -226,7 +244,7 @@ class Budget:
         try:
             for job in jobs:
                 # One after the other: each must see what the one before has taken.
-                reserved += [job.id] if await self._reserve(job, own) else []
+                reserved += [job.id] if await self._reserve(job, own, at=job.created_at) else []
         except CreditLimitReached:
             await self._give_back(reserved)
             raise
@@ -241,12 +259,12 @@ class Budget:
             log.warning("What a job costs is missing in the day's sum: %s", error)
             return []
 
-    async def _reserve(self, job: Job, own: KeyLimits) -> bool:
-        """Whether anything had to be set aside."""
+    async def _reserve(self, job: Job, own: KeyLimits, *, at: datetime) -> bool:
+        """Whether anything had to be set aside, for the day of that moment."""
         price = await self._price_of(job)
         if price <= 0:
             return False
-        day = job.created_at.astimezone(UTC).date()
+        day = at.astimezone(UTC).date()
         wanted = Reservation(job_id=job.id, owner=job.owner, day=day, credits=price)
 
         async def refused() -> str | None:

@@ -9,6 +9,7 @@ import pytest
 
 from contracts.job_batches import BatchPromises
 from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
+from contracts.job_moving import MovingPromises
 from contracts.job_pausing import PausePromises
 from contracts.job_preferences import PreferencePromises
 from contracts.job_reading import ExpiryPromises, ListingPromises, OverduePromises
@@ -34,6 +35,7 @@ class JobRepositoryContract(
     ExpiryPromises,
     MarkPromises,
     PausePromises,
+    MovingPromises,
 ):
     """Every numbered promise of `JobRepository`. Supply what `RepositorySetting` asks for."""
 
@@ -54,6 +56,8 @@ class CutOffRepositoryContract:
             pytest.param(lambda r: r.known(Idempotency(key="k", fingerprint="f")), id="known"),
             pytest.param(lambda r: r.get(a_job().id), id="get"),
             pytest.param(lambda r: r.save(a_job(NOON, version=1)), id="save"),
+            pytest.param(lambda r: r.move(a_job(NOON, version=1)), id="move"),
+            pytest.param(lambda r: r.movable("alpha"), id="movable"),
             pytest.param(lambda r: r.claim_next("alpha", worker="w", token="t", lease_s=1.0), id="claim_next"),
             pytest.param(lambda r: r.beat(a_job().id, token="t", lease_s=1.0), id="beat"),
             pytest.param(lambda r: r.list(JobQuery()), id="list"),

@@ -21,6 +21,7 @@ from imaging_core.errors import ImagingError, JobConflict, QueueFull
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.jobs import OVERDUE_GRACE, Job, JobStatus, LeaseReason
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
+from imaging_core.moves import Move
 from imaging_core.ports import (
     Idempotency,
     JobEvents,
@@ -61,6 +62,7 @@ UNKNOWN = a_job(id="f" * 32, version=1)
 STEPS: dict[str, Callable[[Job, datetime, datetime], Job]] = {
     "retry": lambda job, now, then: job.parked_until(then, LeaseReason.RETRY, now=now, failure=a_failure(now)),
     "drain": lambda job, now, _: job.parked_until(now, LeaseReason.DRAIN, now=now),
+    "strand": lambda job, now, then: job.parked_until(then, LeaseReason.STRANDED, now=now),
     "throttle": lambda job, now, then: job.parked_until(then, LeaseReason.THROTTLED, now=now),
     "succeed": lambda job, now, _: job.succeeded([a_ref()], now=now),
     "fail": lambda job, now, _: job.failed(a_failure(now), now=now),
@@ -274,11 +276,30 @@ class RepositoryModel(RuleBasedStateMachine):
         self.save((True, number), step, ticks, "own")
 
     def stepped(self, job: Job, step: str, ticks: float) -> Job:
-        after = STEPS[step](job, self.time, self.time + timedelta(seconds=ticks * self.tick_s))
+        return self.named(STEPS[step](job, self.time, self.time + timedelta(seconds=ticks * self.tick_s)))
+
+    def named(self, after: Job) -> Job:
         if after.lease is not None and after.parked:
             # A parked lease gets a random token; both must have the same.
             after = attrs.evolve(after, lease=attrs.evolve(after.lease, token=f"parked-{self.count}"))
         return after
+
+    @rule(number=picks, to=backends, limits=limits)
+    def move(self, number: tuple[bool, int], to: str, limits: QueueLimits | None) -> None:
+        read = self.pick(number)
+        self.runner.run(self.settle())
+        self.count += 1
+        try:
+            after = Read(*(self.moved(job, to) for job in (read.model, read.real)))
+        except JobConflict:
+            return
+        self.compare_jobs(
+            lambda jobs, job: jobs.move(job, events=[an_event(job, EventKind.MOVED)], limits=limits), after
+        )
+
+    def moved(self, job: Job, to: str) -> Job:
+        request = attrs.evolve(job.request, checkpoint="tinyB")
+        return self.named(job.moved(Move(left=job.backend, backend=to, reason="Down.", at=self.time), request))
 
     @rule(number=picks, favourite=st.booleans())
     def mark(self, number: tuple[bool, int], favourite: bool) -> None:
@@ -376,6 +397,14 @@ class RepositoryModel(RuleBasedStateMachine):
     def the_backends_are_as_busy(self) -> None:
         for backend in BACKENDS:
             self.compare(lambda jobs, _, name=backend: jobs.state(name), by=self.busy)  # type: ignore[misc]
+
+    @invariant()
+    def the_same_jobs_may_be_moved(self) -> None:
+        for backend in BACKENDS:
+            self.compare(
+                lambda jobs, _, name=backend: jobs.movable(name, skip=1, limit=3),  # type: ignore[misc]
+                by=lambda movable: [*map(self.blurred, movable)],
+            )
 
     def busy(self, state: QueueState) -> tuple[int | float | Pause | None, ...]:
         counts = (state.claimable, state.started, self.stop(state.paused))

@@ -13,6 +13,7 @@ from imaging_core.errors import Charged, FailureCode
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.images import MAX_SEED, ImageRef, ImageRequest, StoredCall
 from imaging_core.jobs import Call, CallState, Job, JobFailure, JobStatus, Lease, LeaseReason
+from imaging_core.moves import Move
 from imaging_core.ports import Preference
 
 #: Text as people and programs send it, without the characters that no store of UTF-8 can hold.
@@ -117,6 +118,11 @@ wild_jobs = st.builds(
     max_wait_s=st.none() | seconds,
     retry_of=st.none() | ids,
     keep_days=st.none() | st.floats(0, 36_500),
+    asked=st.none() | requests,
+    moves=st.lists(st.builds(Move, left=names, backend=names, reason=texts, at=times, credits=seconds), max_size=2).map(
+        tuple
+    ),
+    stayed=st.none() | texts,
     unknown=unknowns,
 )
 events = st.builds(
@@ -169,6 +175,7 @@ new_jobs = st.fixed_dictionaries(
         "owner": owners,
         "priority": st.integers(-1, 1),
         "max_wait_s": st.sampled_from([None, None, None, 1.25, 3.25]),
+        "asked": st.sampled_from([None, a_request(checkpoint=None)]),
         "request": st.builds(
             a_request,
             prompt=st.sampled_from(["red fox", "Redwood 4k", "猫"]),

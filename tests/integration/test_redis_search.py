@@ -8,6 +8,7 @@ import pytest
 
 from adapters.redis import RedisJobRepository, RedisLink, job_search, listing
 from adapters.redis.job_search import WINDOW, catch_up
+from contracts.job_moving import MovingSetting
 from contracts.job_searching import MarkPromises
 from contracts.samples import NOON, a_job, a_request
 from imaging_core.errors import Unavailable
@@ -235,3 +236,47 @@ class TestTheIndex(Entered):
         assert found == (["day 7", "day 6", "day 5"], 4)
         assert await self.looked_at(link, JobQuery(created_before=start)) == ([], 1)
         assert await self.looked_at(link, JobQuery(created_from=start + timedelta(days=30))) == ([], 0)
+
+
+class TestJobsThatWereMoved(Entered, MovingSetting):
+    """A job is searched for by the backend and the checkpoint it has now, whenever the index took note of it."""
+
+    async def some(self, repository: JobRepository, number: int) -> list[Job]:
+        """Waiting jobs that may be moved."""
+        return [await self.left_open(repository, owner="alice") for _ in range(number)]
+
+    async def found(self, repository: JobRepository, backend: str) -> list[set[str]]:
+        """Whose ids two searches give: by the prompt, and by the checkpoint that a moved job has."""
+        queries = (JobQuery(backend=backend, text="lighthouse"), JobQuery(backend=backend, checkpoint="core"))
+        return [{job.id for job in (await repository.list(query)).jobs} for query in queries]
+
+    async def test_one_that_is_in_the_index_is_entered_anew(self, repository: JobRepository, link: RedisLink) -> None:
+        jobs = await self.some(repository, 20)
+        await self.enter_all(link)
+        for job in (jobs[0], jobs[9], jobs[19]):
+            await self.move(repository, job)
+
+        assert await entered(link) >= 24
+        assert await self.found(repository, "beta") == [{job.id for job in (jobs[0], jobs[9], jobs[19])}] * 2
+        assert await self.found(repository, "alpha") == [
+            {job.id for job in jobs} - {jobs[n].id for n in (0, 9, 19)},
+            set(),
+        ]
+
+    async def test_one_that_was_just_read_to_be_entered_is_read_anew(
+        self, repository: JobRepository, link: RedisLink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        jobs = await self.some(repository, 12)
+        script, moved = link.script, list[Job]()
+
+        async def meanwhile(name: str, *args: str | bytes | float) -> object:
+            if name == "enter" and not moved:
+                moved.append(await self.move(repository, jobs[3]))
+            return await script(name, *args)
+
+        monkeypatch.setattr(link, "script", meanwhile)
+        await self.enter_all(link)
+
+        assert moved
+        assert await entered(link) >= 16
+        assert await self.found(repository, "beta") == [{jobs[3].id}] * 2

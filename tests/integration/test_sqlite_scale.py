@@ -45,6 +45,8 @@ STATEMENTS: dict[str, Any] = {
     "STARTED": ("alpha", 1),
     "RUN_TIME": ("alpha",),
     "AHEAD": {**FACTS, "turn": 1, "seq": 1},
+    "TURN": (1, "x"),
+    "MOVABLE": {**FACTS, "skip": 0},
     "RELEASE": FACTS,
 }
 

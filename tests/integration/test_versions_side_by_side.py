@@ -97,8 +97,18 @@ async def test_a_newer_job_keeps_its_fields_through_a_whole_life_with_an_older_w
             ),
             2,
         ),
+        (
+            Job(
+                id="4" * 32,
+                backend="alpha",
+                request=a_job().request,
+                created_at=a_job().created_at,
+                asked=attrs.evolve(a_job().request, steps=None),
+            ),
+            3,
+        ),
     ],
-    ids=["sample", "plain", "webhook", "upscale"],
+    ids=["sample", "plain", "webhook", "upscale", "auto"],
 )
 def test_a_job_asks_for_no_newer_worker_than_it_needs(job: Job, schema: int) -> None:
     assert job.schema == schema

@@ -3,16 +3,14 @@
 import attrs
 import pytest
 
-from imaging_core.errors import BackendNotConfigured, CallRefused, InvalidRequest, Unavailable
+from auto_setting import REQUEST, Two
+from imaging_core.errors import BackendNotConfigured, InvalidRequest, Unavailable
 from imaging_core.estimating import estimate
-from imaging_core.images import ImageRequest
 from imaging_core.routing import AUTO, AutoPolicy, NoRoute, Option, Route, choose
-from scripted import ScriptedGenerator, World
 from virtual_time import in_virtual_time
 
 HERE = Option(backend="local")
 CLOUD = Option(backend="stability", credits=3.0)
-REQUEST = ImageRequest(prompt="a secretive lighthouse")
 
 
 def route(*options: Option, **policy: float) -> Route:
@@ -51,26 +49,6 @@ def test_no_wait_and_no_outage_takes_a_job_over_the_money_limit(trouble: str | N
     assert route(here, CLOUD, max_credits=2.9).backend == "local"
     found = choose([CLOUD], AutoPolicy(max_credits=2.9))
     assert found == NoRoute(reason="'stability' would cost 3 credits, and at most 2.9 may be spent on such a job.")
-
-
-class Two(World):
-    """A free backend and a paid one, to choose from in that order."""
-
-    def __init__(self, **policy: object) -> None:
-        self.here, self.cloud = ScriptedGenerator("local"), ScriptedGenerator("stability", credits=3.0)
-        self.cloud.can = attrs.evolve(
-            self.cloud.can,
-            credits={"": 3.0},
-            parameters=tuple(p for p in self.cloud.can.parameters if p.name != "steps"),
-        )
-        super().__init__(self.here, self.cloud)
-        self.service.auto = AutoPolicy(**policy)  # type: ignore[arg-type]
-
-    def take_down(self) -> None:
-        async def probe() -> str:
-            raise CallRefused("It is down.")
-
-        self.here.probe = probe  # type: ignore[method-assign]
 
 
 @in_virtual_time
@@ -139,7 +117,9 @@ async def test_an_estimate_tells_where_it_would_go() -> None:
 @in_virtual_time
 async def test_without_a_backend_of_the_order_and_with_one_that_cannot_be_asked_that_is_said() -> None:
     world = Two(order=("demo",))
-    with pytest.raises(BackendNotConfigured, match="demo"):
+    world.service.unconfigured = {"demo": "Backend 'demo' is not set up: set IMAGING_DEMO=1."}
+    told = r"set up: demo\. .*IMAGING_DEMO=1\. There is: local, stability\. Name it as the backend, or in IMAGING_AUTO_ORDER\."
+    with pytest.raises(BackendNotConfigured, match=told):
         await world.service.submit(REQUEST, backend=AUTO)
     world.service.auto = AutoPolicy(order=("local",))
 

@@ -119,6 +119,17 @@ def test_a_door_beyond_loopback_is_known_as_open(host: str, opens: bool, monkeyp
     assert load(monkeypatch, IMAGING_HOST=host).opens_to_network is opens
 
 
+def test_auto_means_the_demo_where_nothing_else_is_set_up_and_nobody_ordered_otherwise(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert load(monkeypatch).auto.order == ("local", "stability")
+    assert load(monkeypatch, IMAGING_DEMO="1").auto.order == ("demo",)
+    assert load(monkeypatch).model_copy(update={"demo": True}).auto.order == ("demo",)
+    assert load(monkeypatch, IMAGING_AUTO_ORDER="stability").auto.order == ("stability",)
+    monkeypatch.delenv("IMAGING_AUTO_ORDER")
+    assert load(monkeypatch, STABILITY_KEY=SECRET).auto.order == ("local", "stability")
+
+
 def test_images_go_to_the_demo_only_while_it_is_on_and_no_key_is_set(monkeypatch: pytest.MonkeyPatch) -> None:
     assert load_settings().images_backend == "stability"
     assert load_settings(demo=True).images_backend == "demo"

@@ -19,6 +19,7 @@ from typing import Any, Final
 from adapters.redis.layout import from_json
 from adapters.redis.link import RedisLink
 from imaging_core.errors import Unavailable
+from imaging_core.jobs import Job
 from imaging_core.ports import JobQuery
 from imaging_core.searching import grams, grams_of_text
 
@@ -38,7 +39,8 @@ WORK_S = 0.25
 MOST_TERMS: Final = 3_000
 #: More parts of words than these narrow a search no further.
 _MOST_GRAMS: Final = 8
-_SLICE_BYTES: Final = WINDOW // 8
+#: Bytes of a slice, in which each job of a window has a bit.
+SLICE_BYTES: Final = WINDOW // 8
 
 
 async def catch_up(link: RedisLink) -> None:
@@ -54,8 +56,8 @@ async def catch_up(link: RedisLink) -> None:
             # In a thread: long prompts take tens of milliseconds each, and the loop has callers waiting.
             entry, took_s = await asyncio.to_thread(_slices, jobs)
             start = first % WINDOW // 8
-            parts = (part for number, bits in entry for part in (number * _SLICE_BYTES + start, bits))
-            await link.script("enter", mark, chunk, first // WINDOW, SLICES * _SLICE_BYTES, *parts)
+            parts = (part for number, bits in entry for part in (number * SLICE_BYTES + start, bits))
+            await link.script("enter", mark, chunk, first // WINDOW, SLICES * SLICE_BYTES, *parts)
             worked_s += took_s
             if worked_s >= WORK_S:
                 return
@@ -73,6 +75,12 @@ def _slices(jobs: Iterable[tuple[int, bytes]]) -> tuple[list[tuple[int, bytes]],
             masks[number] = masks.get(number, 0) | 1 << position
     parts = [(number, mask.to_bytes(CHUNK // 8, "little")) for number, mask in masks.items()]
     return parts, time.thread_time() - began
+
+
+def slices_of(job: Job) -> Sequence[int]:
+    """The slices in which that job has a bit for its backend and its checkpoint."""
+    terms = ["b" + job.backend] + ([] if job.request.checkpoint is None else ["c" + job.request.checkpoint])
+    return sorted({number for term in terms for number in _bits(term)})
 
 
 def _numbers(terms: Sequence[str]) -> Iterable[int]:
@@ -108,8 +116,8 @@ async def places(
     link: RedisLink, slices: Sequence[int], *, window: int, windows: int, after: int, before: int
 ) -> Iterator[int]:
     """Places of jobs that may be meant in that window and those below it, the newest first."""
-    starts = [number * _SLICE_BYTES for number in slices]
-    rows: Sequence[Sequence[bytes]] = await link.script("slices", window, windows, _SLICE_BYTES, *starts)
+    starts = [number * SLICE_BYTES for number in slices]
+    rows: Sequence[Sequence[bytes]] = await link.script("slices", window, windows, SLICE_BYTES, *starts)
     found = (place for below, row in enumerate(rows) for place in _set_in(row, (window - below) * WINDOW))
     return (place for place in found if after < place < before)
 

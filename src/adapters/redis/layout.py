@@ -56,6 +56,7 @@ def job_fields(job: Job, version: int) -> Fields:
         "ended": _micros_or_none(job.finished_at) if job.status.terminal else None,
         "expires": _micros_or_none(job.expires_at()),
         "hook": _hook(job),
+        "movable": _movable(job),
     }
     if job.lease is not None:
         fields["worker"] = job.lease.worker
@@ -64,6 +65,12 @@ def job_fields(job: Job, version: int) -> Fields:
         fields["until"] = to_micros(job.lease.until)
         fields["reason"] = job.lease.reason.value
     return {name: value for name, value in fields.items() if value is not None}
+
+
+def _movable(job: Job) -> str:
+    if job.asked is None:
+        return "never"
+    return "stranded" if job.stranded else "movable" if job.movable else "no"
 
 
 def _hook(job: Job) -> str | None:

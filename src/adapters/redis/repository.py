@@ -132,8 +132,7 @@ class RedisJobRepository:
                 raise JobDeleted
             case b"taken":
                 raise JobConflict(f"There is a job with the id {facts[0].decode()} already.")
-        mean_run, started = facts
-        raise QueueFull(retry_after_s=_place_free_in_s(mean_run, started), mine=outcome == b"full_mine")
+        raise _full(outcome, *facts)
 
     async def known(self, idempotency: Idempotency) -> tuple[Job, ...]:
         """The jobs that the key stands for as they are now; none when it stands for none."""
@@ -149,23 +148,36 @@ class RedisJobRepository:
     async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
         """Write a changed job over the version it was read at."""
         told = (*_rows(job, job.version + 1), *event_arguments(events))
-        content = hashlib.sha256(repr((job.id, token, told)).encode()).digest()
-        name = self._doubtful_saves.get(content) or _name()
-        arguments = (job.id, name, job.version, token or "", overdue_at(job), run_time(job), self._log_length)
-        try:
-            outcome, *facts = await self._write("save", *arguments, *told)
-        except Unavailable:
-            # It may have been written, and the caller will say it again.
-            self._doubtful_saves[content] = name
-            if len(self._doubtful_saves) > _MOST_DOUBTS:
-                self._doubtful_saves.popitem(last=False)
-            raise
-        self._doubtful_saves.pop(content, None)
+        arguments = (job.version, token or "", overdue_at(job), run_time(job), self._log_length, *told)
+        outcome, *facts = await self._write_once("save", job.id, *arguments)
         _raise_for(outcome, job.id)
         lease = job.lease
         if lease is not None and facts[0]:
             lease = attrs.evolve(lease, until=from_micros(int(facts[0])))
         return attrs.evolve(job, version=job.version + 1, lease=lease, favourite=facts[1] == b"1")
+
+    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+        """Write a job that goes to another backend over the version it was read at."""
+        limits, slices = limits or QueueLimits(), job_search.slices_of(job)
+        outcome, *facts = await self._write_once(
+            "move",
+            job.id,
+            job.version,
+            overdue_at(job),
+            self._log_length,
+            _number(limits.max_queued),
+            _number(limits.max_queued_per_owner),
+            job_search.CHUNK,
+            job_search.SLICE_BYTES,
+            len(slices),
+            *slices,
+            *_rows(job, job.version + 1),
+            *event_arguments(events),
+        )
+        _raise_for(outcome, job.id)
+        if outcome != b"ok":
+            raise _full(outcome, *facts)
+        return attrs.evolve(job, version=job.version + 1, favourite=facts[0] == b"1")
 
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
         """Forget an ended job, but not that it was."""
@@ -241,6 +253,10 @@ class RedisJobRepository:
             # Every process sweeps, so whatever is added is soon entered by one.
             await job_search.catch_up(self._link)
 
+    async def movable(self, backend: str, *, skip: int = 0, limit: int = 50) -> Sequence[Job]:
+        """Jobs of a backend that may go to another one now."""
+        return _jobs(await self._write("movable", backend, skip, limit, SCHEMA))
+
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
         """Ended jobs that are to be deleted, the longest expired first."""
         await age_older(self._link)
@@ -286,6 +302,21 @@ class RedisJobRepository:
         self._heard(answer[0])
         return answer[1:]
 
+    async def _write_once(self, script: str, job_id: str, *arguments: str | bytes | int) -> Answer:
+        """The same for a change of a job under a name of its own: said again after its answer was lost, it is the same change."""
+        content = hashlib.sha256(repr((script, job_id, arguments)).encode()).digest()
+        name = self._doubtful_saves.get(content) or _name()
+        try:
+            answer = await self._write(script, job_id, name, *arguments)
+        except Unavailable:
+            # It may have been written, and the caller will say it again.
+            self._doubtful_saves[content] = name
+            if len(self._doubtful_saves) > _MOST_DOUBTS:
+                self._doubtful_saves.popitem(last=False)
+            raise
+        self._doubtful_saves.pop(content, None)
+        return answer
+
     def _heard(self, told: bytes) -> int:
         at = int(told)
         self._link.clock.heard(at)
@@ -304,6 +335,10 @@ def _raise_for(outcome: bytes, job_id: str) -> None:
             raise StaleJob(f"Job {job_id} changed since it was read.")
         case b"open":
             raise JobConflict("The job has not ended yet; only a job that has ended can be deleted.")
+
+
+def _full(outcome: bytes, mean_run: bytes, started: int) -> QueueFull:
+    return QueueFull(retry_after_s=_place_free_in_s(mean_run, started), mine=outcome == b"full_mine")
 
 
 def _name() -> str:

@@ -49,7 +49,10 @@ class Page:
 
 
 def search_terms(record: str) -> str:
-    """What the job with that record is found by in `job_search`: words of ASCII letters and digits. It never changes."""
+    """What the job with that record is found by in `job_search`: words of ASCII letters and digits.
+
+    It changes only when the job goes to another backend.
+    """
     fields = json.loads(record)
     request = fields["request"]
     return _terms(fields.get("owner"), fields["backend"], request.get("checkpoint"), request["prompt"])

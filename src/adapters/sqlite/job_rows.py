@@ -39,6 +39,7 @@ _COLUMNS = (
     "cancel_requested",
     "favourite",
     "checkpoint",
+    "movable",
     "record",
 )
 #: How many of the last finished jobs tell how long one takes.
@@ -91,6 +92,12 @@ SELECT
     + (SELECT count(*) FROM jobs INDEXED BY jobs_leased
         WHERE backend = :backend AND status = 'started' AND claimable_at <= :now
         AND (priority > :priority OR (priority = :priority AND (turn, seq) < (:turn, :seq))))
+"""
+TURN = "UPDATE jobs SET turn = ? WHERE id = ?"
+MOVABLE = """
+SELECT record, claimable_at FROM jobs INDEXED BY jobs_movable
+WHERE backend = :backend AND movable > 0 AND schema <= :schema
+ORDER BY movable DESC, priority DESC, turn, seq LIMIT :limit OFFSET :skip
 """
 RELEASE = """
 UPDATE jobs SET claimable_at = :now WHERE status = 'started' AND lease_reason = 'running' AND claimable_at > :now
@@ -165,6 +172,22 @@ def insert(connection: sqlite3.Connection, job: Job, now: datetime, terms: str) 
 def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> None:
     """Write a job over what is stored of it; `claimable_at` says since when, for one without a lease."""
     connection.execute(UPDATE, columns(job, claimable_at))
+
+
+def move(connection: sqlite3.Connection, job: Job, place: Held, now: datetime, terms: tuple[str, str]) -> None:
+    """Write a job that goes to another backend; `terms` are those it was found by, and those it is found by from now on."""
+    before, after = terms
+    turn = give_turn(connection, job)
+    update(connection, job, place.claimable_at or now)
+    connection.execute(TURN, (turn, job.id))
+    connection.execute(job_pages.UNINDEX, (place.seq, before))
+    connection.execute(job_pages.INDEX, (place.seq, after))
+
+
+def movable(connection: sqlite3.Connection, backend: str, skip: int, limit: int) -> list[Job]:
+    """Jobs that may go to another backend, the stranded ones first."""
+    facts = {"backend": backend, "schema": SCHEMA, "skip": skip, "limit": limit}
+    return [job_of(*row) for row in connection.execute(MOVABLE, facts).fetchall()]
 
 
 def record_of(connection: sqlite3.Connection, job_id: str) -> str:
@@ -294,6 +317,7 @@ def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
         "cancel_requested": job.cancel_requested,
         "favourite": job.favourite,
         "checkpoint": job.request.checkpoint,
+        "movable": int(job.movable) + int(job.stranded),
         "record": _record(job),
         **{name: None if moment is None else to_micros(moment) for name, moment in moments.items()},
     }

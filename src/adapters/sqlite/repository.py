@@ -132,6 +132,35 @@ class SqliteJobRepository:
 
         return await self._database.write(work)
 
+    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+        """Write a job that goes to another backend over the version it was read at."""
+        # Beforehand, as in `add_all`; what it is found by changes with another version only.
+        record = await self._database.read(lambda c: job_rows.record_of(c, job.id))
+        terms = await _apart(2 * len(record), lambda: (job_pages.search_terms(record), job_pages.terms_of_job(job)))
+
+        def work(transaction: Transaction) -> Job:
+            connection, now = transaction.connection, self._database.now()
+            transaction.touch(job.id)
+            stored = job_rows.held(connection, job.id)
+            if stored is None:
+                raise job_rows.gone(connection, job.id)
+            if stored.version != job.version or stored.status.terminal:
+                raise StaleJob(f"Job {job.id} changed since it was read.")
+            moved = attrs.evolve(_kept(job, stored), version=stored.version + 1)
+            if job.status is JobStatus.QUEUED:
+                if limits is not None:
+                    self._database.room.take(connection, moved, limits, now)
+                self._database.room.added(moved)
+            job_rows.move(connection, moved, stored, now, terms)
+            self._database.append(transaction, events)
+            return moved
+
+        return await self._database.write(work)
+
+    async def movable(self, backend: str, *, skip: int = 0, limit: int = 50) -> Sequence[Job]:
+        """Jobs of a backend that may go to another one now."""
+        return await self._database.read(lambda c: job_rows.movable(c, backend, skip, limit))
+
     async def claim_next(
         self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
     ) -> Job | None:
@@ -201,7 +230,7 @@ class SqliteJobRepository:
 
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
         """Forget an ended job, but not that it was."""
-        # Beforehand, as in `add_all`: what a job is found by never changes.
+        # Beforehand, as in `add_all`: what an ended job is found by does not change.
         record = await self._database.read(lambda c: job_rows.record_of(c, job.id))
         terms = await _apart(len(record), lambda: job_pages.search_terms(record))
 

@@ -158,6 +158,12 @@ CREATE TABLE queue_minutes (
 ) WITHOUT ROWID;
 """
 
+#: Open jobs that may go to another backend: 1, or 2 for one that waits for nothing else.
+_MOVABLE = """
+ALTER TABLE jobs ADD COLUMN movable INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX jobs_movable ON jobs (backend, movable DESC, priority DESC, turn, seq) WHERE movable > 0;
+"""
+
 #: SQL scripts, each one step from one version to the next.
 MIGRATIONS: Sequence[str] = (
     _JOBS + _EVENTS,
@@ -172,6 +178,7 @@ MIGRATIONS: Sequence[str] = (
     _PAUSES,
     _CHECKPOINTS,
     _HISTORY,
+    _MOVABLE,
 )
 
 

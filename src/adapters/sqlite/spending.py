@@ -12,6 +12,7 @@ _MICRO = 1_000_000
 #: Days for which settled entries are kept, for whoever looks a bill up.
 _KEPT_DAYS = 62
 _SUM_OF_ALL = "SELECT coalesce(sum(credits), 0) FROM spending WHERE day = ?"
+_ENTRY = "SELECT day, credits, settled FROM spending WHERE job_id = ?"
 _SUM_OF_OWNER = f"{_SUM_OF_ALL} AND owner IS ?"
 
 
@@ -29,14 +30,17 @@ class SqliteSpendBook:
 
         def work(transaction: Transaction) -> str | None:
             connection, now = transaction.connection, to_micros(self._database.now())
-            if connection.execute("SELECT 1 FROM spending WHERE job_id = ?", (reservation.job_id,)).fetchone():
+            before = connection.execute(_ENTRY, (reservation.job_id,)).fetchone()
+            if before is not None and (before[2] or wanted <= before[1]):
                 return None
+            # Its own share counts in the day's sums already.
+            more = wanted if before is None or before[0] != day else wanted - before[1]
 
             def over(limit: float | None, statement: str, *arguments: str | None) -> bool:
                 if limit is None:
                     return False
                 spent: int = connection.execute(statement, arguments).fetchone()[0]
-                return spent + wanted > round(limit * _MICRO)
+                return spent + more > round(limit * _MICRO)
 
             if over(owner_limit, _SUM_OF_OWNER, day, reservation.owner):
                 return "owner"
@@ -45,7 +49,8 @@ class SqliteSpendBook:
             oldest = (reservation.day - timedelta(days=_KEPT_DAYS)).isoformat()
             connection.execute("DELETE FROM spending WHERE day < ? AND settled = 1", (oldest,))
             connection.execute(
-                "INSERT INTO spending (job_id, owner, day, credits, made_at) VALUES (?, ?, ?, ?, ?)",
+                "INSERT INTO spending (job_id, owner, day, credits, made_at) VALUES (?, ?, ?, ?, ?) "
+                "ON CONFLICT (job_id) DO UPDATE SET day = excluded.day, credits = excluded.credits",
                 (reservation.job_id, reservation.owner, day, wanted, now),
             )
             return None

@@ -103,6 +103,9 @@ class JobFigures:
             ("backend",),
             registry=registry,
         )
+        self._moved = Counter(
+            "imaging_jobs_moved", "Jobs that went to another backend.", ("left", "backend"), registry=registry
+        )
         self._waited = Histogram(
             "imaging_job_wait_seconds",
             "Time from submit to the first start, of ended jobs.",
@@ -130,6 +133,8 @@ class JobFigures:
             self._parked.labels(backend, event.data.get("reason", "")).inc()
         elif event.kind is EventKind.TAKEN_OVER:
             self._taken_over.labels(backend).inc()
+        elif event.kind is EventKind.MOVED:
+            self._moved.labels(event.data.get("left", ""), backend).inc()
         elif event.kind in _ENDS:
             code = event.data.get("code", "") if event.kind is EventKind.FAILED else ""
             self._ended.labels(backend, event.kind.value, code).inc()

@@ -14,6 +14,7 @@ from entrypoints.api.priorities import word_of
 from imaging_core.errors import ADVICE
 from imaging_core.images import ImageRef, ImageRequest, InputImage
 from imaging_core.jobs import Call, Job, JobFailure, JobStatus, LeaseReason
+from imaging_core.moves import Move
 from imaging_core.ports import Pause
 from imaging_core.service import JobView
 from imaging_core.webhooks import Webhook
@@ -23,6 +24,8 @@ Answer = dict[str, Any]
 _PARKED: Mapping[LeaseReason, str] = {
     LeaseReason.RETRY: "An attempt failed; another one begins by itself after this time.",
     LeaseReason.THROTTLED: "The backend turns calls away for now; the job goes on by itself after this time.",
+    LeaseReason.STRANDED: "Its backend cannot make it, and nothing was charged; another one is looked for.",
+    LeaseReason.MOVED: "Its backend could not make it; the one it was moved to begins as soon as it is free.",
     LeaseReason.DRAIN: "Its worker was stopped; the next free one goes on with it.",
 }
 
@@ -114,7 +117,8 @@ def _outcome(job: Job) -> Answer:
         "images": [_image(job.id, ref) for ref in job.images],
         "cancel_requested": job.cancel_requested,
         "retry_of": job.retry_of,
-        "route": job.route,
+        "route": job.why_there,
+        "moves": [_move(move) for move in job.moves],
         "keep_days": job.keep_days,
         "favourite": job.favourite,
         "parked": _parked(job),
@@ -172,6 +176,10 @@ def _call(call: Call) -> Answer:
         "task_id": call.task_id,
         "cost_credits": call.credits,
     }
+
+
+def _move(move: Move) -> Answer:
+    return {"left": move.left, "backend": move.backend, "reason": move.reason, "at": time_text(move.at)}
 
 
 def _input(picture: InputImage | None) -> Answer | None:

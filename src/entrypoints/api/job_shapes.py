@@ -45,6 +45,15 @@ class Parked(Shape):
     message: str
 
 
+class Moved(Shape):
+    """That a job went to another backend, since the one it left could not go on with it."""
+
+    left: str
+    backend: str
+    reason: str
+    at: str
+
+
 class Failure(Shape):
     """One thing that went wrong."""
 
@@ -75,6 +84,7 @@ class Outcome(Shape):
     cancel_requested: bool
     retry_of: str | None
     route: str | None
+    moves: list[Moved]
     keep_days: float | None
     favourite: bool
     parked: Parked | None
@@ -106,6 +116,7 @@ _STATUS: dict[str, object] = {
     "cancel_requested": False,
     "retry_of": None,
     "route": None,
+    "moves": [],
     "keep_days": None,
     "favourite": False,
     "parked": None,

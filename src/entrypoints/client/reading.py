@@ -18,6 +18,7 @@ from entrypoints.client.values import (
     Failure,
     JobInfo,
     JobsPage,
+    Moved,
     Obstacle,
     Parked,
     Paused,
@@ -158,6 +159,9 @@ def job(body: Json) -> JobInfo:
         has_preview=bool(body.get("preview_url")),
         favourite=bool(body.get("favourite")),
         route=body.get("route"),
+        moves=tuple(
+            _known(Moved, {**move, "at": datetime.fromisoformat(move["at"])}) for move in body.get("moves", ())
+        ),
         images=tuple(_known(PictureInfo, image) for image in body["images"]),
         parked=parked and _known(Parked, {**parked, "until": datetime.fromisoformat(parked["until"])}),
         paused=paused(body.get("paused")),

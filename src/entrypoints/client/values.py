@@ -73,7 +73,7 @@ class Failure:
 class Parked:
     """Why a started job waits, and until when."""
 
-    #: retry, throttled or drain.
+    #: retry, throttled, drain, stranded or moved.
     reason: str
     until: datetime
     message: str
@@ -86,6 +86,17 @@ class Paused:
     since: datetime
     #: What the operator says; may be empty.
     reason: str
+
+
+@attrs.frozen(kw_only=True)
+class Moved:
+    """That a job went to another backend, since the one it left could not go on with it."""
+
+    left: str
+    backend: str
+    #: A sentence for a person.
+    reason: str
+    at: datetime
 
 
 @attrs.frozen(kw_only=True)
@@ -121,8 +132,10 @@ class JobInfo:
     cancel_requested: bool = False
     #: Somebody marked it.
     favourite: bool = False
-    #: Why the service sent it to its backend; None when that was named.
+    #: Why it is at its backend; None when that was named.
     route: str | None = None
+    #: To which other backends it went, in order.
+    moves: tuple[Moved, ...] = ()
     retry_of: str | None = None
     parked: Parked | None = None
     #: The id of the key that asked for it, where the answer told.

@@ -15,6 +15,7 @@ from imaging_core.dispatcher import Dispatcher
 from imaging_core.janitor import Janitor
 from imaging_core.jobs import Job
 from imaging_core.keyring import Keyring
+from imaging_core.moving import Mover
 from imaging_core.outbox import WebhookSender
 from imaging_core.ports import Generators, ImageGenerator
 from imaging_core.provenance import Marker
@@ -141,6 +142,7 @@ class ServiceContainer(containers.DeclarativeContainer):
         workers=ports.workers,
         history=ports.history,
     )
+    mover = providers.Singleton(Mover, service)
     pulse = providers.Singleton(Pulse, ports.jobs, ports.workers, ports.history)
     deliverer = providers.Singleton(
         Deliverer,

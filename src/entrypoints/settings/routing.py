@@ -33,8 +33,3 @@ class RoutingSettings(BaseModel):
         if unknown := [name for name in value if name not in known]:
             raise ValueError(f"has no backend {unknown[0]!r}; there are: {', '.join(known)}")
         return value
-
-    @property
-    def auto(self) -> AutoPolicy:
-        """What counts in the choice."""
-        return AutoPolicy(order=self.auto_order, max_wait_s=self.auto_max_wait_s, max_credits=self.auto_max_credits)

@@ -17,6 +17,7 @@ from entrypoints.settings.routing import RoutingSettings
 from entrypoints.settings.s3 import S3Settings
 from entrypoints.settings.webhooks import WebhookSettings
 from imaging_core.policies import GateLimits
+from imaging_core.routing import AutoPolicy
 
 PREFIX = "IMAGING_"
 #: How much later than another a call to Stability AI may get there, counted from when it was let in, in s.
@@ -58,6 +59,13 @@ class Settings(
             "local": GateLimits(slots=max(1, len(self.sdwebui_urls)), permit_lease_s=permit),
             "demo": GateLimits(slots=2, permit_lease_s=permit),
         }
+
+    @property
+    def auto(self) -> AutoPolicy:
+        """What counts in the choice of a backend: where nothing but the demo is set up, and no order, that is chosen."""
+        only_demo = self.demo and self.demo_by_default and "auto_order" not in self.model_fields_set
+        order = ("demo",) if only_demo else self.auto_order
+        return AutoPolicy(order=order, max_wait_s=self.auto_max_wait_s, max_credits=self.auto_max_credits)
 
     @property
     def our_names(self) -> tuple[str, ...]:

@@ -137,6 +137,20 @@ class MemoryJobRepository:
         self.outbox.owe(saved, self._now())
         return saved
 
+    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+        """Write a job that goes to another backend over the version it was read at."""
+        entry = self._entry(job.id)
+        if entry.job.version != job.version or entry.job.status.terminal:
+            raise StaleJob(f"Job {job.id} changed since it was read.")
+        if job.status is JobStatus.QUEUED:
+            self._check_room((job,), limits or QueueLimits())
+        return self._write(entry, entry.job, _kept(job, entry.job), self._now(), events)
+
+    async def movable(self, backend: str, *, skip: int = 0, limit: int = 50) -> Sequence[Job]:
+        """Jobs of a backend that may go to another one now."""
+        line = self._lines.get(backend)
+        return [] if line is None else [self._entries[name].job for name in line.movable()[skip : skip + limit]]
+
     async def claim_next(
         self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
     ) -> Job | None:
@@ -277,7 +291,12 @@ class MemoryJobRepository:
 
     def _write(self, entry: _Entry, old: Job | None, new: Job, now: datetime, events: Sequence[JobEvent]) -> Job:
         entry.job = attrs.evolve(new, version=entry.job.version + 1)
-        self._lines[new.backend].changed(old, entry.job, entry.sequence, now)
+        if old is None or old.backend == new.backend:
+            self._lines[new.backend].changed(old, entry.job, entry.sequence, now)
+        else:
+            since, passed = self._lines[old.backend].left(old)
+            line = self._lines.setdefault(new.backend, Line())
+            line.joined(entry.job, entry.sequence, now, since=since, passed=passed)
         due = entry.job.overdue_at
         if due is not None and (old is None or old.overdue_at != due):
             heapq.heappush(self._due, (due, new.id))

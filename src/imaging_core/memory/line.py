@@ -39,6 +39,8 @@ class Line:
         self._checkpoints: dict[str, str | None] = {}
         #: How often each open job was passed over for a loaded checkpoint, in its life.
         self._passed: Counter[str] = Counter()
+        #: Those that may be moved, and whether they wait for nothing else.
+        self._movable: dict[str, bool] = {}
         self._queued = 0
         self._queued_by: Counter[str | None] = Counter()
         #: The latest turn that was claimed, by priority.
@@ -51,6 +53,7 @@ class Line:
         """Take note of a write at `now`; `old` is None for a new job."""
         self._release(now)
         turn = -self._keys[new.id][1] if new.id in self._keys else self._next_turn(new)
+        self._movable.pop(new.id, None)
         if old is not None and old.status is JobStatus.QUEUED:
             self._unqueue(old.owner)
         if new.status.terminal:
@@ -76,6 +79,29 @@ class Line:
             self._lease(new.id, new.lease.until if new.lease else now)
         self._keys[new.id] = key
         self._checkpoints[new.id] = new.request.checkpoint
+        if new.movable:
+            self._movable[new.id] = new.stranded
+
+    def left(self, job: Job) -> tuple[datetime | None, int]:
+        """Take note that an open job went elsewhere; since when it was claimable, and how often it was passed over."""
+        since, passed = self._since.get(job.id), self._passed.pop(job.id, 0)
+        if job.status is JobStatus.QUEUED:
+            self._unqueue(job.owner)
+        self._drop(job.id)
+        return since, passed
+
+    def joined(self, job: Job, sequence: int, now: datetime, *, since: datetime | None, passed: int) -> None:
+        """Take note that a job came from elsewhere, with what the line that it left knew of it."""
+        self.changed(None, job, sequence, now)
+        if passed:
+            self._passed[job.id] = passed
+        if since is not None and job.status is JobStatus.QUEUED:
+            self._since[job.id] = since
+            self._since = OrderedDict(sorted(self._since.items(), key=lambda waiting: waiting[1]))
+
+    def movable(self) -> list[str]:
+        """The ids of those that may be moved: the stranded ones first, each kind in the order of claims."""
+        return sorted(self._movable, key=lambda job_id: (self._movable[job_id], self._keys[job_id]), reverse=True)
 
     def held(self, job_id: str, until: datetime, now: datetime) -> None:
         """Take note that a heartbeat extended a lease."""
@@ -180,3 +206,4 @@ class Line:
         self._until.pop(job_id, None)
         self._keys.pop(job_id, None)
         self._checkpoints.pop(job_id, None)
+        self._movable.pop(job_id, None)

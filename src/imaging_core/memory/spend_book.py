@@ -29,9 +29,13 @@ class MemorySpendBook:
         self, reservation: Reservation, *, owner_limit: float | None, total_limit: float | None
     ) -> str | None:
         """None when it is set aside, else `owner` or `total`."""
-        if reservation.job_id in self._entries:
+        before = self._entries.get(reservation.job_id)
+        if before is not None and (before.settled or reservation.credits <= before.reservation.credits):
             return None
         day, owner, wanted = reservation.day, reservation.owner, reservation.credits
+        if before is not None and before.reservation.day == day:
+            # Its own share counts in the day's sums already.
+            wanted -= before.reservation.credits
         if owner_limit is not None and self._sum(day, owner) + wanted > owner_limit + 1e-9:
             return "owner"
         if total_limit is not None and self._sum(day, None) + wanted > total_limit + 1e-9:
@@ -39,7 +43,8 @@ class MemorySpendBook:
         oldest = day - timedelta(days=_KEPT_DAYS)
         for job_id in [i for i, e in self._entries.items() if e.settled and e.reservation.day < oldest]:
             del self._entries[job_id]
-        self._entries[reservation.job_id] = _Entry(reservation=reservation, made_at=self._clock())
+        made_at = self._clock() if before is None else before.made_at
+        self._entries[reservation.job_id] = _Entry(reservation=reservation, made_at=made_at)
         return None
 
     async def settle(self, job_id: str, *, credits: float) -> None:  # noqa: A002  # the unit's name

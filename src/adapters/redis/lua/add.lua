@@ -38,21 +38,8 @@ for _, new in ipairs(jobs) do
 end
 
 local waiting = {}
-local function refusal(job, name, limit, key)
-  if limit == '' then
-    return nil
-  end
-  waiting[key] = (waiting[key] or redis.call('ZCARD', key)) + 1
-  if waiting[key] <= tonumber(limit) then
-    return nil
-  end
-  local started = redis.call('ZCOUNT', P .. 'leased:' .. job.backend, '(' .. us(now), '+inf')
-  return {us(now), name, mean_run(job.backend), started}
-end
-
 for _, new in ipairs(jobs) do
-  local keys = lists(new.job, 'queued')
-  local full = refusal(new.job, 'full_mine', ARGV[6], keys[3]) or refusal(new.job, 'full', ARGV[5], keys[2])
+  local full = refusal(new.job, now, ARGV[5], ARGV[6], waiting)
   if full then
     return full
   end

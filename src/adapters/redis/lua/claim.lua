@@ -2,6 +2,7 @@
 --       passes, number of the only checkpoints or '' for any, those..., number of those never claimed, those...,
 --       nonces of earlier claims whose answer was lost...
 -- Gives {now, the job} or {now} when nothing is claimable.
+local NO_ATTEMPT = {drain = true, throttled = true, stranded = true, moved = true}
 local backend, worker, token, lease, nonce = ARGV[1], ARGV[2], ARGV[3], tonumber(ARGV[4]), ARGV[5]
 local now = clock()
 local ends = us(now + lease)
@@ -135,7 +136,7 @@ elseif tonumber(job.turn or 0) > tonumber(redis.call('HGET', turns, job.priority
   redis.call('HSET', turns, job.priority, job.turn)
 end
 local attempt, crashes = tonumber(job.attempt), tonumber(job.crashes)
-if job.reason ~= 'drain' and job.reason ~= 'throttled' then
+if not NO_ATTEMPT[job.reason or ''] then
   attempt = attempt + 1
 end
 if job.reason == 'running' then

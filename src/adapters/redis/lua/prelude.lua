@@ -7,6 +7,8 @@
 --   turns:<backend>     hash: the latest turn that was claimed, by priority, and the last that each owner was given
 --   waiting:<backend>   the same members by the moment they became claimable
 --   leased:<backend>    started jobs by the end of their lease, same members; moved to ready by the next claim
+--   movable:<backend>   waiting jobs that may go to another backend, members and scores as in ready; stranded:<backend>
+--                       has those that wait for nothing else
 --   overdue             open jobs by the moment the sweep must end them
 --   list:<status>[...]  jobs by number of submit: all, of a backend (:b:), of an owner (:o:), of both (:bo:);
 --                       those marked as favourites are in such lists besides, as if that were a status
@@ -48,7 +50,7 @@ end
 local HOT = {
   'id', 'birth', 'nonce', 'deleted', 'schema', 'version', 'status', 'attempt', 'crashes', 'cancel', 'priority',
   'backend', 'owner', 'seq', 'turn', 'submitted', 'started', 'worker', 'token', 'since', 'until', 'reason', 'run_limit', 'deadline', 'favourite',
-  'checkpoint', 'passed'
+  'checkpoint', 'passed', 'movable'
 }
 
 local function read(id)
@@ -143,6 +145,11 @@ local function unqueue(job)
   redis.call('ZREM', P .. 'ready:' .. job.backend, name)
   redis.call('ZREM', P .. 'waiting:' .. job.backend, name)
   redis.call('ZREM', P .. 'leased:' .. job.backend, name)
+  -- 'never' for one that stays whatever happens, which is most of them; an older version says nothing.
+  if job.movable and job.movable ~= 'never' then
+    redis.call('ZREM', P .. 'movable:' .. job.backend, name)
+    redis.call('ZREM', P .. 'stranded:' .. job.backend, name)
+  end
 end
 
 local function order(job)
@@ -185,6 +192,9 @@ local function place(job, due, now)
     else
       redis.call('ZADD', P .. 'leased:' .. job.backend, us(ends), member(job))
     end
+  end
+  if job.movable == 'movable' or job.movable == 'stranded' then
+    redis.call('ZADD', P .. job.movable .. ':' .. job.backend, order(job), member(job))
   end
   redis.call('ZREM', P .. 'overdue', job.id)
   if open(job.status) and due ~= '' then
@@ -266,6 +276,35 @@ local function enlist(job, status)
   end
 end
 
+local function mean_run(backend)
+  local runs = redis.call('LRANGE', P .. 'runs:' .. backend, 0, -1)
+  if #runs == 0 then
+    return ''
+  end
+  local sum = 0
+  for _, run in ipairs(runs) do
+    sum = sum + tonumber(run)
+  end
+  return us(sum / #runs)
+end
+
+local function refusal(job, now, most, most_of_owner, waiting)
+  -- What to answer when the queue has no room for one more job: {now, 'full' | 'full_mine', mean run or '', started}, or
+  -- nil. `waiting` counts those that were let in before by the same script.
+  local keys = lists(job, 'queued')
+  for _, limit in ipairs({{'full_mine', most_of_owner, keys[3]}, {'full', most, keys[2]}}) do
+    local name, limited, key = unpack(limit)
+    if limited ~= '' then
+      waiting[key] = (waiting[key] or redis.call('ZCARD', key)) + 1
+      if waiting[key] > tonumber(limited) then
+        local started = redis.call('ZCOUNT', P .. 'leased:' .. job.backend, '(' .. us(now), '+inf')
+        return {us(now), name, mean_run(job.backend), started}
+      end
+    end
+  end
+  return nil
+end
+
 local function unused(window)
   -- Whether no job with a number in that window is left.
   for _, status in ipairs(STATUSES) do
@@ -290,16 +329,4 @@ local function promote(backend, now)
       line_up(job, name, tonumber(expired[i + 1]))
     end
   end
-end
-
-local function mean_run(backend)
-  local runs = redis.call('LRANGE', P .. 'runs:' .. backend, 0, -1)
-  if #runs == 0 then
-    return ''
-  end
-  local sum = 0
-  for _, run in ipairs(runs) do
-    sum = sum + tonumber(run)
-  end
-  return us(sum / #runs)
 end

@@ -24,12 +24,15 @@ end
 
 if ARGV[1] == 'reserve' then
   local job, day, owner, credits = ARGV[2], ARGV[3], ARGV[4], tonumber(ARGV[5])
-  if redis.call('EXISTS', entry(job)) == 1 then
+  local before = redis.call('HMGET', entry(job), 'day', 'owner', 'credits', 'settled')
+  if before[1] and (before[4] ~= '0' or credits <= tonumber(before[3])) then
     return 'ok'
   end
+  -- What is set aside already counts in the sums of its day.
+  local more = before[1] == day and credits - tonumber(before[3]) or credits
   local function over(field, limit)
     local spent = tonumber(redis.call('HGET', P .. 'spent:' .. day, field) or 0)
-    return limit ~= '' and spent + credits > tonumber(limit)
+    return limit ~= '' and spent + more > tonumber(limit)
   end
   if over('o:' .. owner, ARGV[6]) then
     return 'owner'
@@ -38,7 +41,10 @@ if ARGV[1] == 'reserve' then
   end
   -- The first write, and on purpose one that Redis refuses when its memory is full.
   redis.call('HSET', entry(job), 'day', day, 'owner', owner, 'credits', us(credits), 'settled', 0)
-  redis.call('ZADD', open_ones, us(clock()), job)
+  redis.call('ZADD', open_ones, 'NX', us(clock()), job)
+  if before[1] then
+    add(before[1], before[2], -tonumber(before[3]))
+  end
   add(day, owner, credits)
   return 'ok'
 elseif ARGV[1] == 'settle' then
