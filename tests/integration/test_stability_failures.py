@@ -369,3 +369,25 @@ async def test_the_proxy_of_the_environment_is_used(monkeypatch: pytest.MonkeyPa
             assert await generator.balance() == 5
 
     assert [head.split(b"\r\n")[0] for head in seen] == [b"GET http://api.example.invalid/v1/user/balance HTTP/1.1"]
+
+
+async def test_a_proxy_that_must_not_be_used_is_not_and_one_that_is_none_is_named(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("http_proxy", "socks5://127.0.0.1:9")
+    monkeypatch.delenv("NO_PROXY", raising=False)
+    monkeypatch.delenv("no_proxy", raising=False)
+    async with answers(b'HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{"credits":5}', []) as url:
+        async with open_at(url) as generator:
+            with pytest.raises(BackendUnreachable, match="proxy"):
+                await generator.balance()
+
+        monkeypatch.setenv("no_proxy", "127.0.0.1")
+        async with open_at(url) as generator:
+            assert await generator.balance() == 5
+
+
+@pytest.mark.parametrize("url", ["http://a..b", "https://host:99999", "https://" + "a" * 64, "ftp://host"])
+def test_an_address_that_cannot_be_asked_is_refused_at_once(url: str) -> None:
+    with pytest.raises(ValueError, match="base URL must look like"):
+        StabilitySettings(key=StabilityKey(KEY), base_url=url)

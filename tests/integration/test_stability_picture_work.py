@@ -60,13 +60,16 @@ class TestStabilityPictureWork(PictureWorkContract):
         # A call cannot be stopped on the server: cancelled, it is let go, and ends by itself.
         return any(run["prompt"] == call.request.prompt for run in self.server.state()["running"])
 
-    def last_call(self, path: str, prompt: str) -> dict[str, Any]:
-        """The stand-in's record of the last call of a route with that prompt; written a moment after its answer went out."""
+    def last_call(self, path: str, prompt: str, *, after: int = 0) -> dict[str, Any]:
+        """The stand-in's record of the last call of a route with that prompt; written a moment after its answer went out.
+
+        `after` is how many calls it had recorded before.
+        """
         give_up = time.monotonic() + 10
         while not (
             calls := [
                 call
-                for call in self.server.calls()
+                for call in self.server.calls()[after:]
                 if call["path"].endswith(path) and call["fields"].get("prompt", "") == prompt
             ]
         ):
@@ -102,10 +105,11 @@ class TestStabilityPictureWork(PictureWorkContract):
         picture = four_colours(256, 192)
         mask = file_of(right_half(256, 192)) if masked else None
         call = await self.call(generator, request_, file_of(picture), mask)
+        before = len(self.server.calls())
 
         generated = await generator.generate(call, report=unheard)
 
-        record = self.last_call(path, request_.prompt)
+        record = self.last_call(path, request_.prompt, after=before)
         fields = record["fields"]
         assert {name: fields[name] for name in texts} == texts
         assert fields["image"]["type"] == "image/png"

@@ -1,6 +1,6 @@
 """Stability AI's hosted models as an image generator: one paid picture per call, over its REST API.
 
-May import the core, httpx and Pillow; no other adapter.
+May import the core, httpcore and Pillow; no other adapter.
 """
 
 from adapters.stability.generator import StabilityGenerator

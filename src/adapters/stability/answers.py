@@ -1,6 +1,6 @@
 """Reads an answer no further than its limit and takes nothing in it on trust: type, magic bytes, size, every pixel.
 
-May import the core, httpx and Pillow.
+May import the core, httpcore and Pillow.
 """
 
 import asyncio
@@ -13,10 +13,10 @@ import zlib
 from collections.abc import Mapping
 
 import attrs
-import httpx
+import httpcore
 from PIL import Image
 
-from adapters.stability.failures import bad_answer
+from adapters.stability.failures import BROKEN, bad_answer
 from imaging_core.errors import Charged
 from imaging_core.formats import media_type_of
 from imaging_core.images import MAX_SEED, GeneratedImage
@@ -41,34 +41,40 @@ class Answer:
     body: bytes
 
 
-async def read_answer(response: httpx.Response, *, limit: int) -> Answer:
+async def read_answer(response: httpcore.Response, *, limit: int) -> Answer:
     """The answer with its body, which must not exceed `limit` bytes packed or unpacked.
 
-    Raises BadAnswer for a larger one and httpx errors for a broken one.
+    Raises BadAnswer for a larger one and httpcore's errors for a broken one.
     """
-    unpack = _unpacker(response.headers.get("content-encoding", "identity").strip().lower())
+    headers = _headers(response)
+    unpack = _unpacker(headers.get("content-encoding", "identity").strip().lower())
     body = bytearray()
     received = 0
-    async for chunk in response.aiter_raw():
+    async for chunk in response.aiter_stream():
         received += len(chunk)
         body += chunk if unpack is None else _unpacked(unpack, chunk, limit - len(body))
         if max(received, len(body)) > limit:
             raise bad_answer(f"with more than {limit >> 20} MB", charged=Charged.UNKNOWN)
     if unpack is not None and not unpack.eof:
         raise bad_answer("with a compressed body that ends too early", charged=Charged.UNKNOWN)
-    return Answer(status=response.status_code, headers=response.headers, body=bytes(body))
+    return Answer(status=response.status, headers=headers, body=bytes(body))
 
 
-async def read_error(response: httpx.Response) -> Answer:
+async def read_error(response: httpcore.Response) -> Answer:
     """The beginning of an answer other than 200: its status says enough, so a slow or broken body is cut short."""
     body = bytearray()
-    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+    with contextlib.suppress(*BROKEN, httpcore.TimeoutException, TimeoutError):
         async with asyncio.timeout(_ERROR_BODY_S):
-            async for chunk in response.aiter_raw():
+            async for chunk in response.aiter_stream():
                 body += chunk
                 if len(body) >= _ERROR_BODY:
                     break
-    return Answer(status=response.status_code, headers=response.headers, body=bytes(body))
+    return Answer(status=response.status, headers=_headers(response), body=bytes(body))
+
+
+def _headers(response: httpcore.Response) -> Mapping[str, str]:
+    """By names in lower case; of two with one name the last counts."""
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
 
 
 def image_in(answer: Answer, *, asked_seed: int, max_pixels: int) -> GeneratedImage:

@@ -1,6 +1,6 @@
 """The one place where the API's and the HTTP library's errors become ours, with what each means for money.
 
-May import the core and httpx. The API answers in this order: fields, key, balance, moderation, run; so everything up to
+May import the core and httpcore. The API answers in this order: fields, key, balance, moderation, run; so everything up to
 a 429 is certain to have cost nothing, and everything from a 500 on is in doubt.
 """
 
@@ -13,7 +13,7 @@ import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
-import httpx
+import httpcore
 
 from imaging_core.errors import (
     AnswerLost,
@@ -32,6 +32,8 @@ LOCKOUT_S = 60.0
 #: Longest time we let a Retry-After keep the backend paused.
 _LONGEST_PAUSE_S = 300.0
 _LONGEST_QUOTE = 300
+#: What httpcore says of a connection that ends, or goes wrong, in the middle of an exchange.
+BROKEN: tuple[type[Exception], ...] = (httpcore.NetworkError, httpcore.ProtocolError)
 
 
 @contextlib.contextmanager
@@ -39,12 +41,17 @@ def foreign_errors_as_ours(where: str, *, paid: bool) -> Iterator[None]:
     """Raise the HTTP library's errors as ours; `where` names the address for people, `paid` says that calls cost."""
     try:
         yield
-    except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout, httpx.ProxyError) as error:
+    except (
+        httpcore.ConnectError,
+        httpcore.ConnectTimeout,
+        httpcore.ConnectionNotAvailable,
+        httpcore.ProxyError,
+    ) as error:
         message = f"Stability AI cannot be reached at {where}: {_why_not(error)}. Nothing was sent."
         raise BackendUnreachable(message) from error
-    except (TimeoutError, httpx.TimeoutException) as error:
+    except (TimeoutError, httpcore.TimeoutException) as error:
         raise _lost("gave no complete answer in time", FailureCode.TIMEOUT, paid=paid) from error
-    except httpx.HTTPError as error:
+    except BROKEN as error:
         raise _lost("broke the connection before its answer was complete", None, paid=paid) from error
 
 
@@ -128,16 +135,15 @@ def _rejection(status: int, name: str, said: str) -> tuple[FailureCode, str]:
 
 #: What a failed connection says about its cause; the first that fits, looking from the outermost error inwards.
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (httpx.ConnectTimeout, "no connection came about in time"),
-    (httpx.PoolTimeout, "all connections were busy for too long"),
-    (httpx.ProxyError, "the HTTP proxy did not let the connection through"),
+    (httpcore.ConnectTimeout, "no connection came about in time"),
+    (httpcore.ProxyError, "the HTTP proxy did not let the connection through, or is none"),
     (socket.gaierror, "its name cannot be resolved"),
     (ssl.SSLError, "its TLS certificate is not accepted"),
     (ConnectionRefusedError, "the connection was refused"),
 )
 
 
-def _why_not(error: httpx.HTTPError) -> str:
+def _why_not(error: Exception) -> str:
     cause: BaseException | None = error
     while cause is not None:
         for kind, reason in _CAUSES:

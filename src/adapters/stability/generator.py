@@ -7,11 +7,12 @@ import asyncio
 import json
 import time
 from types import TracebackType
-from typing import Any, Self
+from typing import Self
 from urllib.parse import urlsplit
 
 from adapters.stability.answers import Answer, image_in, read_answer, read_error
 from adapters.stability.failures import error_for, foreign_errors_as_ours
+from adapters.stability.forms import multipart
 from adapters.stability.lines import Lines
 from adapters.stability.models import MODELS, form_of
 from adapters.stability.offer import capabilities_of
@@ -73,7 +74,6 @@ class StabilityGenerator:
         if model is None:
             raise CallRejected(f"Stability AI has no such model. It has: {', '.join(MODELS)}.")
         accept = "application/json" if self._settings.answer_form is AnswerForm.JSON else "image/*"
-        form = {name: (None, value) for name, value in form_of(call, model).items()}
         brought = await asyncio.to_thread(pictures_of, call) if call.request.operation is not Operation.GENERATE else {}
         answer = await self._ask(
             "POST",
@@ -81,9 +81,8 @@ class StabilityGenerator:
             paid=True,
             timeout_s=self._settings.total_timeout_s,
             limit=self._settings.max_answer_bytes,
-            headers={"accept": accept},
-            # A part with no filename is a quoted text field. `data=` alone would be sent urlencoded, which is refused.
-            files={**form, **brought},
+            accept=accept,
+            body=multipart(form_of(call, model), brought),
         )
         if answer.status != 200:
             secrets = (self._settings.key.reveal, call.request.prompt, call.request.negative_prompt)
@@ -94,7 +93,7 @@ class StabilityGenerator:
     async def balance(self) -> float:
         """Credits left on the account, which may lag behind by minutes. Raises GenerationError."""
         answer = await self._ask(
-            "GET", "/v1/user/balance", paid=False, timeout_s=self._settings.probe_timeout_s, limit=_SMALL, headers={}
+            "GET", "/v1/user/balance", paid=False, timeout_s=self._settings.probe_timeout_s, limit=_SMALL
         )
         if answer.status != 200:
             # v1 repeats a wrong key in its message; only the status is looked at.
@@ -118,18 +117,26 @@ class StabilityGenerator:
         except GenerationError as error:
             return error
 
-    async def _ask(self, method: str, path: str, *, paid: bool, timeout_s: float, limit: int, **content: Any) -> Answer:
+    async def _ask(
+        self,
+        method: str,
+        path: str,
+        *,
+        paid: bool,
+        timeout_s: float,
+        limit: int,
+        accept: str = "application/json",
+        body: tuple[str, bytes] | None = None,
+    ) -> Answer:
         if self._lines is None:
             raise RuntimeError("StabilityGenerator must be opened with 'async with' before it is used")
-        with self._lines.one() as client, foreign_errors_as_ours(self._where, paid=paid):
-            request = client.build_request(method, self._lines.url(path), **content)
-            # As one piece: httpx sends a form's parts one by one, each a turn of the loop and a packet.
-            await request.aread()
+        request = self._lines.request(method, path, headers={"accept": accept}, body=body)
+        with foreign_errors_as_ours(self._where, paid=paid):
             # A read time-out alone would let a byte now and then go on for days.
-            async with asyncio.timeout(timeout_s):
-                response = await client.send(request, stream=True)
+            async with self._lines.one() as line, asyncio.timeout(timeout_s):
+                response = await line.handle_async_request(request)
                 try:
-                    if response.status_code != 200:
+                    if response.status != 200:
                         return await read_error(response)
                     return await read_answer(response, limit=limit)
                 finally:

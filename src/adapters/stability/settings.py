@@ -4,7 +4,7 @@ May import the standard library and attrs.
 """
 
 from enum import StrEnum
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import attrs
 
@@ -47,9 +47,17 @@ class AnswerForm(StrEnum):
     JSON = "json"
 
 
+def _can_be_asked(parts: SplitResult) -> bool:
+    """Whether there is a host, of a length that names can have, and a port that can be."""
+    try:
+        return bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
+    except ValueError:
+        return False
+
+
 def _plain_base_url(_: object, __: "attrs.Attribute[str]", value: str) -> None:
     parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.hostname or parts.query or parts.fragment:
+    if parts.scheme not in ("http", "https") or not _can_be_asked(parts) or parts.query or parts.fragment:
         raise ValueError(f"The Stability base URL must look like {DEFAULT_BASE_URL}, with http or https and a host.")
     if parts.username or parts.password:
         raise ValueError("The Stability base URL must not hold a user name or password.")
