@@ -112,6 +112,12 @@ def test_a_mask_is_painted_with_the_keyboard_alone(visit: Visit, picture: str) -
     expect(told).to_have_count(0, timeout=PATIENCE_MS)
     painted.press("Control+z")
     expect(told).to_be_visible(timeout=PATIENCE_MS)
+    covered = told.inner_text()
+
+    # Not sent yet, and still there when the page is loaded anew.
+    page.reload()
+    page.get_by_text("A part", exact=True).click()
+    expect(told).to_have_text(covered, timeout=PATIENCE_MS)
     assert visit.faults == []
 
 

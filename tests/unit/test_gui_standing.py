@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from entrypoints.client import Failure, JobInfo, Parked
+from entrypoints.client import Failure, JobInfo, Moved, Parked
 from entrypoints.client.values import Paused
 from entrypoints.gui.standing import silent, standing, trouble
 from imaging_core.jobs import JobStatus
@@ -21,6 +21,7 @@ FAILURE = Failure(
 )
 AGAIN = Parked(reason="retry", until=NOW - timedelta(seconds=1), message="Another attempt begins by itself.")
 PAUSE = Paused(since=NOW, reason="New drivers.")
+MOVED = Moved(left="stability", backend="local", reason="It went on at 'local'.", at=NOW)
 PAUSED = "An operator has paused this backend; the job goes on by itself once it is resumed. They say: New drivers."
 
 
@@ -44,6 +45,7 @@ QUEUED = JobStatus.QUEUED
         (job(QUEUED, queue_position=1, eta_s=12.2), "Next in line · 1 picture · about 13 s left", ""),
         (job(QUEUED, queue_position=3, count=4), "3rd in line · 4 pictures", ""),
         (job(QUEUED, queue_position=1, eta_s=9, paused=PAUSE), "Next in line · 1 picture", PAUSED),
+        (job(QUEUED, queue_position=1, moves=(MOVED,)), "Next in line · 1 picture", MOVED.reason),
         (job(progress=0.25, step=5, steps=20, eta_s=3), "25 % · step 5 of 20 · about 3 s left", ""),
         (job(progress=0.5, count=2, images_done=1), "50 % · picture 2 of 2", ""),
         (job(started_at=NOW - timedelta(seconds=7)), "Under way for 7 s", ""),

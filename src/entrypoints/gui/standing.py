@@ -40,7 +40,7 @@ def standing(job: JobInfo, now: datetime) -> str:
 
 
 def trouble(job: JobInfo) -> str:
-    """Why it waits, or what went wrong before; empty when all is well."""
+    """Why it waits, what went wrong before, or why it is at another backend now; empty when all is well."""
     if job.paused is not None:
         said = f" They say: {job.paused.reason}" if job.paused.reason else ""
         return f"An operator has paused this backend; the job goes on by itself once it is resumed.{said}"
@@ -48,7 +48,8 @@ def trouble(job: JobInfo) -> str:
     if job.parked is not None:
         return " ".join(filter(None, (before, job.parked.message)))
     if job.attempt <= 1:
-        return ""
+        # Where it went on by itself, and why.
+        return job.moves[-1].reason if job.moves else ""
     if job.crashes and not before:
         return f"Attempt {job.attempt}: the worker before was lost, and another one took over by itself."
     return f"Attempt {job.attempt}." + (f" The one before: {before}" if before else "")

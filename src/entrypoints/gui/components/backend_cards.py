@@ -7,6 +7,9 @@ from entrypoints.gui import remote, visitor
 from entrypoints.gui.components import outage
 from entrypoints.gui.words import credit_sum, duration, place_of, plain, section
 
+#: In the session: the service was away when the cards were drawn last.
+_AWAY = "settings.away"
+
 
 @st.fragment(run_every=5)
 def backend_cards() -> None:
@@ -18,8 +21,12 @@ def backend_cards() -> None:
     try:
         found = remote.backends().backends
     except ClientError as error:
+        st.session_state[_AWAY] = True
         outage.note(error)
         return
+    if st.session_state.pop(_AWAY, False):
+        # The rest of the page waits for the service too.
+        st.rerun()
     grid = st.grid(min_column_width=300, gap="small")
     for info in sorted(found, key=lambda info: place_of(info.name)):
         with grid.cell(), st.container(border=True, key=f"backend-{info.name}"):

@@ -34,23 +34,24 @@ def composer(info: BackendInfo, capabilities: Capabilities) -> None:
         shape(capabilities, checkpoint)
         form_parts.looks(capabilities, checkpoint)
         form_parts.advanced(capabilities, checkpoint)
-        problems.rest(capabilities.backend, form_parts.names(capabilities, checkpoint))
-        problems.summary(capabilities.backend)
-        _generate(info, capabilities)
+        _generate(info, capabilities, form_parts.names(capabilities, checkpoint))
 
 
-def _generate(info: BackendInfo, capabilities: Capabilities) -> None:
-    st.button(
-        "Generate",
-        type="primary",
-        icon=":material/auto_awesome:",
-        shortcut="Mod+Enter",
-        width="stretch",
-        key="generate",
-        on_click=submit,
-        args=(capabilities,),
-    )
-    cost(info, capabilities, draft.read(capabilities, st.session_state), Operation.GENERATE)
+def _generate(info: BackendInfo, capabilities: Capabilities, fields: frozenset[str]) -> None:
+    with st.container(key="send"):
+        # Beside the button, which stays in sight: what stands above it may not be.
+        problems.beside_the_button(capabilities.backend, fields)
+        st.button(
+            "Generate",
+            type="primary",
+            icon=":material/auto_awesome:",
+            shortcut="Mod+Enter",
+            width="stretch",
+            key="generate",
+            on_click=submit,
+            args=(capabilities,),
+        )
+        cost(info, capabilities, draft.read(capabilities, st.session_state), Operation.GENERATE)
     sending.link()
 
 

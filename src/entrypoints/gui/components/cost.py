@@ -4,6 +4,7 @@ import streamlit as st
 
 from entrypoints.client import BackendInfo, ClientError, Estimate
 from entrypoints.gui import draft, remote
+from entrypoints.gui.components import problems
 from entrypoints.gui.words import credit_sum, duration, number, place, plain
 from imaging_core.capabilities import Capabilities
 from imaging_core.images import Operation, OptionValue, plan_calls
@@ -31,9 +32,10 @@ def cost(
         told.append(plain(form.notice))
     if told:
         st.caption(" ".join(told))
+    told_already = problems.of(form.backend).values()
     for obstacle in found.obstacles if found else ():
         # That it does not answer is said above the form, and for as long as it is so.
-        if obstacle.code != "backend_unreachable":
+        if obstacle.code != "backend_unreachable" and obstacle.message not in told_already:
             waits = "" if obstacle.refuses else " Jobs can be queued all the same; they wait until then."
             st.warning(plain(obstacle.message + waits), icon=":material/hourglass_top:")
 

@@ -57,9 +57,7 @@ def editor(info: BackendInfo, capabilities: Capabilities, source: Source) -> Non
         form_parts.models(form)
         form_parts.looks(form, checkpoint)
         form_parts.advanced(form, checkpoint, with_negative=True)
-        problems.rest(form.backend, form_parts.names(form, checkpoint) | {*_OF_THE_PICTURE, "mask"})
-        problems.summary(form.backend)
-        _send(info, form, mode, source)
+        _send(info, form, mode, source, form_parts.names(form, checkpoint) | {*_OF_THE_PICTURE, "mask"})
 
 
 def _mode(possible: tuple[Mode, ...]) -> Mode:
@@ -95,12 +93,14 @@ def _suggest(source: Source) -> None:
     state[_SUGGESTED] = source.id
 
 
-def _send(info: BackendInfo, form: Capabilities, mode: Mode, source: Source) -> None:
+def _send(info: BackendInfo, form: Capabilities, mode: Mode, source: Source, fields: frozenset[str]) -> None:
     wanted = draft.read(form, st.session_state)
     about: dict[str, Any] = {"with_mask": True} if mode is Mode.PART else {}
     if source.image_id is not None:
         about |= {"image_id": source.image_id, "index": source.index}
     with st.container(key="send"):
+        # Beside the button, which stays in sight: what stands above it may not be.
+        problems.beside_the_button(form.backend, fields)
         # Not a callback: those come before this run has taken in what was painted last.
         pressed = st.button(
             _DEEDS[mode],

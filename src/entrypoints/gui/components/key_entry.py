@@ -13,9 +13,16 @@ _ENTERED, _WRONG = "settings.key", "settings.key_wrong"
 def key_entry() -> None:
     """Whose key is in use, and the field for another."""
     st.markdown("##### Your key")
-    if _open_to_all():
-        st.markdown("This service answers everybody who reaches it: there is no key to enter.")
-        return
+    if visitor.key() is None and not visitor.is_turned_away():
+        try:
+            remote.backends()
+        except ClientError as error:
+            if not visitor.wants_key(error):
+                st.caption("Whether one is needed is shown here once the service answers.")
+                return
+        else:
+            st.markdown("This service answers everybody who reaches it: there is no key to enter.")
+            return
     st.markdown(_in_use())
     if visitor.own_key() is not None:
         st.button("Forget my key", icon=":material/logout:", key="forget-key", on_click=visitor.adopt, args=(None,))
@@ -36,16 +43,6 @@ def key_entry() -> None:
         "It is kept until this page is closed or loaded anew, and leaves the page's server only for the service itself. "
         "A password manager can keep it for you."
     )
-
-
-def _open_to_all() -> bool:
-    if visitor.key() is not None or visitor.is_turned_away():
-        return False
-    try:
-        remote.backends()
-    except ClientError:
-        return False
-    return True
 
 
 def _in_use() -> str:

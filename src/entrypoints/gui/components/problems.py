@@ -62,14 +62,10 @@ def show(backend: str, *fields: str) -> None:
             st.html(f'<p class="problem" role="alert">{html.escape(text)}</p>')
 
 
-def rest(backend: str, placed: frozenset[str]) -> None:
-    """What is wrong beyond the fields that showed theirs."""
+def beside_the_button(backend: str, placed: frozenset[str]) -> None:
+    """What is wrong beyond the fields that showed theirs, and which fields to look at: they may be out of sight."""
     for field, message in of(backend).items():
         if field not in placed:
             st.error(plain(f"{name_of(field)}: {message}" if field else message), icon=":material/error:")
-
-
-def summary(backend: str) -> None:
-    """Which fields to look at, beside the button: they may be out of sight."""
     if names := [name_of(field) for field in of(backend) if field]:
         st.html(f'<p class="problem summary">Not queued. Please look at: {html.escape(", ".join(names))}.</p>')

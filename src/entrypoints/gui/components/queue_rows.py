@@ -57,7 +57,7 @@ def _counts(info: BackendInfo, jobs: Sequence[JobInfo] | None) -> str:
     if jobs is not None:
         started = sum(1 for job in jobs if job.status is JobStatus.STARTED)
         waiting = len(jobs) - started
-    return f"{started} under way, {waiting} waiting"
+    return f"{started} under way, {waiting} waiting{' in all' if jobs is None else ''}"
 
 
 def _head(info: BackendInfo, counts: str, *, operator: bool) -> None:

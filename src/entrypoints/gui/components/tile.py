@@ -29,8 +29,8 @@ def tile(job: JobInfo, place: str, picture: bytes | ApiError | None, *, picking:
         elif picture is not None:
             canvas.missing(picture)
         else:
-            icon = "block" if job.failure is None else "error"
-            st.html(f'<div class="canvas nothing" data-kind="{icon}">{job.status}</div>')
+            why = f"<small>{html.escape(shortened(job.failure.reason, 70))}</small>" if job.failure else ""
+            st.html(f'<div class="canvas nothing">{job.status}{why}</div>')
         _lines(job, prompt)
         if picking:
             selection.box(job, prompt)

@@ -147,3 +147,25 @@ function workOf(data) {
   if (works.size > MOST_KEPT) works.delete(works.keys().next().value);
   return work;
 }
+
+// What was painted last in this tab, for when the page is loaded anew before it was sent.
+const PLACE = "imaging.mask";
+const LARGEST = 1_000_000;
+
+function keep(id, file) {
+  try {
+    if (file && file.length <= LARGEST) sessionStorage.setItem(PLACE, JSON.stringify({ id, file }));
+    else sessionStorage.removeItem(PLACE);
+  } catch {
+    // A browser that keeps nothing for this page: then a reload begins anew.
+  }
+}
+
+function kept(id) {
+  try {
+    const found = JSON.parse(sessionStorage.getItem(PLACE));
+    return found?.id === id && String(found.file).startsWith("data:image/png;base64,") ? found.file : null;
+  } catch {
+    return null;
+  }
+}

@@ -45,9 +45,10 @@ class View {
   // A mask from elsewhere, or none, in place of what was painted before.
   async begin(data) {
     this.work.revision = data.revision;
-    if (!data.base && !this.work.steps.length) return;
+    const base = data.base || (!this.work.steps.length && kept(data.id));
+    if (!base && !this.work.steps.length) return;
     try {
-      if (data.base) await this.work.take(data.base);
+      if (base) await this.work.take(base);
       else this.work.add({ kind: "clear" });
       await this.changed();
     } catch {
@@ -80,6 +81,7 @@ class View {
     if (work !== this.work) return;
     // Said once the page's server has been sent it: whoever reads it may press the button.
     this.send(file);
+    keep(this.id, file);
     this.tell();
   }
 
