@@ -30,6 +30,10 @@ class JobsDoor:
 
     def add_to(self, app: FastAPI) -> None:
         """Register the endpoints, the busiest first: routes are tried in order."""
+        self._add_looks(app)
+        self._add_changes(app)
+
+    def _add_looks(self, app: FastAPI) -> None:
         known = problems(404, 410, 422)
         seen = header("If-None-Match", "The ETag of an earlier answer.")
         wait = query(
@@ -53,6 +57,8 @@ class JobsDoor:
             openapi_extra=polling,
             tags=["jobs"],
         )
+
+    def _add_changes(self, app: FastAPI) -> None:
         app.router.add_api_route(
             "/jobs/{image_id}/cancel",
             self.cancel,

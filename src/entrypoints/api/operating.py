@@ -14,7 +14,7 @@ from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer
 from entrypoints.api.job_shapes import CancelledJobs, CancelRequest
 from entrypoints.api.modelled import model_of
-from entrypoints.api.openapi import BODY_PROBLEMS, body, problems, query
+from entrypoints.api.openapi import BODY_PROBLEMS, Spec, body, problems, query
 from entrypoints.api.problems import Problem, invalid
 from imaging_core.errors import FieldProblem, Unavailable
 from imaging_core.jobs import JobStatus
@@ -23,6 +23,8 @@ from imaging_core.ports import JobQuery
 from imaging_core.service import ImagingService
 
 log = logging.getLogger("imaging.api")
+
+_NOWHERE: dict[int | str, Spec] = {404: {**problems(404)[404], "description": "There is no such backend."}}
 
 
 class OperatingDoor:
@@ -34,16 +36,16 @@ class OperatingDoor:
 
     def add_to(self, app: FastAPI) -> None:
         """Register the endpoints."""
-        known = {
-            **problems(*BODY_PROBLEMS, 503),
-            404: {**problems(404)[404], "description": "There is no such backend."},
-        }
+        self._add_changes(app)
+        self._add_looks(app)
+
+    def _add_changes(self, app: FastAPI) -> None:
         app.router.add_api_route(
             "/backends/{name}/pause",
             self.pause,
             methods=["POST"],
             summary="Begin none of a backend's jobs until it is resumed",
-            responses={200: {"model": BackendStanding}, **known},
+            responses={200: {"model": BackendStanding}, **problems(*BODY_PROBLEMS, 503), **_NOWHERE},
             openapi_extra=body(PauseRequest, required=False),
             tags=["backends"],
         )
@@ -52,7 +54,7 @@ class OperatingDoor:
             self.resume,
             methods=["POST"],
             summary="Begin its jobs again",
-            responses={200: {"model": BackendStanding}, 404: known[404], **problems(503)},
+            responses={200: {"model": BackendStanding}, **_NOWHERE, **problems(503)},
             tags=["backends"],
         )
         app.router.add_api_route(
@@ -65,19 +67,14 @@ class OperatingDoor:
             tags=["jobs"],
         )
 
+    def _add_looks(self, app: FastAPI) -> None:
+        minutes = {"type": "integer", "minimum": 1, "maximum": KEPT_MINUTES, "default": 60}
         app.router.add_api_route(
             "/backends/{name}/history",
             self.history,
             summary="How busy a backend was, minute by minute",
-            responses={200: {"model": History}, 404: known[404], **problems(422, 503)},
-            openapi_extra=query(
-                "minutes",
-                "How many, that of now included.",
-                type="integer",
-                minimum=1,
-                maximum=KEPT_MINUTES,
-                default=60,
-            ),
+            responses={200: {"model": History}, **_NOWHERE, **problems(422, 503)},
+            openapi_extra=query("minutes", "How many, that of now included.", **minutes),
             tags=["backends"],
         )
         app.router.add_api_route(
