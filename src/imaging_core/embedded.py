@@ -5,8 +5,9 @@ async with open_imaging(MyGenerator()) as imaging:
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
+from typing import Any
 
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.memory import (
@@ -19,8 +20,9 @@ from imaging_core.memory import (
     MemoryWorkerBook,
 )
 from imaging_core.moving import Mover
+from imaging_core.observing import QueueHistory, WorkerBook
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits
-from imaging_core.ports import ImageGenerator, ImageStore
+from imaging_core.ports import ImageGenerator, ImageStore, JobQueue
 from imaging_core.pulse import Pulse
 from imaging_core.routing import AutoPolicy
 from imaging_core.runner import JobRunner
@@ -47,21 +49,14 @@ async def open_imaging(
     With a `provenance.Marker` as `mark`, every picture says how it was made.
     Raises ValueError when two generators go by one name.
     """
-    by_name = {generator.backend: generator for generator in generators}
-    if len(by_name) < len(generators):
-        raise ValueError(f"Two generators go by one name: {', '.join(sorted(g.backend for g in generators))}.")
+    by_name = _by_name(generators)
     slots = {name: (slots or {}).get(name, 1) for name in by_name}
     limits = limits or RunLimits()
-    store = store or MemoryImageStore()
-    events = MemoryJobEvents()
-    jobs = MemoryJobRepository(events)
-    queue = MemoryJobQueue()
-    workers, history = MemoryWorkerBook(), MemoryQueueHistory()
-    gate = MemoryGate({name: GateLimits(slots=count) for name, count in slots.items()})
+    events, queue = MemoryJobEvents(), MemoryJobQueue()
     parts = RunnerParts(
-        jobs=jobs,
-        store=store,
-        gate=gate,
+        jobs=MemoryJobRepository(events),
+        store=store or MemoryImageStore(),
+        gate=MemoryGate({name: GateLimits(slots=count) for name, count in slots.items()}),
         events=events,
         generators=by_name,
         worker="embedded",
@@ -69,33 +64,54 @@ async def open_imaging(
         retry=retry or RetryPolicy(),
         mark=mark,
     )
-    dispatcher = Dispatcher(JobRunner(parts), Sweeper(jobs, store, limits), events, slots, sweep_s=limits.sweep_s)
-    service = ImagingService(
-        jobs=jobs,
+    workers, history = MemoryWorkerBook(), MemoryQueueHistory()
+    service = _service(parts, queue, auto or AutoPolicy(order=tuple(by_name)), workers, history)
+    sweeper, pulse = Sweeper(parts.jobs, parts.store, limits), Pulse(parts.jobs, workers, history)
+    dispatcher = Dispatcher(JobRunner(parts), sweeper, events, slots, sweep_s=limits.sweep_s)
+    stop_listening = queue.listen(dispatcher.ring)
+    living = pulse.live(parts.worker, "", dispatcher.slots, lambda: dispatcher.free)
+    moving = Mover(service).run(every_s=limits.sweep_s)
+    async with _beside(dispatcher.run(), moving, pulse.watch(tuple(by_name)), living):
+        try:
+            yield service
+        finally:
+            stop_listening()
+            await service.close()
+            await dispatcher.drain(grace_s)
+
+
+def _by_name(generators: Sequence[ImageGenerator]) -> dict[str, ImageGenerator]:
+    by_name = {generator.backend: generator for generator in generators}
+    if len(by_name) < len(generators):
+        raise ValueError(f"Two generators go by one name: {', '.join(sorted(g.backend for g in generators))}.")
+    return by_name
+
+
+def _service(
+    parts: RunnerParts, queue: JobQueue, auto: AutoPolicy, workers: WorkerBook, history: QueueHistory
+) -> ImagingService:
+    """Over the same ports as the runner."""
+    return ImagingService(
+        jobs=parts.jobs,
         queue=queue,
-        events=events,
-        store=store,
-        gate=gate,
-        generators=by_name,
-        limits=limits,
-        auto=auto or AutoPolicy(order=tuple(by_name)),
+        events=parts.events,
+        store=parts.store,
+        gate=parts.gate,
+        generators=parts.generators,
+        limits=parts.limits,
+        auto=auto,
         workers=workers,
         history=history,
     )
-    stop_listening = queue.listen(dispatcher.ring)
-    pulse = Pulse(jobs, workers, history)
-    tasks = [
-        asyncio.create_task(dispatcher.run()),
-        asyncio.create_task(Mover(service).run(every_s=limits.sweep_s)),
-        asyncio.create_task(pulse.watch(tuple(by_name))),
-        asyncio.create_task(pulse.live(parts.worker, "", dispatcher.slots, lambda: dispatcher.free)),
-    ]
+
+
+@asynccontextmanager
+async def _beside(*work: Coroutine[Any, Any, None]) -> AsyncIterator[None]:
+    """Have all of that done beside what is within, and cancel it after."""
+    tasks = [asyncio.create_task(each) for each in work]
     try:
-        yield service
+        yield
     finally:
-        stop_listening()
-        await service.close()
-        await dispatcher.drain(grace_s)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

@@ -123,7 +123,37 @@ class Preference:
         return bool(self.loaded and checkpoint) and checkpoint != self.loaded and passed < self.passes
 
 
-class JobRepository(Protocol):
+class JobAdder(Protocol):
+    """The part of a job repository that takes what may cost something: new jobs, and those new to a backend."""
+
+    async def add(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> Job:
+        """Store a new job; the result's id differs from `job.id` when the key was known."""
+        ...
+
+    async def add_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+    ) -> tuple[Job, ...]:
+        """Store new jobs in this order, all or none of them; other ids than theirs when the key was known."""
+        ...
+
+    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+        """Write a job that goes to another backend over the version it was read at."""
+        ...
+
+
+class JobRepository(JobAdder, Protocol):
     """Keeps the jobs: the only truth about them.
 
     1. `add_all` stores jobs, idempotency key and events in one step: all or nothing, durable when it returns. An id is
@@ -175,28 +205,6 @@ class JobRepository(Protocol):
         kind in the order of claims; after the first `skip` of them.
     """
 
-    async def add(
-        self,
-        job: Job,
-        *,
-        events: Sequence[JobEvent] = (),
-        idempotency: Idempotency | None = None,
-        limits: QueueLimits | None = None,
-    ) -> Job:
-        """Store a new job; the result's id differs from `job.id` when the key was known."""
-        ...
-
-    async def add_all(
-        self,
-        jobs: Sequence[Job],
-        *,
-        events: Sequence[JobEvent] = (),
-        idempotency: Idempotency | None = None,
-        limits: QueueLimits | None = None,
-    ) -> tuple[Job, ...]:
-        """Store new jobs in this order, all or none of them; other ids than theirs when the key was known."""
-        ...
-
     async def known(self, idempotency: Idempotency) -> tuple[Job, ...]:
         """The jobs that the key stands for as they are now; none when it stands for none."""
         ...
@@ -213,10 +221,6 @@ class JobRepository(Protocol):
         self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
     ) -> Job | None:
         """Claim the first claimable job of a backend, or the one that suits best."""
-        ...
-
-    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
-        """Write a job that goes to another backend over the version it was read at."""
         ...
 
     async def movable(self, backend: str, *, skip: int = 0, limit: int = 50) -> Sequence[Job]:

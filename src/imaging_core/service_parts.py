@@ -15,8 +15,9 @@ from imaging_core.ports import (
     JobRepository,
     QueueLimits,
 )
+from imaging_core.repository import JobAdder
 from imaging_core.routing import AutoPolicy
-from imaging_core.spending import Allowances, JobAdder
+from imaging_core.spending import Allowances
 from imaging_core.submitting import Rings
 from imaging_core.webhook_desk import WebhookDesk
 

@@ -49,36 +49,6 @@ class CreditLimitReached(ImagingError):
         )
 
 
-class JobAdder(Protocol):
-    """The part of a job repository that takes what may cost something: new jobs, and those new to a backend."""
-
-    async def add(
-        self,
-        job: Job,
-        *,
-        events: Sequence[JobEvent] = (),
-        idempotency: Idempotency | None = None,
-        limits: QueueLimits | None = None,
-    ) -> Job:
-        """Store a new job."""
-        ...
-
-    async def add_all(
-        self,
-        jobs: Sequence[Job],
-        *,
-        events: Sequence[JobEvent] = (),
-        idempotency: Idempotency | None = None,
-        limits: QueueLimits | None = None,
-    ) -> tuple[Job, ...]:
-        """Store new jobs, all or none."""
-        ...
-
-    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
-        """Write a job that goes to another backend."""
-        ...
-
-
 class Allowances(Protocol):
     """What a caller may still do, as far as that can be told before a job is added."""
 

@@ -11,7 +11,7 @@ for _, kind in ipairs({'stranded:', 'movable:'}) do
         answer[#answer + 1] = whole(id_of(name))
       end
     end
-    skip = math.max(0, skip - redis.call('ZCARD', line))
+    skip = skip > 0 and math.max(0, skip - redis.call('ZCARD', line)) or 0
   end
 end
 return answer
