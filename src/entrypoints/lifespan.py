@@ -2,7 +2,7 @@
 
 import asyncio
 import importlib.metadata
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import (
     AbstractAsyncContextManager,
     AbstractContextManager,
@@ -19,6 +19,7 @@ from entrypoints.container.pictures import Link
 from entrypoints.container.service import ServiceContainer
 from entrypoints.open_door import refuse_open_api
 from entrypoints.settings import Settings, SettingsError
+from imaging_core.deliveries import DeliveryState
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.errors import StorageFull
 from imaging_core.key_ports import RequestMeter
@@ -39,6 +40,8 @@ class Opened:
     keyring: Keyring
     #: Counts the requests of keys.
     meter: RequestMeter
+    #: What came of this process' messages to webhooks.
+    webhook_outcomes: Mapping[DeliveryState, int]
     #: Gives links to pictures, when callers are to be sent to where they are.
     link: Link | None
 
@@ -82,7 +85,12 @@ async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator
         _delivering(container, stack)
         _settling(container, stack)
         yield OpenedHere(
-            service=service, keyring=keyring, meter=ports.meter(), link=container.link(), dispatcher=dispatcher
+            service=service,
+            keyring=keyring,
+            meter=ports.meter(),
+            webhook_outcomes=container.deliverer().outcomes,
+            link=container.link(),
+            dispatcher=dispatcher,
         )
 
 
@@ -107,7 +115,13 @@ async def distributed_api(settings: Settings) -> AsyncIterator[Opened]:
         _watching(container, stack)
         _delivering(container, stack)
         _settling(container, stack)
-        yield Opened(service=service, keyring=keyring, meter=ports.meter(), link=container.link())
+        yield Opened(
+            service=service,
+            keyring=keyring,
+            meter=ports.meter(),
+            webhook_outcomes=container.deliverer().outcomes,
+            link=container.link(),
+        )
 
 
 @asynccontextmanager

@@ -186,7 +186,7 @@ async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
         link=opened.link,
         readiness={"jobs": _jobs_check(service), "storage": service.check_room},
         version=version,
-        figures=Figures(version=version),
+        figures=Figures(version=version, webhooks=opened.webhook_outcomes),
         access_lines=settings.access_log,
     )
 

@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 import attrs
 
 from imaging_core.deliveries import Delivery, DeliveryAttempt, DeliveryState, Schedule, fresh_secret
-from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable
+from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable, UnreadableDelivery
 from imaging_core.events import JobEvent
 from imaging_core.faults import log_fault
 from imaging_core.hearing import hear
@@ -71,6 +71,8 @@ class Deliverer:
         self._now = now
         self._under_way: set[asyncio.Task[None]] = set()
         self._hosts: Counter[str] = Counter()
+        #: What came of the messages that this process sent or gave up, for monitoring; pending ones are sent again.
+        self.outcomes: Counter[DeliveryState] = Counter()
         self._freed = asyncio.Event()
         self._woken = asyncio.Event()
 
@@ -99,10 +101,22 @@ class Deliverer:
     async def _take(self) -> None:
         while len(self._under_way) < self._limits.at_once:
             busy = [host for host, count in self._hosts.items() if count >= self._limits.per_host]
-            delivery = await self._outbox.claim(token=new_token(), lease_s=self._limits.lease_s, busy=busy)
+            try:
+                delivery = await self._outbox.claim(token=new_token(), lease_s=self._limits.lease_s, busy=busy)
+            except UnreadableDelivery as error:
+                self._tell_unreadable(error)
+                continue
             if delivery is None:
                 return
             self._begin(delivery)
+
+    def _tell_unreadable(self, error: UnreadableDelivery) -> None:
+        facts = {"delivery": error.delivery_id}
+        if error.given_up:
+            self.outcomes[DeliveryState.FAILED] += 1
+            log.error("A webhook was given up: its message is not stored as this version understands it.", extra=facts)
+        else:
+            log.warning("A message to a webhook is left to a newer version: this one cannot read it.", extra=facts)
 
     def _begin(self, delivery: Delivery) -> None:
         self._hosts[delivery.host] += 1
@@ -147,6 +161,10 @@ class Deliverer:
 
     async def _deliver(self, delivery: Delivery, facts: dict[str, object]) -> None:
         at = self._now()
+        if self._schedule.is_over(delivery.tries):
+            attempt = DeliveryAttempt(at=at, error="What came of the last tries could not be recorded.")
+            await self._conclude(delivery, attempt, None, facts)
+            return
         try:
             message = await self._message(delivery, at)
         except (JobNotFound, JobDeleted, Unavailable):
@@ -154,15 +172,11 @@ class Deliverer:
         except Exception as error:  # noqa: BLE001  # whatever it is, it is not tried for ever
             log_fault(log, "A message to a webhook cannot be written.", error, facts)
             attempt = DeliveryAttempt(at=at, error=f"The message could not be written ({type(error).__name__}).")
-            await self._record(delivery, attempt, self._schedule.next_delay_s(delivery.tries, asked_s=None))
+            await self._conclude(delivery, attempt, self._schedule.next_delay_s(delivery.tries), facts)
             return
         sent = await self._sender.send(message)
         attempt = DeliveryAttempt(at=at, status=sent.status, took_ms=sent.took_ms, error=sent.error)
-        settled = await self._record(delivery, attempt, self._again_in_s(delivery, sent))
-        if settled is None:
-            log.info("A message was sent, but its record is another sender's or gone.", extra=facts)
-        elif settled.state is DeliveryState.FAILED:
-            log.warning("A webhook was given up after %s tries: %s", settled.tries, sent.error, extra=facts)
+        await self._conclude(delivery, attempt, self._again_in_s(delivery, sent), facts)
 
     async def _message(self, delivery: Delivery, at: datetime) -> Message:
         job = await self._jobs.get(delivery.job_id)
@@ -181,6 +195,17 @@ class Deliverer:
         if sent.error is None or sent.gone:
             return None
         return self._schedule.next_delay_s(delivery.tries, asked_s=sent.retry_after_s)
+
+    async def _conclude(
+        self, delivery: Delivery, attempt: DeliveryAttempt, again_in_s: float | None, facts: dict[str, object]
+    ) -> None:
+        settled = await self._record(delivery, attempt, again_in_s)
+        if settled is None:
+            log.info("A message was sent, but its record is another sender's or gone.", extra=facts)
+            return
+        self.outcomes[settled.state] += 1
+        if settled.state is DeliveryState.FAILED:
+            log.warning("A webhook was given up after %s tries: %s", settled.tries, attempt.error, extra=facts)
 
     async def _record(self, delivery: Delivery, attempt: DeliveryAttempt, again_in_s: float | None) -> Delivery | None:
         """Record an attempt, patiently: what is not recorded is sent again."""

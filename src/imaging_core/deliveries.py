@@ -18,6 +18,8 @@ from imaging_core.webhooks import FILTERED_CODES, WebhookEvent
 
 #: How many of a delivery's newest attempts are kept.
 KEPT_ATTEMPTS = 50
+#: A message that cannot be read is given up at that claim: until then a process of a newer version may get it.
+UNREADABLE_CLAIMS = 8
 
 
 class DeliveryState(StrEnum):
@@ -130,6 +132,10 @@ class Schedule:
     #: Most that a receiver's Retry-After can add up to, in s.
     longest_asked_s: float = 3_600.0
 
+    def is_over(self, tries: int) -> bool:
+        """Whether a message has been begun more often than it is tried: then nobody knows what became of the last times."""
+        return tries > len(self.delays_s) + 1
+
     def next_delay_s(
         self, tries: int, *, asked_s: float | None = None, chance: Callable[[], float] = random.random
     ) -> float | None:
@@ -163,6 +169,11 @@ class WebhookSecrets:
 def fresh_secret() -> str:
     """A new secret: 256 random bits."""
     return f"whsec_{base64.b64encode(secrets.token_bytes(32)).decode()}"
+
+
+def unreadable_attempt(at: datetime) -> DeliveryAttempt:
+    """What is recorded of a message that is given up because nobody can read it."""
+    return DeliveryAttempt(at=at, error="The message is not stored as this version understands it.")
 
 
 def attempt_to_record(attempt: DeliveryAttempt) -> dict[str, Any]:

@@ -16,6 +16,7 @@ ImagingError
     LeaseLost                   another worker owns the job now
     UnknownCursor               the event log does not reach back that far
     UnreadableJob               the record was written by a newer version
+    UnreadableDelivery          the same of a message to a webhook
     Unavailable                 a part the service stands on does not answer
         StorageFull             no room for another picture
     GenerationError             one backend call did not give pictures
@@ -175,6 +176,15 @@ class UnknownCursor(ImagingError):
 
 class UnreadableJob(ImagingError):
     """The stored record has a newer schema than this version understands."""
+
+
+class UnreadableDelivery(ImagingError):
+    """A message to a webhook is not stored as this version understands it; `given_up` when it will not be claimed again."""
+
+    def __init__(self, delivery_id: str, *, given_up: bool) -> None:
+        self.delivery_id = delivery_id
+        self.given_up = given_up
+        super().__init__(f"The message {delivery_id} to a webhook cannot be read by this version.")
 
 
 class Unavailable(ImagingError):

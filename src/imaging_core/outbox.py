@@ -26,10 +26,15 @@ class WebhookOutbox(Protocol):
     8. `secrets` gives an owner's secrets, storing the fresh one if there are none; of concurrent first calls all get the
        same. `rotate` makes the fresh one current and keeps the one before for `keep_s`. Owners share nothing; None is one.
     9. What is stored is durable when the call returns.
+    10. `state` counts the deliveries that are pending and those that are due, which those being sent are not.
     """
 
     async def claim(self, *, token: str, lease_s: float, busy: Collection[str] = ()) -> Delivery | None:
-        """The next delivery that is due, for the caller to send."""
+        """The next delivery that is due, for the caller to send.
+
+        Raises UnreadableDelivery for one that this version cannot read: it is claimed all the same, and given up at the
+        `UNREADABLE_CLAIMS`th time, so that it neither hides the others nor comes back for ever.
+        """
         ...
 
     async def settle(
@@ -46,6 +51,10 @@ class WebhookOutbox(Protocol):
         """Have a delivery sent again."""
         ...
 
+    async def state(self) -> "OutboxState":
+        """How much waits to be sent."""
+        ...
+
     async def secrets(self, owner: str | None, *, fresh: str) -> WebhookSecrets:
         """What an owner's messages are signed with."""
         ...
@@ -53,6 +62,18 @@ class WebhookOutbox(Protocol):
     async def rotate(self, owner: str | None, *, fresh: str, keep_s: float) -> WebhookSecrets:
         """Replace an owner's secret."""
         ...
+
+
+@attrs.frozen(kw_only=True)
+class OutboxState:
+    """How much waits to be sent."""
+
+    #: Neither delivered nor given up: due, being sent, or to be sent again later.
+    pending: int = 0
+    #: Of those, whose moment has come and which nobody is sending.
+    due: int = 0
+    #: How long the first of these has been due, in s.
+    oldest_due_s: float = 0.0
 
 
 @attrs.frozen(kw_only=True)

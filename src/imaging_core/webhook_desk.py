@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from imaging_core.deliveries import Delivery, WebhookSecrets, delivery_id, fresh_secret
 from imaging_core.errors import DeliveryNotFound
 from imaging_core.jobs import Job
-from imaging_core.outbox import WebhookOutbox, WebhookSender
+from imaging_core.outbox import OutboxState, WebhookOutbox, WebhookSender
 from imaging_core.webhooks import Webhook
 
 #: How long a replaced secret signs beside the new one, in s.
@@ -33,6 +33,10 @@ class WebhookDesk:
         if resent is None:
             raise DeliveryNotFound
         return resent
+
+    async def state(self) -> OutboxState:
+        """How much waits to be sent, to anybody. Raises Unavailable."""
+        return await self._outbox.state()
 
     async def secrets(self, owner: str | None) -> WebhookSecrets:
         """What an owner's messages are signed with, made at the first question; None is everybody without a key."""

@@ -21,7 +21,7 @@ from imaging_core.deliveries import (
 )
 from imaging_core.errors import FailureCode, LeaseLost, StaleJob
 from imaging_core.jobs import Job, JobStatus
-from imaging_core.outbox import WebhookOutbox
+from imaging_core.outbox import OutboxState, WebhookOutbox
 from imaging_core.ports import JobRepository
 from imaging_core.webhooks import Webhook, WebhookEvent
 
@@ -330,3 +330,25 @@ class WebhookOutboxContract(RepositorySetting):
 
         assert (rotated.current, rotated.previous) == ("whsec_Zmlyc3Q=", None)
         assert await outbox.secrets("carol", fresh="whsec_bm9uZQ==") == rotated
+
+    # --- 10: how much waits ------------------------------------------------------------------------------
+
+    async def test_10_what_is_due_and_what_is_pending_is_counted(
+        self, repository: JobRepository, outbox: WebhookOutbox
+    ) -> None:
+        assert await outbox.state() == OutboxState()
+        for host in ("one.example", "one.example", "two.example", "two.example"):
+            await self.ended(repository, webhook=a_hook(host))
+        await self.ticks(1)
+
+        before = await outbox.state()
+        await outbox.settle(await self.take(outbox), ARRIVED)
+        await outbox.settle(await self.take(outbox), REFUSED)
+        await outbox.settle(await self.take(outbox, ticks=9), REFUSED, again_in_s=9 * self.tick_s)
+        after = await outbox.state()
+        await self.take(outbox, ticks=9)
+
+        assert (before.pending, before.due) == (4, 4)
+        assert before.oldest_due_s >= 0.9 * self.tick_s
+        assert (after.pending, after.due) == (2, 1)
+        assert await outbox.state() == OutboxState(pending=2)

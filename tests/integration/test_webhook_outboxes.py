@@ -7,13 +7,13 @@ import pytest
 
 from adapters.redis import RedisLink, RedisWebhookOutbox
 from adapters.sqlite import SqliteDatabase, SqliteJobRepository, SqliteWebhookOutbox
-from contracts.job_setting import FIRST
+from contracts.job_setting import FIRST, RepositorySetting
 from contracts.samples import NOON
 from contracts.webhook_outbox import ARRIVED, REFUSED, WebhookOutboxContract, a_hook
-from imaging_core.deliveries import DeliveryState
-from imaging_core.errors import LeaseLost
+from imaging_core.deliveries import UNREADABLE_CLAIMS, DeliveryState, delivery_id
+from imaging_core.errors import LeaseLost, UnreadableDelivery
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
-from imaging_core.outbox import WebhookOutbox
+from imaging_core.outbox import OutboxState, WebhookOutbox
 from imaging_core.ports import JobEvents, JobRepository
 from integration.test_sqlite_promises import SqliteSetting
 from redis_setting import OnRedis
@@ -38,7 +38,46 @@ class TestMemoryWebhookOutbox(WebhookOutboxContract):
         self.time += timedelta(seconds=seconds)
 
 
-class TestSqliteWebhookOutbox(SqliteSetting, WebhookOutboxContract):
+class UnreadableMessages(RepositorySetting):
+    """What becomes of a message that this version does not understand; for outboxes that outlive a version."""
+
+    async def spoil(self, job_id: str, outbox: WebhookOutbox) -> None:
+        """Make the message about that job one of a version to come."""
+        raise NotImplementedError
+
+    async def test_a_message_that_cannot_be_read_hides_no_other_and_is_given_up_in_the_end(
+        self, repository: JobRepository, outbox: WebhookOutbox
+    ) -> None:
+        spoilt = await self.finished(repository, webhook=a_hook())
+        await self.spoil(spoilt.id, outbox)
+        await self.ticks(0.1)
+        other = await self.finished(repository, webhook=a_hook())
+
+        await self.ticks(0.1)
+
+        outcomes = []
+        for claim in range(UNREADABLE_CLAIMS):
+            with pytest.raises(UnreadableDelivery) as error:
+                await outbox.claim(token=f"t{claim}", lease_s=0)
+            outcomes.append((error.value.delivery_id, error.value.given_up))
+            if claim == 0:
+                sent = await outbox.claim(token="other", lease_s=self.tick_s)
+                assert sent is not None
+                assert sent.job_id == other.id
+                await outbox.settle(sent, ARRIVED)
+
+        assert set(outcomes[:-1]) == {(delivery_id(spoilt.id), False)}
+        assert outcomes[-1] == (delivery_id(spoilt.id), True)
+        assert await outbox.claim(token="next", lease_s=0) is None
+        assert await outbox.of_job(spoilt.id) == []
+        assert await outbox.resend(delivery_id(spoilt.id)) is None
+
+
+class TestSqliteWebhookOutbox(SqliteSetting, WebhookOutboxContract, UnreadableMessages):
+    async def spoil(self, job_id: str, outbox: WebhookOutbox) -> None:  # the file is the database's
+        change = "UPDATE deliveries SET event = 'enlarged' WHERE job_id = ?"
+        await self.opened[-1].write(lambda transaction: transaction.connection.execute(change, (job_id,)))
+
     @pytest.fixture
     def outbox(self, database: SqliteDatabase) -> WebhookOutbox:
         return SqliteWebhookOutbox(database)
@@ -70,7 +109,21 @@ class TestSqliteWebhookOutbox(SqliteSetting, WebhookOutboxContract):
         assert await outbox.settle(dead, ARRIVED) is None
 
 
-class TestRedisWebhookOutbox(OnRedis, WebhookOutboxContract):
+class TestRedisWebhookOutbox(OnRedis, WebhookOutboxContract, UnreadableMessages):
+    async def spoil(self, job_id: str, outbox: WebhookOutbox) -> None:
+        assert isinstance(outbox, RedisWebhookOutbox)
+        link = outbox._link
+        await link.command("HSET", link.key("delivery", job_id), "event", "enlarged")
+
+    async def test_a_message_that_is_gone_is_due_no_more(
+        self, repository: JobRepository, outbox: WebhookOutbox, link: RedisLink
+    ) -> None:
+        job = await self.ended(repository)
+        await link.command("DEL", link.key("delivery", job.id))
+
+        assert await self.nothing_due(outbox)
+        assert await outbox.state() == OutboxState()
+
     @pytest.fixture
     def outbox(self, link: RedisLink) -> WebhookOutbox:
         return RedisWebhookOutbox(link)

@@ -78,6 +78,11 @@ def test_a_message_is_told_once_whatever_dies(mode: Any, ready: str, receiver: R
         receiver.plan(500, 500, 500)
         first = submit(api.url, backend="demo", prompt="a hill", webhook=f"{receiver.url}/token")
         assert [attempt["status"] for attempt in delivery(api, first)["attempts"]] == [500, 500, 500, 204]
+        counted = [
+            f'imaging_webhook_messages_total{{outcome="{word}"}} {n}.0'
+            for word, n in (("delivered", 1), ("repeated", 3))
+        ]
+        until(lambda: set(counted) <= set(httpx.get(f"{api.url}/metrics").text.splitlines()), "the count of it")
 
         def answer_and_kill(handler: Any) -> None:
             os.kill(api.pid, signal.SIGKILL)

@@ -10,10 +10,11 @@ import pytest
 from contracts.samples import a_job
 from imaging_core import deliverer as deliverer_module
 from imaging_core.deliverer import Deliverer, DeliveryLimits
-from imaging_core.deliveries import DeliveryState, Schedule
-from imaging_core.errors import Unavailable
+from imaging_core.deliveries import Delivery, DeliveryState, Schedule
+from imaging_core.errors import Unavailable, UnreadableDelivery
 from imaging_core.events import EventKind, event_of
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
+from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
 from imaging_core.outbox import Message, Sent
 from imaging_core.webhooks import Webhook
 
@@ -93,10 +94,14 @@ async def delivering(jobs: Jobs, sender: Sender, **limits: Any) -> AsyncIterator
 
 async def arrives(jobs: Jobs, job_id: str) -> None:
     """Return once the job's message has arrived."""
+    await comes_to(jobs, job_id, DeliveryState.DELIVERED)
+
+
+async def comes_to(jobs: Jobs, job_id: str, state: DeliveryState) -> None:
     async with asyncio.timeout(10):
         while True:
             (delivery,) = await jobs.outbox.of_job(job_id)
-            if delivery.state is DeliveryState.DELIVERED:
+            if delivery.state is state:
                 return
             await asyncio.sleep(0.005)
 
@@ -190,18 +195,15 @@ async def test_a_message_that_cannot_be_written_is_given_up_in_the_end(jobs: Job
     )
     running = asyncio.create_task(deliverer.run())
     try:
-        async with asyncio.timeout(10):
-            while True:
-                (delivery,) = await jobs.outbox.of_job(job_id)
-                if delivery.state is DeliveryState.FAILED:
-                    break
-                await asyncio.sleep(0.005)
+        await comes_to(jobs, job_id, DeliveryState.FAILED)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
 
+    (delivery,) = await jobs.outbox.of_job(job_id)
     assert [attempt.error for attempt in delivery.attempts] == ["The message could not be written (KeyError)."] * 3
     assert not sender.begun
+    assert deliverer.outcomes == {DeliveryState.PENDING: 2, DeliveryState.FAILED: 1}
 
 
 async def test_the_end_of_a_job_is_told_without_waiting_for_the_next_look(jobs: Jobs) -> None:
@@ -231,3 +233,53 @@ async def test_ends_of_a_moment_are_one_look(jobs: Jobs, monkeypatch: pytest.Mon
             await asyncio.sleep(0)
 
     assert looks == 1
+
+
+class Unreadable(MemoryWebhookOutbox):
+    """Gives what it has, after one message that it cannot read."""
+
+    given_up: bool | None
+
+    async def claim(self, **how: Any) -> Delivery | None:
+        if self.given_up is not None:
+            given_up, self.given_up = self.given_up, None
+            raise UnreadableDelivery("msg_1", given_up=given_up)
+        return await super().claim(**how)
+
+
+@pytest.mark.parametrize("given_up", [False, True])
+async def test_a_message_that_cannot_be_read_holds_up_no_other(
+    jobs: Jobs, given_up: bool, caplog: pytest.LogCaptureFixture
+) -> None:
+    job_id = await ended(jobs, "https://hooks.example/a")
+    outbox = Unreadable(jobs.outbox._now)
+    outbox.given_up = given_up
+    outbox._deliveries = jobs.outbox._deliveries
+    sender = Sender()
+    sender.let_go.set()
+    deliverer = Deliverer(
+        jobs=jobs,
+        events=jobs.events,
+        outbox=outbox,
+        sender=sender,
+        payload=lambda *_: b"",
+        limits=DeliveryLimits(poll_s=60, gather_s=60),
+    )
+    running = asyncio.create_task(deliverer.run())
+    try:
+        await arrives(jobs, job_id)
+    finally:
+        running.cancel()
+    assert deliverer.outcomes == {DeliveryState.DELIVERED: 1, **({DeliveryState.FAILED: 1} if given_up else {})}
+    assert ("A webhook was given up" in caplog.text) is given_up
+
+
+async def test_a_message_whose_outcomes_were_all_lost_is_given_up_unsent(jobs: Jobs) -> None:
+    job_id = await ended(jobs, "https://hooks.example/a")
+    for lost in range(2):
+        assert await jobs.outbox.claim(token=f"lost{lost}", lease_s=0) is not None
+    sender = Sender()
+    async with delivering(jobs, sender):
+        await comes_to(jobs, job_id, DeliveryState.FAILED)
+
+    assert sender.begun == []

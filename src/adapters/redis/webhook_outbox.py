@@ -7,6 +7,7 @@ from adapters.redis.clock import from_micros
 from adapters.redis.layout import from_json, micros, pairs, to_json
 from adapters.redis.link import RedisLink
 from imaging_core.deliveries import (
+    UNREADABLE_CLAIMS,
     Delivery,
     DeliveryAttempt,
     DeliveryState,
@@ -15,8 +16,14 @@ from imaging_core.deliveries import (
     attempt_to_record,
     delivery_id,
     job_id_of,
+    unreadable_attempt,
 )
+from imaging_core.errors import UnreadableDelivery
+from imaging_core.outbox import OutboxState
 from imaging_core.webhooks import WebhookEvent
+
+#: What decoding fields of another version may raise.
+_UNREADABLE = (KeyError, TypeError, ValueError)
 
 
 class RedisWebhookOutbox:
@@ -27,7 +34,18 @@ class RedisWebhookOutbox:
 
     async def claim(self, *, token: str, lease_s: float, busy: Collection[str] = ()) -> Delivery | None:
         """The next delivery that is due, for the caller to send."""
-        return _first(await self._script("webhook_claim", token, micros(lease_s), *sorted(busy)))
+        answer = await self._script("webhook_claim", token, micros(lease_s), *sorted(busy))
+        try:
+            return _delivery(pairs(answer[0])) if answer else None
+        except _UNREADABLE:
+            raise await self._unreadable(answer[1].decode(), token, pairs(answer[0])) from None
+
+    async def _unreadable(self, job_id: str, token: str, fields: dict[bytes, bytes]) -> UnreadableDelivery:
+        given_up = int(fields[b"tries"]) >= UNREADABLE_CLAIMS
+        if given_up:
+            attempts = to_json([attempt_to_record(unreadable_attempt(await self._link.clock.now()))])
+            await self._script("webhook_settle", job_id, token, DeliveryState.FAILED.value, "", attempts)
+        return UnreadableDelivery(delivery_id(job_id), given_up=given_up)
 
     async def settle(
         self, delivery: Delivery, attempt: DeliveryAttempt, *, again_in_s: float | None = None
@@ -46,11 +64,17 @@ class RedisWebhookOutbox:
     async def of_job(self, job_id: str) -> Sequence[Delivery]:
         """The deliveries of a job."""
         flat = await self._link.command("HGETALL", self._link.key("delivery", job_id))
-        return [_delivery(pairs(flat))] if flat else []
+        delivery = _first([flat]) if flat else None
+        return [] if delivery is None else [delivery]
 
     async def resend(self, delivery_id: str) -> Delivery | None:
         """Have a delivery sent again."""
         return _first(await self._script("webhook_resend", job_id_of(delivery_id)))
+
+    async def state(self) -> OutboxState:
+        """How much waits to be sent."""
+        pending, due, oldest = map(int, await self._script("webhook_state"))
+        return OutboxState(pending=pending, due=due, oldest_due_s=oldest / 1e6)
 
     async def secrets(self, owner: str | None, *, fresh: str) -> WebhookSecrets:
         """What an owner's messages are signed with."""
@@ -67,7 +91,11 @@ class RedisWebhookOutbox:
 
 
 def _first(answer: Sequence[Sequence[bytes]]) -> Delivery | None:
-    return _delivery(pairs(answer[0])) if answer else None
+    """The delivery in an answer; None when there is none, or none that this version can read."""
+    try:
+        return _delivery(pairs(answer[0])) if answer else None
+    except _UNREADABLE:
+        return None
 
 
 def _delivery(fields: dict[bytes, bytes]) -> Delivery:

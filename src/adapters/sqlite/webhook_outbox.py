@@ -13,6 +13,7 @@ from adapters.sqlite.clock import from_micros, to_micros
 from adapters.sqlite.database import SqliteDatabase
 from adapters.sqlite.writer import Transaction
 from imaging_core.deliveries import (
+    UNREADABLE_CLAIMS,
     Delivery,
     DeliveryAttempt,
     DeliveryState,
@@ -20,8 +21,11 @@ from imaging_core.deliveries import (
     attempt_from_record,
     attempt_to_record,
     delivery_of,
+    unreadable_attempt,
 )
+from imaging_core.errors import UnreadableDelivery
 from imaging_core.jobs import Job
+from imaging_core.outbox import OutboxState
 from imaging_core.webhooks import WebhookEvent
 
 _COLUMNS = "id, job_id, event, host, created_at, state, due_at, tries, token, attempts"
@@ -29,6 +33,12 @@ _INSERT = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 10)})" 
 _SELECT = f"SELECT {_COLUMNS} FROM deliveries"  # noqa: S608  # constants
 _UPDATE = "UPDATE deliveries SET state = ?, due_at = ?, tries = ?, token = ?, attempts = ? WHERE id = ?"
 _SECRETS = "SELECT current, previous, previous_until FROM webhook_secrets WHERE owner = ?"
+_STATE = """
+SELECT count(*), count(*) FILTER (WHERE due_at <= :now), min(due_at) FROM deliveries INDEXED BY deliveries_due
+WHERE due_at IS NOT NULL
+"""
+#: What decoding a row of another version may raise.
+_UNREADABLE = (KeyError, TypeError, ValueError)
 _KEEP_SECRETS = "INSERT OR REPLACE INTO webhook_secrets (owner, current, previous, previous_until) VALUES (?, ?, ?, ?)"
 
 
@@ -58,15 +68,23 @@ class SqliteWebhookOutbox:
         def look(connection: sqlite3.Connection) -> bool:
             return connection.execute(first, (to_micros(self._database.now()), *hosts)).fetchone() is not None
 
-        def work(transaction: Transaction) -> Delivery | None:
+        def work(transaction: Transaction) -> Delivery | UnreadableDelivery | None:
             connection, now = transaction.connection, self._database.now()
             row = connection.execute(first, (to_micros(now), *hosts)).fetchone()
             if row is None:
                 return None
-            return _put(connection, _delivery(row).claimed(token=token, until=now + timedelta(seconds=lease_s)))
+            until = now + timedelta(seconds=lease_s)
+            try:
+                return _put(connection, _delivery(row).claimed(token=token, until=until))
+            except _UNREADABLE:
+                return _claim_unreadable(connection, row, now, until)
 
         # There is nothing most of the time, and then the writer need not be troubled.
-        return await self._database.write(work) if await self._database.read(look) else None
+        claimed = await self._database.write(work) if await self._database.read(look) else None
+        if isinstance(claimed, UnreadableDelivery):
+            # Only now: an error within the work would take back what it wrote.
+            raise claimed
+        return claimed
 
     async def settle(
         self, delivery: Delivery, attempt: DeliveryAttempt, *, again_in_s: float | None = None
@@ -87,7 +105,7 @@ class SqliteWebhookOutbox:
 
         def work(connection: sqlite3.Connection) -> list[Delivery]:
             rows = connection.execute(f"{_SELECT} WHERE job_id = ? ORDER BY created_at, id", (job_id,))
-            return [_delivery(row) for row in rows.fetchall()]
+            return [delivery for row in rows.fetchall() if (delivery := _readable(row)) is not None]
 
         return await self._database.read(work)
 
@@ -99,6 +117,16 @@ class SqliteWebhookOutbox:
             return None if stored is None else _put(transaction.connection, stored.resent(self._database.now()))
 
         return await self._database.write(work)
+
+    async def state(self) -> OutboxState:
+        """How much waits to be sent."""
+
+        def work(connection: sqlite3.Connection) -> OutboxState:
+            now = to_micros(self._database.now())
+            pending, due, oldest = connection.execute(_STATE, {"now": now}).fetchone()
+            return OutboxState(pending=pending, due=due, oldest_due_s=(now - oldest) / 1e6 if due else 0.0)
+
+        return await self._database.read(work)
 
     async def secrets(self, owner: str | None, *, fresh: str) -> WebhookSecrets:
         """What an owner's messages are signed with."""
@@ -156,9 +184,28 @@ def _delivery(row: Sequence[Any]) -> Delivery:
     )
 
 
+def _readable(row: Sequence[Any]) -> Delivery | None:
+    try:
+        return _delivery(row)
+    except _UNREADABLE:
+        return None
+
+
+def _claim_unreadable(
+    connection: sqlite3.Connection, row: Sequence[Any], now: datetime, until: datetime
+) -> UnreadableDelivery:
+    ident, tries = row[0], row[7] + 1
+    if tries < UNREADABLE_CLAIMS:
+        connection.execute("UPDATE deliveries SET due_at = ?, tries = ? WHERE id = ?", (to_micros(until), tries, ident))
+        return UnreadableDelivery(ident, given_up=False)
+    attempts = json.dumps([attempt_to_record(unreadable_attempt(now))])
+    connection.execute(_UPDATE, (DeliveryState.FAILED.value, None, tries, None, attempts, ident))
+    return UnreadableDelivery(ident, given_up=True)
+
+
 def _find(connection: sqlite3.Connection, delivery_id: str) -> Delivery | None:
     row = connection.execute(f"{_SELECT} WHERE id = ?", (delivery_id,)).fetchone()
-    return None if row is None else _delivery(row)
+    return None if row is None else _readable(row)
 
 
 def _put(connection: sqlite3.Connection, delivery: Delivery) -> Delivery:

@@ -7,8 +7,9 @@ import asyncio
 import logging
 import platform
 from bisect import bisect_left
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from itertools import accumulate
+from typing import ClassVar
 
 from prometheus_client import CollectorRegistry, Counter, GCCollector, Histogram, Info, ProcessCollector
 from prometheus_client.metrics_core import CounterMetricFamily, HistogramMetricFamily, Metric
@@ -16,6 +17,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 from starlette.types import Scope
 
+from imaging_core.deliveries import DeliveryState
 from imaging_core.errors import ImagingError, UnknownCursor
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.faults import log_fault
@@ -165,11 +167,35 @@ class JobFigures:
             await asyncio.sleep(_AGAIN_S)
 
 
+class WebhookFigures(Collector):
+    """What came of the messages to webhooks that this process sent."""
+
+    _WORDS: ClassVar = {
+        DeliveryState.DELIVERED: "delivered",
+        DeliveryState.PENDING: "repeated",
+        DeliveryState.FAILED: "failed",
+    }
+
+    def __init__(self, outcomes: Mapping[DeliveryState, int], registry: CollectorRegistry) -> None:
+        self._outcomes = outcomes
+        registry.register(self)
+
+    def collect(self) -> Iterable[Metric]:
+        """The family; with every outcome from the start, so that the first failure is an increase."""
+        text = "Messages to webhooks that arrived, are sent again later, or were given up."
+        family = CounterMetricFamily("imaging_webhook_messages", text, labels=("outcome",))
+        for state, word in self._WORDS.items():
+            family.add_metric((word,), self._outcomes.get(state, 0))
+        return [family]
+
+
 class Figures:
     """Everything that one process counts."""
 
-    def __init__(self, *, version: str = "0.1.0") -> None:
+    def __init__(self, *, version: str = "0.1.0", webhooks: Mapping[DeliveryState, int] | None = None) -> None:
+        """`webhooks` is what a deliverer counts."""
         self.registry = CollectorRegistry()
+        WebhookFigures({} if webhooks is None else webhooks, self.registry)
         self.http = HttpFigures(self.registry)
         self.jobs = JobFigures(self.registry)
         ProcessCollector(registry=self.registry)

@@ -14,6 +14,7 @@ from starlette.responses import Response
 from entrypoints.api.event_feed import EventFeed
 from entrypoints.api.figures import Figures
 from imaging_core.errors import ImagingError
+from imaging_core.outbox import OutboxState
 from imaging_core.ports import GateState, QueueState
 from imaging_core.service import ImagingService
 
@@ -61,7 +62,12 @@ class MetricsDoor:
         looks = await asyncio.gather(*map(self._look, names))
         streams = GaugeMetricFamily("imaging_event_readers", "Event streams and long waits that are open.")
         streams.add_metric((), self._feed.listeners)
-        return [streams, await self._workers(), *_families(dict(zip(names, looks, strict=True)))]
+        return [
+            streams,
+            await self._workers(),
+            *await self._webhooks(),
+            *_families(dict(zip(names, looks, strict=True))),
+        ]
 
     async def _workers(self) -> Metric:
         """Without any backend while nobody can tell."""
@@ -74,6 +80,21 @@ class MetricsDoor:
         for backend in self._service.backend_names:
             family.add_metric((backend,), sum(1 for worker in seen if worker.sign.slots.get(backend)))
         return family
+
+    async def _webhooks(self) -> list[Metric]:
+        """None of them while nobody can tell."""
+        try:
+            async with asyncio.timeout(_LOOK_S):
+                found = await self._service.webhooks.state() if self._service.webhooks else OutboxState()
+        except (ImagingError, TimeoutError):
+            return []
+        return [
+            GaugeMetricFamily("imaging_webhooks_pending", "Messages neither delivered nor given up.", found.pending),
+            GaugeMetricFamily("imaging_webhooks_due", "Of those, due now and not being sent.", found.due),
+            GaugeMetricFamily(
+                "imaging_webhook_oldest_due_seconds", "How long the first of them is due.", found.oldest_due_s
+            ),
+        ]
 
     async def _look(self, backend: str) -> tuple[QueueState, GateState] | None:
         try:

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 
 from imaging_core.deliveries import Delivery, DeliveryAttempt, WebhookSecrets, delivery_of
 from imaging_core.jobs import Job
+from imaging_core.outbox import OutboxState
 
 
 class MemoryWebhookOutbox:
@@ -56,6 +57,14 @@ class MemoryWebhookOutbox:
         """Have a delivery sent again."""
         stored = self._deliveries.get(delivery_id)
         return None if stored is None else self._put(stored.resent(self._now()))
+
+    async def state(self) -> OutboxState:
+        """How much waits to be sent."""
+        now = self._now()
+        ends = [delivery.due_at for delivery in self._deliveries.values() if delivery.due_at is not None]
+        due = [end for end in ends if end <= now]
+        oldest_s = (now - min(due)).total_seconds() if due else 0.0
+        return OutboxState(pending=len(ends), due=len(due), oldest_due_s=oldest_s)
 
     async def secrets(self, owner: str | None, *, fresh: str) -> WebhookSecrets:
         """What an owner's messages are signed with."""
