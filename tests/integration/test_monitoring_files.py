@@ -33,6 +33,7 @@ def shown() -> dict[str, Metric]:
         (EventKind.QUEUED, {}),
         (EventKind.PARKED, {"reason": "retry"}),
         (EventKind.TAKEN_OVER, {}),
+        (EventKind.MOVED, {"left": "stability"}),
         (EventKind.FAILED, {"code": "timeout", "credits": "1", "waited_s": "1", "ran_s": "1"}),
         (EventKind.FINISHED, {"credits": "1", "waited_s": "1", "ran_s": "1"}),
     ):
