@@ -3,6 +3,8 @@
 A rig answers the same three requests: POST /images, GET /status/{id}, GET /image/{id}.
 """
 
+import contextlib
+import http.client
 import os
 import subprocess
 import sys
@@ -12,9 +14,10 @@ from collections.abc import Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Protocol, Self
+from urllib.parse import urlsplit
 
 from fakes.process import ServerProcess
-from imaging_process import Imaging, free_port, until
+from imaging_process import PATIENCE_S, Imaging, free_port
 from redis_server import RedisServer
 
 KEY = "sk-benchmark-0000000000000000"
@@ -189,17 +192,16 @@ def _settings(provider: str) -> dict[str, str]:
 
 
 def answers(url: str) -> None:
-    """Wait until it does."""
-    import httpx  # noqa: PLC0415  # heavy, and only needed here
-
-    def alive() -> bool:
-        try:
-            return httpx.get(url, timeout=5).status_code == 200
-        except httpx.TransportError:
-            time.sleep(0.01)
-            return False
-
-    until(alive, f"an answer of {url}")
+    """Wait until it does; looks often and cheaply, since the time until then is a figure and the processor is shared."""
+    parts, deadline = urlsplit(url), time.monotonic() + PATIENCE_S
+    while True:
+        connection = http.client.HTTPConnection(parts.netloc, timeout=5)
+        with contextlib.closing(connection), contextlib.suppress(OSError, http.client.HTTPException):
+            connection.request("GET", parts.path)
+            if connection.getresponse().status == 200:
+                return
+        assert time.monotonic() < deadline, f"no answer of {url}"
+        time.sleep(0.005)
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:

@@ -223,7 +223,19 @@ def _run(command: "Command", *, embedded: bool = False, **overrides: bool | None
 
 
 async def _called(command: "Command", settings: "Settings") -> int:
+    import asyncio  # noqa: PLC0415
+
+    # The first time that anything is waited for, nearly all is loaded.
+    asyncio.get_running_loop().call_soon(_collect_garbage)
     return await command(settings)
+
+
+def _collect_garbage() -> None:
+    """From here on, but not among what is there by now, which is the program itself."""
+    import gc  # noqa: PLC0415
+
+    gc.freeze()
+    gc.enable()
 
 
 def _loop_factory() -> "Callable[[], asyncio.AbstractEventLoop] | None":

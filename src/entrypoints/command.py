@@ -3,6 +3,7 @@
 Imports next to nothing itself, so that a process can be told to stop almost from its first moment.
 """
 
+import gc
 import os
 import signal
 import sys
@@ -16,6 +17,8 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in LASTING:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
+        # What is loaded stays: to search it for garbage again and again is a tenth of a start. `cli` ends this.
+        gc.disable()
     # httpx loads its own command line wherever it is installed, and with it rich and pygments: a third of its import.
     sys.modules.setdefault("httpx._main", None)  # type: ignore[arg-type]  # what import takes for "there is none"
     # After the handlers: loading it takes most of a start.

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, TypeVar
 
 import attrs
 
-from entrypoints.container.embedded import EmbeddedPorts
 from entrypoints.container.pictures import Link
 from entrypoints.container.service import ServiceContainer
 from entrypoints.open_door import refuse_open_api
@@ -59,6 +58,8 @@ async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator
 
     Raises Unavailable for a data folder that cannot be used, and SettingsError for a door that must not be open.
     """
+    from entrypoints.container.embedded import EmbeddedPorts  # noqa: PLC0415  # not for the distributed mode
+
     ports = EmbeddedPorts(settings=settings)
     container = ServiceContainer(settings=settings, ports=ports)
     async with AsyncExitStack() as stack:

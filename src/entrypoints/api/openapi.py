@@ -42,6 +42,11 @@ _MEANINGS = {
 BODY_PROBLEMS = (400, 408, 413, 415, 422)
 
 
+def reference(model: type[BaseModel]) -> Spec:
+    """The schema that points to the model's own."""
+    return {"$ref": _REF.format(model=model.__name__)}
+
+
 def problems(*statuses: int) -> dict[int | str, Spec]:
     """`responses` of an endpoint: these errors, as problem+json."""
     content = {"application/problem+json": {"schema": {"$ref": _REF.format(model="Problem")}}}
@@ -50,7 +55,7 @@ def problems(*statuses: int) -> dict[int | str, Spec]:
 
 def body(model: type[BaseModel], *, required: bool = True) -> Spec:
     """`openapi_extra` of an endpoint that reads this body itself."""
-    content = {"application/json": {"schema": {"$ref": _REF.format(model=model.__name__)}}}
+    content = {"application/json": {"schema": reference(model)}}
     return {"requestBody": {"required": required, "content": content}}
 
 
@@ -107,6 +112,7 @@ def _spec(app: FastAPI) -> Spec:
     _, definitions = models_json_schema([(model, "validation") for model in models], ref_template=_REF)
     schemas = spec.setdefault("components", {}).setdefault("schemas", {})
     schemas.update(definitions["$defs"])
+    spec["components"]["schemas"] = schemas = dict(sorted(schemas.items()))
     schemas["Problem"]["properties"]["type"]["enum"] = [f"/problems/{kind}" for kind in TITLES]
     # FastAPI's own shape of a 422 is never sent.
     for name in ("HTTPValidationError", "ValidationError"):

@@ -8,5 +8,6 @@ open pitfall upstream. A module per mode, so that an embedded process never load
 from entrypoints.unseen import unseen
 
 # Its wiring, which is not used here, loads each web framework that it finds: half a second of a worker's start, and 12 MB.
-with unseen("fastapi", "starlette", "fast_depends", "werkzeug"):
+# Its configuration, which is not used either, loads PyYAML.
+with unseen("fastapi", "starlette", "fast_depends", "werkzeug", "yaml"):
     import dependency_injector.containers  # noqa: F401
