@@ -6,11 +6,23 @@ May import the neighbouring modules of the tests and the standard library.
 
 import asyncio
 from collections.abc import Mapping, Sequence
+from itertools import combinations_with_replacement
 
 import attrs
 
 from crash_witness import Play
-from crash_worker import Blow, BrokenPromise, Stage, Worker, cancel, die, freeze
+from crash_worker import (
+    Blow,
+    BrokenPromise,
+    Stage,
+    Worker,
+    cancel,
+    die,
+    freeze,
+    look_and_move,
+    look_to_move,
+    move,
+)
 
 #: No worker takes so many steps.
 AT_THE_END = 10_000
@@ -32,15 +44,15 @@ class Plan:
         return "\n".join(lines)
 
 
-async def played(stage: Stage, plan: Plan, *, pictures: int, paid: bool) -> Play:
+async def played(stage: Stage, plan: Plan, *, pictures: int, paid: bool, refused: frozenset[int] = frozenset()) -> Play:
     """Play a plan: workers come one after the other until the job has ended, and the witness judges.
 
     Raises AssertionError that tells the plan.
     """
-    play = Play(stage, pictures, paid)
+    play = Play(stage, pictures, paid, refused)
     await play.begin()
     try:
-        for blows in (*plan.blows, {}, {}):
+        for blows in (*plan.blows, {}, {}, *({} for _ in refused)):
             await play.send_worker(blows)
             if play.job.status.terminal:
                 break
@@ -95,25 +107,52 @@ async def every_cancel(stage: Stage, *, pictures: int, paid: bool) -> int:
     return count
 
 
-async def every_zombie(stage: Stage, *, pictures: int, paid: bool, late: bool = False) -> int:
+async def every_move(stage: Stage, *, pictures: int, paid: bool, at_once: bool = False) -> int:
+    """Read the job at each step of two workers, the first of which is turned away, and move it as read at each later one.
+
+    The same with a first worker that dies at each step, and a second that is turned away. In how many of these plans the
+    job was moved. `at_once` reads and moves at the same step only, and lets nobody die.
+    """
+    moved, refused = 0, frozenset({0})
+    quiet = await played(stage, Plan(), pictures=pictures, paid=paid, refused=refused)
+    steps = [(n, point) for n, worker in enumerate(quiet.workers[:2]) for point in range(len(worker.points))]
+    for first, last in combinations_with_replacement(steps, 2):
+        if first == last or not at_once:
+            blows: tuple[dict[int, Blow], ...] = ({}, {})
+            blows[first[0]][first[1]] = look_to_move if first != last else look_and_move
+            if first != last:
+                blows[last[0]][last[1]] = move
+            play = await played(stage, Plan(blows), pictures=pictures, paid=paid, refused=refused)
+            moved += bool(play.job.moves)
+    for crash in range(0 if at_once else len(quiet.workers[0].points)):
+        calm = await played(stage, Plan(({crash: die},)), pictures=pictures, paid=paid, refused=frozenset({0, 1}))
+        for point in range(len(calm.workers[1].points)):
+            after = Plan(({crash: die}, {point: look_and_move}))
+            play = await played(stage, after, pictures=pictures, paid=paid, refused=frozenset({0, 1}))
+            moved += bool(play.job.moves)
+    return moved
+
+
+async def every_zombie(stage: Stage, *, pictures: int, paid: bool, late: bool = False, moved: bool = False) -> int:
     """Freeze a worker at each step, let another take over, and thaw the first at each step of the second.
 
-    How many plans that is. With `late` the first goes on only when the second has ended.
+    How many plans that is. With `late` the first goes on only when the second has ended. `moved`: one in between was turned
+    away, and the job was moved if that may be.
     """
     count = 0
     points = len((await played(stage, Plan(), pictures=pictures, paid=paid)).workers[0].points)
     for frozen_at in range(points):
         thawed_at = AT_THE_END if late else 0
-        while await _zombie(stage, frozen_at, thawed_at, pictures=pictures, paid=paid):
+        while await _zombie(stage, frozen_at, thawed_at, pictures=pictures, paid=paid, moved=moved):
             count += 1
             thawed_at += 1
         count += 1
     return count
 
 
-async def _zombie(stage: Stage, frozen_at: int, thawed_at: int, *, pictures: int, paid: bool) -> bool:
+async def _zombie(stage: Stage, frozen_at: int, thawed_at: int, *, pictures: int, paid: bool, moved: bool) -> bool:
     """Whether the second worker came as far as the step at which the first was to go on; else that goes on last."""
-    play = Play(stage, pictures, paid)
+    play = Play(stage, pictures, paid, frozenset({1} if moved else ()))
     await play.begin()
     zombie = play.worker({frozen_at: freeze})
     living = asyncio.create_task(zombie.live())
@@ -129,8 +168,12 @@ async def _zombie(stage: Stage, frozen_at: int, thawed_at: int, *, pictures: int
         await living
 
     await play.outlast()
-    plan = Plan(({frozen_at: freeze}, {thawed_at: thaw}))
+    plan = Plan(({frozen_at: freeze}, *([{}] if moved else []), {thawed_at: thaw}))
     try:
+        if moved:
+            await play.send_worker({})
+            await play.look_to_move()
+            await play.move()
         await play.send_worker({thawed_at: thaw})
         zombie.thawed.set()
         await living

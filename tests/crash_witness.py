@@ -10,11 +10,12 @@ from collections.abc import Mapping
 
 import attrs
 
-from crash_worker import BACKEND, LEASE_S, NEVER_S, Blow, BrokenPromise, Stage, Worker
-from imaging_core.errors import FailureCode, ImageNotAvailable, JobConflict
+from crash_worker import BACKEND, LEASE_S, NEVER_S, OTHER, Blow, BrokenPromise, Stage, Worker
+from imaging_core.errors import FailureCode, ImageNotAvailable, JobConflict, StaleJob
 from imaging_core.images import ImageRef, ImageRequest, plan_calls
 from imaging_core.jobs import Job, JobStatus, new_job_id
 from imaging_core.memory import MemoryGate, MemoryJobEvents
+from imaging_core.moves import Move
 from imaging_core.policies import GateLimits
 
 
@@ -25,6 +26,8 @@ class Play:
     stage: Stage
     pictures: int
     paid: bool
+    #: Which of the workers' calls are turned away, counted from 0; then the job may go to another backend.
+    refused: frozenset[int] = frozenset()
     job: Job = attrs.field(init=False)
     events: MemoryJobEvents = attrs.field(factory=MemoryJobEvents)
     gate: MemoryGate = attrs.field(init=False)
@@ -41,6 +44,8 @@ class Play:
     #: Where the cancel was accepted: the point it came at, and the calls sent by then.
     cancelled_at: str | None = None
     sent_at_cancel: int = 0
+    #: The job as somebody read it who wants to move it.
+    read: Job | None = None
     _dying: list[Worker] = attrs.field(factory=list)
     _clock: float = 0.0
 
@@ -50,7 +55,14 @@ class Play:
         self.gate = MemoryGate({}, GateLimits(slots=1, permit_lease_s=LEASE_S), clock=lambda: self._clock)
         request = ImageRequest(prompt="a lighthouse", seed=1, count=self.pictures)
         now = await self.stage.reader.now()
-        new = Job(id=new_job_id(), backend=BACKEND, request=request, created_at=now, run_timeout_s=NEVER_S)
+        new = Job(
+            id=new_job_id(),
+            backend=BACKEND,
+            request=request,
+            created_at=now,
+            run_timeout_s=NEVER_S,
+            asked=request if self.refused else None,
+        )
         self.job = await self.stage.reader.add(new)
 
     async def send_worker(self, blows: Mapping[int, Blow]) -> Worker:
@@ -83,6 +95,25 @@ class Play:
         self.cancelled_at = self.workers[-1].points[-1]
         self.sent_at_cancel = sum(self.charges.values())
 
+    def refuses(self, worker: Worker) -> bool:
+        """Whether that worker's calls are turned away."""
+        return self.workers.index(worker) in self.refused
+
+    async def look_to_move(self) -> None:
+        """Read the job as whoever moves it does."""
+        self.read = await self.stage.reader.get(self.job.id)
+
+    async def move(self) -> None:
+        """Move it as it was read; by no means when a call of it may have been charged, or when it changed since."""
+        assert self.read is not None
+        move = Move(left=self.read.backend, backend=OTHER, reason="No key.", at=await self.stage.reader.now())
+        try:
+            await self.stage.reader.move(self.read.moved(move, self.read.request))
+        except (JobConflict, StaleJob):
+            return
+        self.must(not self.charges, "a job was moved of which a call had been sent")
+        await self.look()
+
     # --- the witness -------------------------------------------------------------------------------------
 
     async def look(self) -> None:
@@ -112,11 +143,13 @@ class Play:
         """A call is on its way: R8, and half of R9."""
         self.must(index not in worker.stored_at_claim, f"call {index} was made again although it is stored")
         self.must(index in worker.intended, f"call {index} was made before its intent was written")
+        left = worker.backend != (await self.stage.reader.get(self.job.id)).backend
+        self.must(not left, f"call {index} was made at a backend that the job had left")
         self.charges[index] += 1
 
     def note_death(self, worker: Worker) -> None:
         """A worker dies; which of its calls it takes along is settled when the store can be asked."""
-        if "after claim" in worker.points and self.job.status is JobStatus.STARTED:
+        if "after claim" in worker.points and self.job.status is JobStatus.STARTED and not self.job.parked:
             self.crashes += 1
         self._dying.append(worker)
 
@@ -156,6 +189,9 @@ class Play:
         assert self.job.failure is not None
         code = self.job.failure.code
         poison = code is FailureCode.WORKER_CRASH and self.job.crashes == 3
+        if self.refused and code is FailureCode.NOT_AUTHORIZED:
+            self.must(not self.job.cost_nothing, "a job failed that could have been moved")
+            return
         self.must(poison or (self.paid and code is FailureCode.PAID_CALLS_USED_UP), f"the job failed with {code}")
 
     def must(self, kept: bool, otherwise: str) -> None:

@@ -14,10 +14,11 @@ import attrs
 
 from contracts.samples import a_picture
 from imaging_core.capabilities import Capabilities
+from imaging_core.errors import CallRejected, FailureCode
 from imaging_core.images import Generated
 from imaging_core.jobs import Job, new_job_id
 from imaging_core.memory import MemoryImageStore, MemoryJobEvents, MemoryJobRepository
-from imaging_core.policies import RunLimits
+from imaging_core.policies import RetryPolicy, RunLimits
 from imaging_core.ports import GenerationCall, ImageStore, JobRepository, Report
 from imaging_core.runner import Idle, JobRunner
 from imaging_core.runner_parts import RunnerParts
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from crash_witness import Play
 
 BACKEND = "alpha"
+#: Where a job goes that is moved.
+OTHER = "beta"
 #: No timer of a worker's fires within a plan: heartbeats come when a step calls for one.
 NEVER_S = 3600.0
 #: How long leases and permits last, in s.
@@ -117,11 +120,28 @@ async def cancel(worker: "Worker") -> None:
     worker.runner.nudge(worker.play.job.id)
 
 
+async def look_to_move(worker: "Worker") -> None:
+    """Somebody reads the job, to move it."""
+    await worker.play.look_to_move()
+
+
+async def move(worker: "Worker") -> None:
+    """It is moved as it was read, unless that is refused."""
+    await worker.play.move()
+
+
+async def look_and_move(worker: "Worker") -> None:
+    """Both at once."""
+    await worker.play.look_to_move()
+    await worker.play.move()
+
+
 class Worker:
-    """One worker process, which takes one ring."""
+    """One worker process, which takes one ring where the job is now."""
 
     def __init__(self, play: "Play", blows: Mapping[int, Blow]) -> None:
         self.play = play
+        self.backend = play.job.backend
         self.points: list[str] = []
         self.frozen = asyncio.Event()
         self.thawed = asyncio.Event()
@@ -146,9 +166,10 @@ class Worker:
                 store=cast("Any", store),
                 gate=cast("Any", gate),
                 events=cast("Any", Guard(play.events, self, {})),
-                generators={BACKEND: PlayedGenerator(self)},
+                generators={self.backend: PlayedGenerator(self)},
                 worker=f"worker-{new_job_id()[:4]}",
                 limits=RunLimits(lease_s=NEVER_S, heartbeat_s=NEVER_S, run_timeout_s=NEVER_S),
+                retry=RetryPolicy(stranded_s=0.001),
             )
         )
 
@@ -160,7 +181,7 @@ class Worker:
     async def live(self) -> None:
         """Take one ring; return when that is done, or when the process is gone."""
         ACTING.set(self)
-        running = asyncio.create_task(self.runner.run_next(BACKEND))
+        running = asyncio.create_task(self.runner.run_next(self.backend))
         dying = asyncio.create_task(self._dead.wait())
         await asyncio.wait({running, dying}, return_when=asyncio.FIRST_COMPLETED)
         dying.cancel()
@@ -259,17 +280,19 @@ def _label(step: str, args: Sequence[Any], worker: Worker) -> str:
 
 
 class PlayedGenerator:
-    """Charges when it is sent a call, has a heartbeat on the way, and makes a picture unlike any other."""
+    """Charges when it is sent a call, has a heartbeat on the way, and makes a picture unlike any other.
 
-    backend = BACKEND
+    While the play has it refuse, it turns calls away as one whose key is not accepted.
+    """
 
     def __init__(self, worker: Worker) -> None:
         self._worker = worker
+        self.backend = worker.backend
 
     async def capabilities(self) -> Capabilities:
         """What it can do."""
         paid = self._worker.play.paid
-        return Capabilities(backend=BACKEND, title="Played", parameters=PARAMETERS, images_per_call=1, paid=paid)
+        return Capabilities(backend=self.backend, title="Played", parameters=PARAMETERS, images_per_call=1, paid=paid)
 
     async def probe(self) -> str:
         """Whether it answers."""
@@ -279,6 +302,8 @@ class PlayedGenerator:
         """One call."""
         worker, play = self._worker, self._worker.play
         await worker.point(f"before call {call.index}")
+        if play.refuses(worker):
+            raise CallRejected("It does not accept the key.", code=FailureCode.NOT_AUTHORIZED)
         worker.sent.add(call.index)
         await play.note_sent(worker, call.index)
         await worker.point(f"during call {call.index}")

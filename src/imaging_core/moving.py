@@ -60,6 +60,8 @@ class Mover:
         self._sent: Counter[str] = Counter()
         #: Jobs of each backend that were looked at before, and could not be moved.
         self._passed: Counter[str] = Counter()
+        #: When the backends were looked at as nothing came of a step with one.
+        self._in_vain: dict[str, float] = {}
 
     async def run(self, *, every_s: float) -> None:
         """Move what is to be moved until cancelled; a step that goes wrong is told in the log and followed by the next."""
@@ -88,12 +90,17 @@ class Mover:
                 await self._move_those_who_wait(backend, front, why)
 
     async def _move_those_who_wait(self, backend: str, front: Sequence[Job], why: str) -> None:
+        if self._in_vain.get(backend) == self._looked_at:
+            # As nothing is known that was not known then.
+            return
         passed = self._passed[backend]
         page = front if not passed else await self._service.jobs.movable(backend, skip=passed, limit=STEP)
         waiting = [job for job in page if not job.stranded]
         stayed = [job for job in waiting if not await self._go_on(job, why, must=False)]
         # Those that cannot be moved must not stand before the others for ever; at the end it begins anew.
         self._passed[backend] = passed + len(stayed) if len(page) == STEP else 0
+        if len(stayed) == len(waiting):
+            self._in_vain[backend] = self._looked_at
 
     # --- a backend ---------------------------------------------------------------------------------------
 

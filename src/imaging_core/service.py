@@ -15,7 +15,7 @@ from imaging_core.looking import Looking
 from imaging_core.moves import Move
 from imaging_core.offering import Offering
 from imaging_core.ports import JobQuery, QueueLimits
-from imaging_core.routing import Route
+from imaging_core.routing import AUTO, Route
 from imaging_core.submitting import check_webhook, with_seed
 from imaging_core.views import BackendView, JobView
 from imaging_core.webhooks import Webhook
@@ -199,14 +199,16 @@ class ImagingService(Looking, Offering):
     async def retry(self, job_id: str, *, owner: str | None = None, idempotency_key: str | None = None) -> Job:
         """A new job for a failed or cancelled one's request, with the same seed, pointing to the old one.
 
+        Where that was left to the service's choice, it is chosen anew.
+
         Raises JobNotFound, JobDeleted, JobConflict, and what `submit` raises.
         """
         job = await self.get(job_id, owner=owner)
         if job.status not in (JobStatus.FAILED, JobStatus.CANCELLED):
             raise JobConflict(f"Only a failed or cancelled job can be retried; this one is {job.status}.")
         return await self.submit(
-            job.request,
-            backend=job.backend,
+            asked_anew(job),
+            backend=job.backend if job.asked is None else AUTO,
             owner=job.owner,
             priority=job.priority,
             max_wait_s=job.max_wait_s,

@@ -15,7 +15,7 @@ from adapters.directory import DirectoryImageStore
 from adapters.directory.draft import NamelessDraft
 from adapters.redis import RedisJobRepository, RedisLink
 from adapters.sqlite import SqliteDatabase, SqliteJobRepository, open_database
-from crash_plans import every_cancel, every_crash, every_zombie
+from crash_plans import every_cancel, every_crash, every_move, every_zombie
 from crash_worker import ACTING, LEASE_S, Clock, MemoryStage, Stage
 from imaging_core.ports import ImageStore, JobRepository
 from redis_server import shared_server
@@ -122,6 +122,16 @@ async def test_every_zombie_over_memory(pictures: int, paid: bool) -> None:
     assert await every_zombie(MemoryStage(), pictures=pictures, paid=paid) > 250
 
 
+@THREE_KINDS
+async def test_every_move_over_memory(pictures: int, paid: bool) -> None:
+    assert await every_move(MemoryStage(), pictures=pictures, paid=paid) > 60
+
+
+@BOTH
+async def test_every_zombie_of_a_job_that_was_moved_over_memory(paid: bool) -> None:
+    assert await every_zombie(MemoryStage(), pictures=1, paid=paid, moved=True) > 100
+
+
 # --- SQLite and a directory ------------------------------------------------------------------------------
 
 
@@ -141,6 +151,14 @@ async def test_every_zombie_over_sqlite(sqlite: Stage, pictures: int) -> None:
     assert await every_zombie(sqlite, pictures=pictures, paid=True, late=True) > 13 * pictures
 
 
+async def test_every_move_over_sqlite(sqlite: Stage) -> None:
+    assert await every_move(sqlite, pictures=1, paid=True, at_once=True) > 8
+
+
+async def test_every_zombie_of_a_job_that_was_moved_over_sqlite(sqlite: Stage) -> None:
+    assert await every_zombie(sqlite, pictures=1, paid=True, late=True, moved=True) > 13
+
+
 # --- Redis and a directory -------------------------------------------------------------------------------
 
 
@@ -152,3 +170,11 @@ async def test_every_crash_over_redis(redis: Stage, pictures: int) -> None:
 @ONE_AND_TWO
 async def test_every_zombie_over_redis(redis: Stage, pictures: int) -> None:
     assert await every_zombie(redis, pictures=pictures, paid=True, late=True) > 13 * pictures
+
+
+async def test_every_move_over_redis(redis: Stage) -> None:
+    assert await every_move(redis, pictures=1, paid=True, at_once=True) > 8
+
+
+async def test_every_zombie_of_a_job_that_was_moved_over_redis(redis: Stage) -> None:
+    assert await every_zombie(redis, pictures=1, paid=True, late=True, moved=True) > 13

@@ -12,7 +12,7 @@ from adapters.directory import DirectoryImageStore
 from adapters.directory.calls import store_call
 from adapters.directory.draft import NamelessDraft
 from adapters.directory.folder import Folder
-from crash_plans import every_cancel, every_crash, every_zombie
+from crash_plans import every_cancel, every_crash, every_move, every_zombie
 from crash_worker import ACTING, MemoryStage
 from imaging_core.attempt import Attempt
 from imaging_core.caller import Caller, StopReason
@@ -21,7 +21,7 @@ from imaging_core.events import JobEvent
 from imaging_core.images import Generated, PlannedCall, StoredCall
 from imaging_core.jobs import CallState, Job
 from imaging_core.memory import MemoryImageStore, MemoryJobRepository
-from imaging_core.ports import Preference
+from imaging_core.ports import Preference, QueueLimits
 from imaging_core.records import stored_call_to_record
 from imaging_core.runner import JobRunner
 
@@ -64,6 +64,33 @@ class Forgetful(MemoryJobRepository):
 async def test_a_repository_that_does_not_count_crashes_is_caught() -> None:
     with caught("crashes were counted as 0"):
         await every_crash(MemoryStage(Forgetful), pictures=1, paid=False, depth=1)
+
+
+class Hasty(MemoryJobRepository):
+    """Moves a job over whatever has become of it since it was read."""
+
+    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+        stored = await self.get(job.id)
+        return await super().move(attrs.evolve(job, version=stored.version), events=events, limits=limits)
+
+
+async def test_a_repository_that_moves_what_has_changed_is_caught() -> None:
+    with caught("had ended was changed", "status fell", "a call had been sent"):
+        await every_move(MemoryStage(Hasty), pictures=1, paid=True)
+
+
+async def test_a_move_of_what_may_have_been_charged_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Job, "cost_nothing", True)
+
+    with caught("a call had been sent", "at a backend that the job had left"):
+        await every_zombie(MemoryStage(), pictures=1, paid=True, moved=True)
+
+
+async def test_a_move_from_under_a_worker_is_caught(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Job, "movable", property(lambda job: job.asked is not None and not job.status.terminal))
+
+    with caught("at a backend that the job had left", "a call had been sent", "status fell", "attempts"):
+        await every_move(MemoryStage(), pictures=1, paid=True)
 
 
 # --- the order of work -----------------------------------------------------------------------------------

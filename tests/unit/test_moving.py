@@ -510,3 +510,21 @@ async def test_throttled_for_a_short_while_a_job_waits_where_it_is() -> None:
     await world.look(29.0)
 
     assert (await world.run_to_end(job)).backend == "stability"
+
+
+@in_virtual_time
+async def test_a_retry_chooses_anew_what_was_left_to_the_choice() -> None:
+    world = Two(order=("stability", "local"))
+    (job,) = await world.auto()
+    world.cloud.then(CallRejected("It is moderated.", code=FailureCode.CONTENT_MODERATED))
+    ended = await world.run_to_end(job)
+    world.service.auto = attrs.evolve(world.service.auto, order=("local", "stability"))
+
+    again = await world.service.retry(ended.id)
+
+    assert (again.backend, again.asked, again.retry_of) == (
+        "local",
+        attrs.evolve(REQUEST, seed=job.request.seed),
+        job.id,
+    )
+    assert again.request.seed == job.request.seed
