@@ -156,6 +156,14 @@ def repair(
 
 
 @app.command()
+def compact() -> None:
+    """Give back to the disk what deleted jobs took in the database of IMAGING_DATA_DIR; the service must be stopped."""
+    from entrypoints.compact import run_compact  # noqa: PLC0415
+
+    _run(run_compact)
+
+
+@app.command()
 def backup(
     target: Annotated[Path, typer.Argument(help="A new folder.")],
     copy: Annotated[bool, typer.Option("--copy", help="Copy pictures also where hard links would do.")] = False,

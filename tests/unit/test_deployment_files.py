@@ -1,6 +1,7 @@
 """compose.yaml and the Kubernetes manifests are what their schemas allow, set what exists and confine what they start."""
 
 import json
+import re
 from collections.abc import Iterator, Mapping
 from importlib.resources import files
 from pathlib import Path
@@ -71,6 +72,34 @@ def test_compose_sets_what_is_a_setting() -> None:
     for name, spec in services().items():
         ours = {variable for variable in spec.get("environment", {}) if variable.startswith("IMAGING_")}
         assert ours <= SETTINGS, name
+
+
+def test_whatever_is_a_setting_can_be_put_into_the_env_file_of_compose() -> None:
+    api, worker, page = (services()[name]["environment"] for name in ("fastapi", "worker", "frontend"))
+    of_the_layout = {"IMAGING_DATA_DIR", "IMAGING_PORT", "IMAGING_GUI_PORT", "IMAGING_API_URL", "IMAGING_API_KEY"}
+
+    assert of_the_layout == SETTINGS - api.keys()
+    assert worker.keys() < api.keys()
+    assert all(api[name] == worker[name] for name in worker)
+    assert {"IMAGING_API_URL", "IMAGING_API_KEY", "IMAGING_LOG_LEVEL"} < page.keys()
+
+
+@pytest.mark.parametrize("service", ["fastapi", "worker", "frontend"])
+def test_an_env_file_that_sets_nothing_leaves_every_default(
+    service: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    told = services()[service]["environment"]
+    for name, value in told.items():
+        monkeypatch.setenv(name, re.sub(r"\$\{\w+:-([^}]*)\}", r"\1", value))
+    monkeypatch.setenv("IMAGING_DATA_DIR", str(tmp_path))
+    settings = load_settings()
+
+    unset = [
+        name for name in Settings.model_fields if re.fullmatch(r"\$\{\w+:-\}", told.get(f"IMAGING_{name.upper()}", ""))
+    ]
+    defaults = Settings.model_construct()
+    assert {name: getattr(settings, name) for name in unset} == {name: getattr(defaults, name) for name in unset}
 
 
 def test_compose_confines_what_runs_our_image() -> None:
