@@ -36,6 +36,12 @@ def queue_page() -> None:
     actions.speak()
 
 
+def feed_alone() -> None:
+    from entrypoints.gui.components import feed
+
+    feed.feed(feed.signature())
+
+
 def opened() -> AppTest:
     return seen(AppTest.from_function(queue_page, default_timeout=PATIENCE_S).run())
 
@@ -200,3 +206,19 @@ def test_of_a_line_that_is_too_long_to_show_what_runs_and_what_is_next_is_shown(
     assert "9 open jobs" in told
     assert "1 under way, 8 waiting" in told
     assert "only what was queued first is shown" in told
+
+
+def test_of_more_jobs_than_are_read_the_cards_are_of_what_runs_and_what_was_sent_last(
+    api: LockedApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("entrypoints.gui.components.feed.MOST_LIVE", 2)
+    held(api, *(f"number {n}" for n in range(5)))
+
+    def cards() -> str:
+        page = seen(AppTest.from_function(feed_alone, default_timeout=PATIENCE_S).run())
+        shown = [h.value.partition(">")[2].removesuffix("</p>") for h in page.html if 'class="prompt"' in h.value]
+        return " | ".join([*shown, *(c.value for c in page.caption if c.value.startswith("And"))])
+
+    assert cards() == "hold number 0 | hold number 1 | And 3 more jobs in line. Queue has them all."
+    monkeypatch.setattr("entrypoints.gui.remote._PLACED", 3)
+    assert cards() == "hold number 0 | hold number 4 | And at least 2 more jobs in line. Queue has them all."

@@ -155,3 +155,9 @@ def test_seeds_are_drawn_within_what_every_backend_takes() -> None:
     drawn = {draft.draw_seed() for _ in range(50)}
     assert len(drawn) > 40
     assert all(0 < seed <= MAX_SEED for seed in drawn)
+
+
+def test_what_belongs_to_a_second_pass_means_nothing_without_one() -> None:
+    options = {"clip_skip": 1, "denoising_strength": 0.7, "enable_hr": False, "hr_scale": 2.0}
+    assert draft.meant(options) == {"clip_skip": 1, "enable_hr": False}
+    assert draft.meant(options | {"enable_hr": True}) == options | {"enable_hr": True}

@@ -32,6 +32,10 @@ def main() -> None:
     }
     st.session_state[actions.GALLERY], st.session_state[actions.SETTINGS] = pages["gallery"], pages["settings"]
     here = st.navigation(list(pages.values()), position="top")
+    # On a narrow window Streamlit folds the pages away behind an arrow; the style sheet shows these there, at the foot.
+    with st.container(key="narrow-pages", horizontal=True, horizontal_alignment="distribute", gap=None):
+        for one in pages.values():
+            st.page_link(one)
     if wanted := st.session_state.pop(actions.GO_TO, None):
         name, query = wanted
         if here != pages[name]:

@@ -93,6 +93,12 @@ def shown(parameters: Sequence[Parameter], backend: str, state: Mapping[Any, Any
     return tuple(p for p in parameters if not switch or on or not _of_second_pass(p.name))
 
 
+def meant(options: Mapping[str, OptionValue]) -> dict[str, OptionValue]:
+    """A request's options without those of a second pass that it did not ask for."""
+    off = options.get(_TWO_PASSES) is False
+    return {name: value for name, value in options.items() if not (off and _of_second_pass(name))}
+
+
 def _of_second_pass(name: str) -> bool:
     return name.startswith("hr_") or name in _OF_SECOND_PASS
 

@@ -38,6 +38,10 @@ _MOST_CLIENTS = 256
 _AT_ONCE = 8
 
 
+#: Most jobs of a line that the queue shows, the page size in which they are read with their places, and how many of the
+#: first in line are enough.
+MOST_QUEUED, _PLACED, _ENOUGH = 200, 50, 20
+
 #: By what every cache goes: never by a key itself.
 _BY: dict[str | type[Any], Callable[[Any], Any]] = {Asking: lambda asking: asking.whose}
 
@@ -130,9 +134,14 @@ def reading() -> Callable[[str, int, str | None], Picture]:
     return lambda image_id, index, file_format: asked.image(image_id, index, file_format=file_format)
 
 
-def open_jobs(limit: int = 50) -> JobsPage:
-    """Jobs that wait or run, newest first."""
-    return client().jobs(status=OPEN, limit=limit)
+def open_jobs() -> JobsPage:
+    """Jobs that wait or run, newest first; of more than fit a page those queued last, and before them those that run."""
+    found = client().jobs(status=OPEN, limit=_PLACED)
+    if found.next_cursor is None:
+        return found
+    running = client().jobs(status=JobStatus.STARTED, limit=_PLACED).jobs
+    waiting = [job for job in found.jobs if job.status is JobStatus.QUEUED]
+    return JobsPage(jobs=(*running, *waiting), next_cursor=found.next_cursor)
 
 
 def ended_jobs(*, limit: int, pictures: bool = False) -> JobsPage:
@@ -145,10 +154,6 @@ def job(image_id: str) -> JobInfo:
     """Everything about a job."""
     return client().job(image_id)
 
-
-#: Most jobs of a line that the queue shows, the page size in which they are read with their places, and how many of the
-#: first in line are enough.
-MOST_QUEUED, _PLACED, _ENOUGH = 200, 50, 20
 
 #: In the session: by backend, the moment before which the first of its line were queued.
 _FRONTS = "queue.fronts"

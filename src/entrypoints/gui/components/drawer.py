@@ -6,7 +6,7 @@ from datetime import datetime
 import streamlit as st
 
 from entrypoints.client import ApiError, ClientError, JobInfo
-from entrypoints.gui import clock, remote, visitor
+from entrypoints.gui import clock, draft, remote, visitor
 from entrypoints.gui.components import actions, canvas, outage
 from entrypoints.gui.components.compare import compare, has_before
 from entrypoints.gui.components.ended_card import is_trouble, notice, trouble_card
@@ -126,8 +126,8 @@ def _settings(job: JobInfo, title: str) -> None:
 
 
 def _asked(request: ImageRequest) -> list[tuple[str, str]]:
-    named = ("negative_prompt", "checkpoint", "sampler", "scheduler", "steps", "cfg_scale")
-    values = [(name, request.value(name)) for name in named] + sorted(request.options.items())
+    named = ("negative_prompt", "checkpoint", "sampler", "scheduler", "steps", "cfg_scale", "strength")
+    values = [(name, request.value(name)) for name in named] + sorted(draft.meant(request.options).items())
     return [(name_of(name), _shown(value)) for name, value in values if value not in (None, "", ())]
 
 

@@ -56,7 +56,7 @@ def _draw(running: JobsPage, ended: JobsPage, nothing_yet: Callable[[], object])
     names = titles()
     st.html('<div id="feed"></div>')
     if running.jobs:
-        live_jobs(running.jobs, names, most=MOST_LIVE)
+        live_jobs(running, names, most=MOST_LIVE)
     if ended.jobs:
         _ended(ended.jobs, names)
     elif not running.jobs:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import streamlit as st
 
-from entrypoints.client import ApiError, JobInfo
+from entrypoints.client import ApiError, JobInfo, JobsPage
 from entrypoints.gui import remote
 from entrypoints.gui.components import actions, canvas
 from entrypoints.gui.standing import silent, standing, trouble
@@ -56,9 +56,13 @@ def _head(job: JobInfo, title: str, place: str) -> None:
         )
 
 
-def live_jobs(jobs: tuple[JobInfo, ...], titles: dict[str, str], *, most: int) -> None:
-    """The cards of open jobs: those under way first, then in the order of the queue; more than `most` in a line."""
-    ordered = sorted(jobs, key=lambda job: (job.status is not JobStatus.STARTED, job.created_at))
+def live_jobs(found: JobsPage, titles: dict[str, str], *, most: int) -> None:
+    """The cards of open jobs: those under way first, then in the order of the queue; more than `most` in a line.
+
+    Of more than fit a page those queued last are known, and stand in for the first in line.
+    """
+    in_line = found.jobs if found.next_cursor else tuple(reversed(found.jobs))
+    ordered = sorted(in_line, key=lambda job: job.status is not JobStatus.STARTED)
     for job in ordered[:most]:
         try:
             seen = remote.client().job(job.image_id)
@@ -69,9 +73,6 @@ def live_jobs(jobs: tuple[JobInfo, ...], titles: dict[str, str], *, most: int) -
         if not seen.status.terminal:
             live_card(seen, titles.get(seen.backend, seen.backend))
     if len(ordered) > most:
-        st.caption(f"And {_others(len(ordered) - most)}.")
-
-
-def _others(count: int) -> str:
-    """How many more jobs wait."""
-    return "one more job in line" if count == 1 else f"{count} more jobs in line"
+        others = len(ordered) - most
+        told = "one more job" if others == 1 else f"{others} more jobs"
+        st.caption(f"And {'at least ' if found.next_cursor else ''}{told} in line. Queue has them all.")

@@ -16,7 +16,7 @@ from imaging_core.images import ImageRequest, Operation
 _MOST = 8
 
 #: What of a request is asked for again; its seed is not.
-_AGAIN = ("negative_prompt", "checkpoint", "sampler", "scheduler", "steps", "cfg_scale", "width", "height")
+_AGAIN = ("negative_prompt", "checkpoint", "sampler", "scheduler", "steps", "cfg_scale", "width", "height", "strength")
 
 
 def variations(job: JobInfo) -> None:
