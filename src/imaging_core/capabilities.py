@@ -7,6 +7,7 @@ import attrs
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.images import CANONICAL, FieldValue, ImageRequest, InputImage, Operation, plan_calls
 from imaging_core.parameters import Parameter, span
+from imaging_core.sizes import SIZE, size_options
 
 #: Checked by rules of their own, not as one parameter among others.
 _APART = frozenset({"operation", "checkpoint", "count", "batch_size"})
@@ -68,6 +69,7 @@ class Capabilities:
     def fit(self, request: ImageRequest) -> ImageRequest:
         """The request in canonical spelling, with this backend's defaults filled in.
 
+        An option `size` (WIDTHxHEIGHT), for requests that may go to any backend, becomes the nearest that this one can make.
         Raises InvalidRequest that names every field which is wrong and what would be right.
         """
         if request.operation not in self.operations:
@@ -95,6 +97,7 @@ class _Fitting:
     def fitted(self) -> ImageRequest:
         """Raises InvalidRequest that names every field which is wrong."""
         self._fit_checkpoint()
+        self._fit_size()
         self._follow_the_picture()
         for name in dict.fromkeys(
             [*(p.name for p in self._able.parameters), *sorted(CANONICAL), *self._request.options]
@@ -170,6 +173,22 @@ class _Fitting:
         if named:
             return f"is not a setting of backend {self._able.backend!r} for {_DEEDS[self._operation]}."
         return f"is not a setting of backend {self._able.backend!r}."
+
+    def _fit_size(self) -> None:
+        size = self._request.options.get(SIZE)
+        if size is None or self._parameter(SIZE) is not None:
+            return
+        others = {name: value for name, value in self._request.options.items() if name != SIZE}
+        self._request = attrs.evolve(self._request, options=others)
+        if any(self._request.value(name) is not None for name in ("width", "height", "aspect_ratio")):
+            self._wrong(SIZE, "must not stand beside width, height or aspect_ratio, which say the same.")
+            return
+        try:
+            nearest = size_options(str(size), self._able, self._checkpoint, self._operation)
+        except InvalidRequest as error:
+            self._problems += error.problems
+        else:
+            self._request = self._request.with_values(nearest)
 
     def _follow_the_picture(self) -> None:
         """An edit that says nothing of its size is as large as its picture, as nearly as the backend can."""

@@ -33,6 +33,7 @@ FILE = file_of(PICTURE)
         ("local/tinyB", "local", "tinyB"),
         ("house", "local", "tinyB"),
         ("demo", "demo", "procedural"),
+        ("auto", "local", "tinyA"),
         ("gpt-image-1", "stability", "core"),
         ("gpt-image-7-moonbeam-2031-01-01", "stability", "core"),
         ("dall-e-3", "stability", "core"),
@@ -46,6 +47,22 @@ def test_a_model_leads_to_a_backend_and_a_checkpoint(
     assert answer.status_code == 200, answer.text
     job = job_of(client, answer)
     assert (job["backend"], job["request"]["checkpoint"]) == (backend, checkpoint)
+
+
+def test_auto_takes_a_size_to_whichever_backend_it_will_be_and_a_repetition_is_one_job(client: httpx.Client) -> None:
+    assert client.get("/v1/models/auto").json()["id"] == "auto"
+    assert "auto" in [model["id"] for model in client.get("/v1/models").json()["data"]]
+    key = {"idempotency-key": "auto-and-a-size"}
+    body = {"model": "auto", "prompt": "x", "size": "1024x500", "output_format": "jpeg"}
+
+    answers = [client.post(GENERATIONS, json=body, headers=key) for _ in range(2)]
+
+    first, again = (job_of(client, answer) for answer in answers)
+    assert first["image_id"] == again["image_id"]
+    assert (first["backend"], first["request"]["width"], first["request"]["height"]) == ("local", 1024, 496)
+    assert first["request"]["options"] == {}
+    refused = error(generate(client, model="auto", size="large"), 400)
+    assert refused["param"] == "size"
 
 
 @pytest.mark.parametrize(

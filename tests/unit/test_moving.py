@@ -16,6 +16,7 @@ from imaging_core.errors import (
     Charged,
     FailureCode,
     GenerationError,
+    InvalidRequest,
 )
 from imaging_core.events import EventKind
 from imaging_core.images import Operation
@@ -351,6 +352,28 @@ async def test_the_other_backend_gets_what_was_asked_for_and_the_same_seed() -> 
 
     assert moved.request == attrs.evolve(REQUEST, seed=job.request.seed)
     assert (moved.asked, moved.id, moved.created_at) == (REQUEST, job.id, job.created_at)
+
+
+@in_virtual_time
+async def test_a_size_for_any_backend_is_made_out_anew_where_the_job_goes() -> None:
+    world = Two()
+    sides = [
+        Parameter(name=n, kind=ParameterKind.INTEGER, minimum=64, maximum=1024, multiple_of=8)
+        for n in ("width", "height")
+    ]
+    shapes = Parameter(name="aspect_ratio", kind=ParameterKind.CHOICE, choices=("1:1", "16:9"))
+    world.here.can = attrs.evolve(world.here.can, parameters=(*world.here.can.parameters, *sides))
+    world.cloud.can = attrs.evolve(world.cloud.can, parameters=(*world.cloud.can.parameters, shapes))
+    (job,) = await world.auto(options={"size": "900x500"})
+    assert (job.request.width, job.request.height, job.request.options) == (896, 496, {})
+    world.take_down()
+
+    await world.look(70.0)
+
+    moved = (await world.reread(job)).request
+    assert (moved.width, moved.height, moved.options) == (None, None, {"aspect_ratio": "16:9"})
+    with pytest.raises(InvalidRequest, match="size: must not stand beside"):
+        await world.auto(options={"size": "900x500", "aspect_ratio": "1:1"})
 
 
 @in_virtual_time

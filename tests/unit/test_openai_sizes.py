@@ -4,11 +4,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entrypoints.api.picture_sizes import nearest_shape, on_grid, size_options
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import InvalidRequest
 from imaging_core.images import Operation
 from imaging_core.parameters import Parameter, ParameterKind
+from imaging_core.sizes import nearest_shape, on_grid, size_options
 
 SHAPES = ("1:1", "21:9", "16:9", "3:2", "5:4", "4:5", "2:3", "9:16", "9:21")
 

@@ -8,11 +8,11 @@ from collections.abc import Mapping
 
 from entrypoints.api.a1111.fields import ExtraSingleImage, Generation, Img2Img, Txt2Img
 from entrypoints.api.a1111.models import Model
-from entrypoints.api.picture_sizes import nearest_shape
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.images import FieldValue, ImageRequest, Operation, OptionValue
 from imaging_core.parameters import Parameter
+from imaging_core.sizes import nearest_shape
 
 #: Canonical names -> those that A1111's clients know.
 SENT: Mapping[str, str] = {

@@ -5,17 +5,19 @@ from typing import Any
 
 from entrypoints.api.openai.catalogue import Target
 from entrypoints.api.openai.fields import ImageFields
-from entrypoints.api.picture_sizes import size_options
 from imaging_core.capabilities import Capabilities
 from imaging_core.formats import PNG
 from imaging_core.images import ImageRequest, Operation
+from imaging_core.sizes import SIZE, read_size, size_options
 
 _NAMES = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
 
 
-def request_of(fields: ImageFields, target: Target, able: Capabilities, operation: Operation) -> ImageRequest:
-    """The request; what was left out is the backend's default. Raises InvalidRequest for a size that is none."""
-    checkpoint = _canonical(target.checkpoint, able, operation)
+def request_of(fields: ImageFields, target: Target, able: Capabilities | None, operation: Operation) -> ImageRequest:
+    """The request; what was left out is the backend's default. Without `able` it is for whichever backend it will be.
+
+    Raises InvalidRequest for a size that is none.
+    """
     values: dict[str, Any] = {
         "prompt": fields.prompt,
         "negative_prompt": fields.negative_prompt or "",
@@ -26,9 +28,13 @@ def request_of(fields: ImageFields, target: Target, able: Capabilities, operatio
         "seed": None if fields.seed == -1 else fields.seed,
         "count": fields.n or 1,
         "strength": getattr(fields, "strength", None),
-        **size_options(fields.size, able, checkpoint, operation),
-        **_format(fields, able, checkpoint, operation),
     }
+    if able is None:
+        values |= {SIZE: fields.size} if read_size(fields.size) else {}
+    else:
+        checkpoint = _canonical(target.checkpoint, able, operation)
+        values |= size_options(fields.size, able, checkpoint, operation)
+        values |= _format(fields, able, checkpoint, operation)
     return ImageRequest(prompt="", operation=operation).with_values(values)
 
 

@@ -1,7 +1,7 @@
 """Which model ids there are and where each leads; imports the service and the core's errors.
 
-`stability/core` is a backend and one of its models, `demo` a backend with its default one. Names that clients have built
-in lead to the default backend, unless the service's settings say otherwise.
+`stability/core` is a backend and one of its models, `demo` a backend with its default one, and `auto` whichever backend the
+service chooses. Names that clients have built in lead to the default backend, unless the service's settings say otherwise.
 """
 
 import re
@@ -14,6 +14,7 @@ from imaging_core.capabilities import Capabilities
 from imaging_core.errors import FieldProblem, ImagingError, InvalidRequest
 from imaging_core.images import Operation
 from imaging_core.parameters import Parameter
+from imaging_core.routing import AUTO
 from imaging_core.service import ImagingService
 
 #: Names that clients have built in, shown in the list so that clients which look there first find them.
@@ -66,12 +67,17 @@ class Catalogue:
         names = self._service.backend_names
         return self._default if self._default in names or not names else names[0]
 
+    @property
+    def _chooses(self) -> bool:
+        """Whether there is anything to choose from where the choice is left to the service."""
+        return any(name in self._service.backend_names for name in self._service.auto.order)
+
     def target(self, model: str | None) -> Target:
         """Where that id leads; none leads to the default. Raises UnknownModel."""
         if model is None:
             return Target(backend=self.default)
         meant = self._aliases.get(model, model)
-        if meant in self._service.backend_names:
+        if meant in self._service.backend_names or (meant == AUTO and self._chooses):
             return Target(backend=meant)
         backend, slash, checkpoint = meant.partition("/")
         if slash and checkpoint and backend in self._service.backend_names:
@@ -92,6 +98,8 @@ class Catalogue:
                 # Its list is its own; the others are there all the same.
                 continue
             found |= dict.fromkeys(_ids(backend, able), backend)
+        if self._chooses:
+            found.setdefault(AUTO, "alias")
         if self._service.backend_names:
             for name in (*self._aliases, *FAMILIAR):
                 found.setdefault(name, "alias")
@@ -100,6 +108,8 @@ class Catalogue:
     async def one(self, model: str) -> dict[str, Any]:
         """That model. Raises UnknownModel, and Unavailable when its backend cannot be asked."""
         target = self.target(model)
+        if target.backend == AUTO:
+            return _answer(model, "alias")
         check(target, await self._service.capabilities(target.backend))
         return _answer(model, target.backend)
 

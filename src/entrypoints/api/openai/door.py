@@ -36,6 +36,7 @@ from imaging_core.errors import ImagingError
 from imaging_core.faults import log_fault
 from imaging_core.images import Operation
 from imaging_core.jobs import Job, JobStatus
+from imaging_core.routing import AUTO
 from imaging_core.service import ImagingService
 
 log = logging.getLogger("imaging.api")
@@ -184,8 +185,9 @@ class OpenAiDoor:
             # Before anything is queued: somebody who cannot be told should not have paid.
             await self._feed.start()
         target = self._catalogue.target(call.fields.model)
-        able = await self._service.capabilities(target.backend)
-        check(target, able)
+        able = None if target.backend == AUTO else await self._service.capabilities(target.backend)
+        if able is not None:
+            check(target, able)
         return await self._service.submit(
             request_of(call.fields, target, able, call.operation),
             backend=target.backend,

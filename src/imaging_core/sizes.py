@@ -1,31 +1,34 @@
-"""From WIDTHxHEIGHT to what a backend can make: its grid, or the nearest of its shapes; imports stdlib and the core's values."""
+"""From WIDTHxHEIGHT to what a backend can make: its grid, or the nearest of its shapes; imports stdlib and this package's values."""
 
 import math
 import re
 from collections.abc import Mapping
+from typing import TYPE_CHECKING
 
-from imaging_core.capabilities import Capabilities
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.images import Operation
 from imaging_core.parameters import Parameter
+
+if TYPE_CHECKING:
+    from imaging_core.capabilities import Capabilities
+
+#: The option of a request that says its size for whichever backend it will be.
+SIZE = "size"
 
 _SIZE = re.compile(r"\s*([1-9][0-9]{0,4})\s*[xX×]\s*([1-9][0-9]{0,4})\s*", re.ASCII)
 _RATIO = re.compile(r"([1-9][0-9]*):([1-9][0-9]*)", re.ASCII)
 
 
 def size_options(
-    size: str | None, able: Capabilities, checkpoint: str | None, operation: Operation
+    size: str | None, able: "Capabilities", checkpoint: str | None, operation: Operation
 ) -> Mapping[str, int | str]:
     """The fields that come nearest to that size; none for `auto`, and for a backend that leaves no choice.
 
     Raises InvalidRequest for what is no size.
     """
-    if size is None or size.strip().lower() == "auto":
+    asked = read_size(size)
+    if asked is None:
         return {}
-    match = _SIZE.fullmatch(size)
-    if match is None:
-        raise InvalidRequest([FieldProblem(field="size", message="must be WIDTHxHEIGHT in px, or auto.")])
-    asked = int(match[1]), int(match[2])
     across, down = able.parameter("width", checkpoint, operation), able.parameter("height", checkpoint, operation)
     if across is not None and down is not None:
         width, height = on_grid(asked, (across, down), able.max_pixels)
@@ -34,6 +37,16 @@ def size_options(
     if shapes is not None and (nearest := nearest_shape(asked, shapes.choices)) is not None:
         return {"aspect_ratio": nearest}
     return {}
+
+
+def read_size(size: str | None) -> tuple[int, int] | None:
+    """Width and height in px, None for `auto`. Raises InvalidRequest for what is no size."""
+    if size is None or size.strip().lower() == "auto":
+        return None
+    match = _SIZE.fullmatch(size)
+    if match is None:
+        raise InvalidRequest([FieldProblem(field=SIZE, message="must be WIDTHxHEIGHT in px, or auto.")])
+    return int(match[1]), int(match[2])
 
 
 def on_grid(asked: tuple[int, int], sides: tuple[Parameter, Parameter], max_pixels: int | None) -> tuple[int, int]:
