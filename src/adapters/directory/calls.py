@@ -40,23 +40,20 @@ def store_call(
     first_image: int,
     *,
     sync_parents: Callable[[], None] = lambda: None,
+    fresh: bool = False,
 ) -> StoredCall:
     """Store a call's pictures, then its record at once; the record that is there when another was first.
 
-    `sync_parents` makes the folder's own name durable; it may run beside the writing. After an OSError nothing is found
-    of the call.
+    `sync_parents` makes the folder's own name durable; it may run beside the writing. A `fresh` folder was made for this
+    call: others left nothing in it. After an OSError nothing is found of the call.
     """
     files = call_files(job_id, call, generated, first_image)
     stored, record = files.stored, files.record_name
-    contents: dict[str, tuple[bytes, str | None]] = {
-        name: (picture.data, picture.sha256) for name, picture in files.pictures.items()
-    }
-    contents[record] = (files.record, None)
+    contents = {name: picture.data for name, picture in files.pictures.items()} | {record: files.record}
     drafts: dict[str, Draft] = {}
 
     def write(name: str) -> None:
-        data, sha256 = contents[name]
-        drafts[name] = folder.draft(data, sha256=sha256)
+        drafts[name] = folder.draft(contents[name])
 
     try:
         # All of it is on the disk before any of it gets its name: that there is no room comes out here, without a trace.
@@ -67,13 +64,16 @@ def store_call(
         # The record must not survive a power cut that a picture's name did not: nothing says which of two names of one
         # folder reaches the disk first, so each has a sync of its own.
         folder.sync()
-        if not drafts[record].publish(record):
+        first = drafts[record].publish(record)
+        if not first:
             stored = read_call(folder, call) or stored
     finally:
         for draft in drafts.values():
             draft.discard()
     folder.sync()
-    _remove_losers(folder, stored)
+    if not (first and fresh):
+        # Who comes second to a fresh folder removes its own.
+        _remove_losers(folder, stored)
     return stored
 
 

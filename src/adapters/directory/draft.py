@@ -5,11 +5,11 @@ leaves nothing half-written; elsewhere (NFS, macOS) it has a temporary name, whi
 """
 
 import errno
-import hashlib
 import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from functools import cache
 from typing import Protocol
 
 #: What half-written files with a name are called, so that whoever tidies up knows them.
@@ -38,15 +38,15 @@ class Draft(Protocol):
         ...
 
 
-def write_draft(folder: int, data: bytes, *, sha256: str | None = None) -> Draft:
-    """A file in that open directory with these bytes, which should have that sha256.
+def write_draft(folder: int, data: bytes) -> Draft:
+    """A file in that open directory with these bytes.
 
     Raises OSError and leaves nothing when they did not all get there.
     """
     descriptor = _open_nameless(folder)
     if descriptor is not None:
         try:
-            _write_all(descriptor, data, sha256)
+            _write_all(descriptor, data)
         except BaseException:
             os.close(descriptor)
             raise
@@ -56,7 +56,7 @@ def write_draft(folder: int, data: bytes, *, sha256: str | None = None) -> Draft
     draft = NamedDraft(folder, name)
     try:
         try:
-            _write_all(descriptor, data, sha256)
+            _write_all(descriptor, data)
         finally:
             os.close(descriptor)
     except BaseException:
@@ -134,7 +134,7 @@ class NamedDraft:
 
 
 def _open_nameless(folder: int) -> int | None:
-    if not hasattr(os, "O_TMPFILE") or not os.path.isdir(_OPEN_FILES):  # noqa: PTH112  # a constant
+    if not _can_name_open_files():
         return None
     try:
         return os.open(".", os.O_WRONLY | os.O_TMPFILE | os.O_CLOEXEC, 0o600, dir_fd=folder)
@@ -142,6 +142,11 @@ def _open_nameless(folder: int) -> int | None:
         if error.errno in _NO_NAMELESS:
             return None
         raise
+
+
+@cache
+def _can_name_open_files() -> bool:
+    return hasattr(os, "O_TMPFILE") and os.path.isdir(_OPEN_FILES)  # noqa: PTH112  # a constant
 
 
 @contextmanager
@@ -160,14 +165,11 @@ def temporary_name() -> str:
     return f"{TEMPORARY}{secrets.token_hex(12)}"
 
 
-def _write_all(descriptor: int, data: bytes, sha256: str | None) -> None:
-    digest = hashlib.sha256()
+def _write_all(descriptor: int, data: bytes) -> None:
     rest = memoryview(data)
     while rest:
         # On a nearly full disk write() stores a part and says so by its result alone.
-        written = os.write(descriptor, rest[:_WRITE_AT_ONCE])
-        digest.update(rest[:written])
-        rest = rest[written:]
+        rest = rest[os.write(descriptor, rest[:_WRITE_AT_ONCE]) :]
     os.fsync(descriptor)
-    if os.fstat(descriptor).st_size != len(data) or sha256 not in {None, digest.hexdigest()}:
+    if os.fstat(descriptor).st_size != len(data):
         raise OSError(errno.EIO, "the file is not what was written to it")

@@ -31,6 +31,11 @@ class Folder:
         """The directory at that path, which may be a link: it is the operator's choice."""
         return cls(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
+    @classmethod
+    def below(cls, path: str, name: str) -> Self:
+        """The directory of that name in the one at that path; a link or a file in its place is an error."""
+        return cls(os.open(f"{path}/{name}", _OPEN_FOLDER))
+
     def __enter__(self) -> Self:
         return self
 
@@ -101,12 +106,12 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def draft(self, data: bytes, *, sha256: str | None = None) -> Draft:
-        """A new durable file with these bytes, which should have that sha256, that awaits its name.
+    def draft(self, data: bytes) -> Draft:
+        """A new durable file with these bytes, that awaits its name.
 
         Raises OSError and leaves nothing when they did not all get there.
         """
-        return write_draft(self._fd, data, sha256=sha256)
+        return write_draft(self._fd, data)
 
     def remove(self, name: str) -> bool:
         """Whether there was such a file to remove."""

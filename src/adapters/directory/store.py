@@ -183,11 +183,13 @@ class DirectoryImageStore:
     def _put(self, job_id: str, call: int, generated: Generated, first_image: int) -> StoredCall:
         for _ in range(_WRITE_TRIES):
             # A job deleted at this very moment takes its folder away from under us; then we make it again.
-            with suppress(FileNotFoundError), self._made_folder(job_id) as (folder, sync_parents):
-                known = read_call(folder, call)
+            with suppress(FileNotFoundError), self._made_folder(job_id) as (folder, fresh, sync_parents):
+                known = None if fresh else read_call(folder, call)
                 if known is not None:
                     return known
-                stored = store_call(folder, job_id, call, generated, first_image, sync_parents=sync_parents)
+                stored = store_call(
+                    folder, job_id, call, generated, first_image, sync_parents=sync_parents, fresh=fresh
+                )
                 self._count(sum({ref.key: ref.size for ref in stored.images}.values()))
                 return stored
         raise Unavailable(f"The folder of job {job_id} was removed while its pictures were being stored. Try again.")
@@ -288,29 +290,41 @@ class DirectoryImageStore:
     # --- the tree ----------------------------------------------------------------------------------------
 
     def _job_folder(self, job_id: str, *, create: bool = False) -> Folder:
-        if create:
-            Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Folder.root(self.root) as root, root.enter(job_id[:2], create=create) as fan_out:
-            return fan_out.enter(job_id, create=create)
+        if not create:
+            with Folder.below(self.root, job_id[:2]) as fan_out:
+                return fan_out.enter(job_id)
+        Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
+        with Folder.root(self.root) as root, root.enter(job_id[:2], create=True) as fan_out:
+            return fan_out.enter(job_id, create=True)
 
     @contextmanager
-    def _made_folder(self, job_id: str) -> Iterator[tuple[Folder, Callable[[], None]]]:
-        """A job's folder, made if need be, and what makes its name durable, to be done before anything in it is promised."""
+    def _made_folder(self, job_id: str) -> Iterator[tuple[Folder, bool, Callable[[], None]]]:
+        """A job's folder, whether it had to be made, and what makes its name durable.
+
+        The last is to be done before anything in it is promised.
+        """
+        with self._made_fan_out(job_id[:2]) as fan_out:
+            fresh = fan_out.make(job_id)
+
+            def sync() -> None:
+                # Also when another made them: it may not have come to its own sync yet, or have died before it.
+                fan_out.sync()
+                if job_id[:2] not in self._durable:
+                    with Folder.root(self.root) as root:
+                        root.sync()
+                    self._durable.add(job_id[:2])
+
+            with fan_out.enter(job_id) as folder:
+                yield folder, fresh, sync
+
+    def _made_fan_out(self, name: str) -> Folder:
+        # There from the second job on, of 256.
+        with suppress(FileNotFoundError):
+            return Folder.below(self.root, name)
         Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
         with Folder.root(self.root) as root:
-            root.make(job_id[:2])
-            with root.enter(job_id[:2]) as fan_out:
-                fan_out.make(job_id)
-
-                def sync() -> None:
-                    # Also when another made them: it may not have come to its own sync yet, or have died before it.
-                    fan_out.sync()
-                    if job_id[:2] not in self._durable:
-                        root.sync()
-                        self._durable.add(job_id[:2])
-
-                with fan_out.enter(job_id) as folder:
-                    yield folder, sync
+            root.make(name)
+        return Folder.below(self.root, name)
 
     def _job_ids(self) -> list[str]:
         with suppress(FileNotFoundError), Folder.root(self.root) as root:
