@@ -78,15 +78,37 @@ async def steps_of_a_put(folder: Path) -> list[str]:
 
 
 class TestCrashes:
-    async def test_a_picture_is_on_the_disk_before_its_name_and_its_name_before_its_record(self, folder: Path) -> None:
+    async def test_a_picture_and_its_name_are_on_the_disk_before_its_record_has_one(self, folder: Path) -> None:
         steps = await steps_of_a_put(folder)
 
         syncs = [n for n, step in enumerate(steps) if step == "fsync"]
         *pictures, record = [n for n, step in enumerate(steps) if step in ("link", "rename")]
         assert (len(pictures), steps[record]) == (2, "link")
         assert max(n for n, step in enumerate(steps) if step == "write") < min(pictures)
-        assert any(max(pictures) < sync < record for sync in syncs)
+        # Two pictures, the record, and the three folders that lead to them.
+        assert sum(max(pictures) < sync < record for sync in syncs) >= 6
         assert any(record < sync for sync in syncs)
+
+    async def test_a_picture_that_is_told_of_is_replaced_by_one_that_is_on_the_disk(
+        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        await store.put(job_id, 0, a_result(), first_image=0)
+        (picture,) = place_of(folder, job_id).glob("0-*")
+        # Another's record is on its way: its picture is there, and this writer has not seen the record.
+        (place_of(folder, job_id) / "0.json").unlink()
+        rename, synced = os.rename, list[int]()
+        monkeypatch.setattr(os, "fsync", lambda descriptor: synced.append(os.fstat(descriptor).st_ino))
+
+        def replace(source: str, name: str, **folders: int) -> None:
+            assert (os.stat(source, dir_fd=folders["src_dir_fd"]).st_ino in synced) is (name == picture.name)
+            rename(source, name, **folders)
+
+        monkeypatch.setattr(os, "rename", replace)
+        before = picture.stat().st_ino
+        stored = await store.put(job_id, 0, a_result(), first_image=0)
+
+        assert picture.stat().st_ino != before
+        assert await read(store, stored.images[0]) == a_picture().data
 
     async def test_the_folders_that_lead_to_a_picture_are_on_the_disk_whoever_made_them(
         self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
@@ -163,17 +185,18 @@ class TestCrashes:
     async def test_a_job_deleted_while_its_pictures_are_stored_gets_them_anew(
         self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        rename, deleted = os.rename, [False]
+        link, deleted = os.link, [False]
 
         def delete_first(*args: Any, **kwargs: Any) -> None:
             if not deleted[0]:
                 deleted[0] = True
                 asyncio.run(DirectoryImageStore(folder).delete(job_id))
-            rename(*args, **kwargs)
+            link(*args, **kwargs)
 
-        monkeypatch.setattr(os, "rename", delete_first)
+        monkeypatch.setattr(os, "link", delete_first)
         stored = await store.put(job_id, 0, a_result(), first_image=0)
 
+        assert deleted == [True]
         assert await read(store, stored.images[0]) == a_picture().data
 
     async def test_what_crashed_writers_left_is_swept_once_it_is_old(

@@ -4,7 +4,6 @@ Everything here blocks, and raises OSError.
 """
 
 from collections.abc import Callable
-from functools import partial
 
 from adapters.directory.draft import Draft
 from adapters.directory.folder import Folder
@@ -51,19 +50,21 @@ def store_call(
     stored, record = files.stored, files.record_name
     contents = {name: picture.data for name, picture in files.pictures.items()} | {record: files.record}
     drafts: dict[str, Draft] = {}
-
-    def write(name: str) -> None:
-        drafts[name] = folder.draft(contents[name])
-
     try:
-        # All of it is on the disk before any of it gets its name: that there is no room comes out here, without a trace.
-        # None of these syncs needs another to be first, only the names below need them all: journals take them as one.
-        together(*(partial(write, name) for name in contents), sync_parents)
-        for name in files.pictures:
-            drafts[name].replace(name)
+        # Before any of it gets a name: that there is no room comes out here, without a trace.
+        for name, data in contents.items():
+            drafts[name] = folder.draft(data)
+        # A picture may have its name before its bytes are durable, since nothing tells of it before its record does. Who
+        # has that name already has the same bytes, and may be told of: that one is replaced once ours are on the disk.
+        taken = [name for name in files.pictures if not drafts[name].publish(name)]
+        # None of these syncs needs another to be first, only the record's name needs them all: journals take them as one.
+        together(*(draft.sync for draft in drafts.values()), folder.sync, sync_parents)
+        if taken:
+            for name in taken:
+                drafts[name].replace(name)
+            folder.sync()
         # The record must not survive a power cut that a picture's name did not: nothing says which of two names of one
         # folder reaches the disk first, so each has a sync of its own.
-        folder.sync()
         first = drafts[record].publish(record)
         if not first:
             stored = read_call(folder, call) or stored

@@ -23,7 +23,11 @@ _WRITE_AT_ONCE = 1 << 20
 
 
 class Draft(Protocol):
-    """A durable file that awaits its name: publish, replace or discard it."""
+    """A file that awaits its name: sync it, publish or replace, and discard it in the end."""
+
+    def sync(self) -> None:
+        """Make its bytes durable."""
+        ...
 
     def publish(self, name: str) -> bool:
         """Give it that name, unless another has it: whether it was the first."""
@@ -34,43 +38,54 @@ class Draft(Protocol):
         ...
 
     def discard(self) -> None:
-        """Let go of it, if it is not gone or published already."""
+        """Let go of it; of a name that it was given it is not parted."""
         ...
 
 
 def write_draft(folder: int, data: bytes) -> Draft:
-    """A file in that open directory with these bytes.
+    """A file in that open directory with these bytes, which are not durable yet.
 
     Raises OSError and leaves nothing when they did not all get there.
     """
     descriptor = _open_nameless(folder)
+    draft: Draft
     if descriptor is not None:
-        try:
-            _write_all(descriptor, data)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return NamelessDraft(folder, descriptor)
-    name = temporary_name()
-    descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
-    draft = NamedDraft(folder, name)
+        draft = NamelessDraft(folder, descriptor)
+    else:
+        name = temporary_name()
+        descriptor = os.open(name, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600, dir_fd=folder)
+        draft = NamedDraft(folder, descriptor, name)
     try:
-        try:
-            _write_all(descriptor, data)
-        finally:
-            os.close(descriptor)
+        _write_all(descriptor, data)
     except BaseException:
         draft.discard()
         raise
     return draft
 
 
-class NamelessDraft:
+class _OpenFile:
+    """A file that was written and is still open."""
+
+    def __init__(self, descriptor: int) -> None:
+        self._fd: int | None = descriptor
+
+    def sync(self) -> None:
+        """Make its bytes durable."""
+        assert self._fd is not None  # noqa: S101  # whoever discards it does so last
+        os.fsync(self._fd)
+
+    def _close(self) -> None:
+        if self._fd is not None:
+            os.close(self._fd)
+            self._fd = None
+
+
+class NamelessDraft(_OpenFile):
     """An open file without a name, gone when it is closed."""
 
     def __init__(self, folder: int, descriptor: int) -> None:
+        super().__init__(descriptor)
         self._folder = folder
-        self._fd: int | None = descriptor
 
     def publish(self, name: str) -> bool:
         """Give it that name, unless another has it: whether it was the first."""
@@ -78,8 +93,6 @@ class NamelessDraft:
             self._link(name)
         except FileExistsError:
             return False
-        finally:
-            self.discard()
         return True
 
     def replace(self, name: str) -> None:
@@ -90,24 +103,22 @@ class NamelessDraft:
             # A name can only be taken over by a file that has one.
             other = temporary_name()
             self._link(other)
-            NamedDraft(self._folder, other).replace(name)
-        self.discard()
+            _take_over(self._folder, other, name)
 
     def discard(self) -> None:
         """Close it."""
-        if self._fd is not None:
-            os.close(self._fd)
-            self._fd = None
+        self._close()
 
     def _link(self, name: str) -> None:
         with _without_links():
             os.link(f"{_OPEN_FILES}/{self._fd}", name, dst_dir_fd=self._folder, follow_symlinks=True)
 
 
-class NamedDraft:
+class NamedDraft(_OpenFile):
     """A file under a temporary name."""
 
-    def __init__(self, folder: int, name: str) -> None:
+    def __init__(self, folder: int, descriptor: int, name: str) -> None:
+        super().__init__(descriptor)
         self._folder = folder
         self._name = name
 
@@ -119,18 +130,21 @@ class NamedDraft:
         except FileExistsError:
             # NFS repeats a request whose reply was lost, and then says that the name exists: two names are proof.
             return os.stat(self._name, dir_fd=self._folder, follow_symlinks=False).st_nlink > 1
-        finally:
-            self.discard()
         return True
 
     def replace(self, name: str) -> None:
         """Give it that name, also when another has it."""
-        os.rename(self._name, name, src_dir_fd=self._folder, dst_dir_fd=self._folder)  # by descriptor
+        _take_over(self._folder, self._name, name)
 
     def discard(self) -> None:
-        """Remove the temporary name, if it is still there."""
+        """Close it, and remove the temporary name if it is still there."""
+        self._close()
         with suppress(FileNotFoundError):
             os.unlink(self._name, dir_fd=self._folder)  # by descriptor
+
+
+def _take_over(folder: int, temporary: str, name: str) -> None:
+    os.rename(temporary, name, src_dir_fd=folder, dst_dir_fd=folder)  # by descriptor
 
 
 def _open_nameless(folder: int) -> int | None:
@@ -170,6 +184,5 @@ def _write_all(descriptor: int, data: bytes) -> None:
     while rest:
         # On a nearly full disk write() stores a part and says so by its result alone.
         rest = rest[os.write(descriptor, rest[:_WRITE_AT_ONCE]) :]
-    os.fsync(descriptor)
     if os.fstat(descriptor).st_size != len(data):
         raise OSError(errno.EIO, "the file is not what was written to it")

@@ -107,7 +107,7 @@ class Folder:
             os.close(descriptor)
 
     def draft(self, data: bytes) -> Draft:
-        """A new durable file with these bytes, that awaits its name.
+        """A new file with these bytes, not durable yet, that awaits its name.
 
         Raises OSError and leaves nothing when they did not all get there.
         """

@@ -18,6 +18,8 @@ def store_inputs(folder: Folder, job_id: str, inputs: Mapping[str, bytes]) -> di
         # All of it is on the disk before any of it gets its name: that there is no room comes out without a trace.
         for name, file in files.values():
             drafts[name] = folder.draft(file.data)
+        for draft in drafts.values():
+            draft.sync()
         for name, draft in drafts.items():
             draft.replace(name)
     finally:

@@ -19,11 +19,12 @@ from pathlib import Path
 from typing import ParamSpec, TypeVar
 
 from adapters.directory.calls import read_call, store_call, unnamed_pictures
-from adapters.directory.draft import TEMPORARY, temporary_name
+from adapters.directory.draft import TEMPORARY
 from adapters.directory.failures import translated
 from adapters.directory.folder import Folder
 from adapters.directory.inputs import store_inputs
-from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
+from adapters.directory.room import try_to_store
+from imaging_core.errors import ImageNotAvailable, Unavailable
 from imaging_core.images import Generated, ImageRef, InputImage, StoredCall
 from imaging_core.jobs import JOB_ID
 from imaging_core.stored_files import INPUT, INPUT_KEY, KEY, MANIFEST
@@ -220,21 +221,8 @@ class DirectoryImageStore:
         with self._checking:
             now = self._clock()
             if now >= self._checked_until:
-                self._try_to_store()
+                try_to_store(self.root, reserve_bytes=self._reserve)
                 self._checked_until = now + CHECK_GOOD_S
-
-    def _try_to_store(self) -> None:
-        Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Folder.root(self.root) as root:
-            free = root.free()
-            if free < self._reserve:
-                raise StorageFull(
-                    f"Only {free >> 20} MiB are free for pictures in {self.root}, less than the reserve of "
-                    f"{self._reserve >> 20} MiB. Free disk space or delete old pictures."
-                )
-            name = temporary_name()
-            root.draft(b"imaging checks that it can store pictures here\n").publish(name)
-            root.remove(name)
 
     # --- reading -----------------------------------------------------------------------------------------
 
