@@ -1,5 +1,6 @@
 """One field of a backend's requests: its limits, and how a value is brought into canonical spelling; imports attrs and images."""
 
+import re
 import sys
 from collections.abc import Mapping
 from enum import StrEnum
@@ -10,6 +11,8 @@ from imaging_core.images import FieldValue, InputImage, Operation, OptionValue
 
 #: Largest number any field may hold.
 _LARGEST = sys.float_info.max
+#: What no text may hold. A pattern, since prompts are long and a loop over their characters is slow.
+_NO_TEXT = re.compile("[\\x00\\ud800-\\udfff]")
 
 
 class ParameterKind(StrEnum):
@@ -113,7 +116,7 @@ class Parameter:
     def _fit_text(self, value: OptionValue) -> str:
         if not isinstance(value, str):
             raise ValueError("must be text.")
-        if "\x00" in value or any("\ud800" <= c <= "\udfff" for c in value):
+        if _NO_TEXT.search(value):
             raise ValueError("must not contain NUL or unpaired surrogate characters.")
         if self.required and not value.strip():
             raise ValueError("must not be empty.")

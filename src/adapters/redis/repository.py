@@ -124,7 +124,10 @@ class RedisJobRepository:
             *event_arguments(events),
         )
         match outcome:
-            case b"ok" | b"known":
+            case b"ok":
+                # What is there now is what was sent, so it need not be read.
+                return tuple(attrs.evolve(job, version=1, favourite=False) for job in jobs)
+            case b"known":
                 return _jobs(facts)
             case b"mismatch":
                 raise IdempotencyMismatch

@@ -1,5 +1,6 @@
 """POST /images/edits and POST /images/upscale: from a picture and words to a job; imports FastAPI, the service and this package."""
 
+import asyncio
 from collections.abc import Mapping
 from typing import Any
 
@@ -106,7 +107,7 @@ class EditsDoor:
 
     async def _inputs(self, request: Request, brought: "_Brought") -> Inputs:
         about = brought.about
-        image = brought.file("image")
+        image = await asyncio.to_thread(brought.file, "image")
         image_id = about.get("image_id")
         if image is not None and image_id is not None:
             raise InvalidRequest([FieldProblem(field="image_id", message="must not be given together with image.")])
@@ -117,7 +118,7 @@ class EditsDoor:
             raise InvalidRequest([FieldProblem(field="index", message="is of use only together with image_id.")])
         if image is None:
             image = await self._uploads.earlier(request, str(image_id), about.get("index", 0))
-        mask, mode = brought.file("mask"), about.get("mask_mode")
+        mask, mode = await asyncio.to_thread(brought.file, "mask"), about.get("mask_mode")
         if mask is None and mode is not None:
             raise InvalidRequest([FieldProblem(field="mask_mode", message="is of use only together with mask.")])
         return await self._uploads.cleaned(image, mask, transparent_repaints=mode == "transparent")
@@ -160,7 +161,7 @@ class _Brought:
     fields: SubmittedFields
 
     def file(self, name: str) -> bytes | None:
-        """The picture of that name, as a file of the form or as text. Raises InvalidRequest."""
+        """The picture of that name, as a file of the form or as text. Takes CPU time. Raises InvalidRequest."""
         if name in self.files:
             return self.files[name]
         text = self.about.get(name)

@@ -34,6 +34,8 @@ FORM, JSON = "multipart/form-data", "application/json"
 ROOM_BYTES = 256 << 20
 #: What a body of some bytes takes while it is read, decoded from base64 and cleaned.
 _COPIES = 3
+#: Characters of base64 that are decoded at a time: each piece but the last stands for whole bytes without padding.
+_PIECE = 1 << 20
 
 
 @attrs.frozen(kw_only=True)
@@ -150,7 +152,10 @@ class Share:
 
 
 def decoded(value: object, field: str) -> bytes:
-    """The bytes that a text stands for: base64, or a data: URL with base64. Raises InvalidRequest."""
+    """The bytes that a text stands for: base64, or a data: URL with base64. Raises InvalidRequest.
+
+    To be called in a thread: 20 MB take 60 ms. It is done in pieces, since the decoder lets no other thread run meanwhile.
+    """
     message = "must be the file in base64, or a data: URL."
     if not isinstance(value, str):
         raise InvalidRequest([FieldProblem(field=field, message=message)])
@@ -159,10 +164,15 @@ def decoded(value: object, field: str) -> bytes:
         head, comma, text = value.partition(",")
         if not comma or not head.lower().endswith(";base64"):
             raise InvalidRequest([FieldProblem(field=field, message=message)])
+    wrong = InvalidRequest([FieldProblem(field=field, message="is no valid base64.")])
     try:
-        return base64.b64decode(text, validate=True)
+        pieces = [base64.b64decode(text[at : at + _PIECE], validate=True) for at in range(0, len(text), _PIECE)]
     except (binascii.Error, ValueError):
-        raise InvalidRequest([FieldProblem(field=field, message="is no valid base64.")]) from None
+        raise wrong from None
+    if any(len(piece) < _PIECE // 4 * 3 for piece in pieces[:-1]):
+        # Padded before the end.
+        raise wrong
+    return b"".join(pieces)
 
 
 @contextmanager

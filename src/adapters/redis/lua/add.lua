@@ -1,6 +1,6 @@
 -- ARGV: nonce, idem key or '', idem fingerprint, idem ttl in ms, max_queued or '', max_queued_per_owner or '', maxlen,
 --       number of jobs, for each (id, overdue at or '', number of fields, fields...), events...
--- Gives {now, 'ok' | 'known', jobs...}, {now, 'mismatch' | 'deleted'}, {now, 'taken', id} or
+-- Gives {now, 'ok'}, {now, 'known', jobs...}, {now, 'mismatch' | 'deleted'}, {now, 'taken', id} or
 -- {now, 'full' | 'full_mine', mean run or '', started}.
 local nonce, idem, maxlen = ARGV[1], ARGV[2], ARGV[7]
 local now = clock()
@@ -13,16 +13,8 @@ for n = 1, tonumber(ARGV[8]) do
   at = at + 3 + 2 * count
 end
 
-local function told(outcome)
-  local answer = {us(now), outcome}
-  for _, new in ipairs(jobs) do
-    answer[#answer + 1] = whole(new.job.id)
-  end
-  return answer
-end
-
 if #jobs > 0 and redis.call('HGET', P .. 'job:' .. jobs[1].job.id, 'birth') == nonce then
-  return told('ok')
+  return {us(now), 'ok'}
 end
 local first = known(idem, ARGV[3])
 if first then
@@ -64,4 +56,4 @@ if idem ~= '' then
   redis.call('SET', P .. 'idem:' .. idem, table.concat(ids, ',') .. ':' .. ARGV[3], 'PX', ARGV[4])
 end
 append_all(maxlen, at)
-return told('ok')
+return {us(now), 'ok'}
