@@ -7,6 +7,7 @@ import attrs
 import pytest
 
 from adapters.redis import RedisJobRepository, RedisLink
+from contracts.job_moving import MovingSetting
 from contracts.job_repository import CutOffRepositoryContract, JobRepositoryContract
 from contracts.samples import NOON, a_job, a_request, an_event
 from imaging_core.errors import JobConflict, JobDeleted, StaleJob, Unavailable, UnreadableJob
@@ -162,6 +163,21 @@ class TestAnswersThatGetLost(OnRedis):
         ]
         with pytest.raises(JobConflict):
             await twice.add(job)
+
+
+class TestAMoveSentTwice(OnRedis, MovingSetting):
+    """By the client, as after a broken connection."""
+
+    async def test_it_is_one_move(self, repository: JobRepository, link: RedisLink, events: JobEvents) -> None:
+        job = await self.left_open(repository)
+        cursor = await events.cursor()
+
+        moved = await self.move(RedisJobRepository(SendingTwice(link)), job, max_queued=1)
+
+        assert moved == await repository.get(job.id)
+        assert moved.version == job.version + 1
+        assert await self.events_since(repository, events, cursor) == [(job.id, EventKind.MOVED)]
+        assert (await repository.state("beta")).claimable == 1
 
 
 class ForgetfulRepository(RedisJobRepository):

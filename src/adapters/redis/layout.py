@@ -67,9 +67,10 @@ def job_fields(job: Job, version: int) -> Fields:
     return {name: value for name, value in fields.items() if value is not None}
 
 
-def _movable(job: Job) -> str:
+def _movable(job: Job) -> str | None:
+    """Which line of jobs that may be moved it is in; None for one that never will be."""
     if job.asked is None:
-        return "never"
+        return None
     return "stranded" if job.stranded else "movable" if job.movable else "no"
 
 

@@ -145,8 +145,8 @@ local function unqueue(job)
   redis.call('ZREM', P .. 'ready:' .. job.backend, name)
   redis.call('ZREM', P .. 'waiting:' .. job.backend, name)
   redis.call('ZREM', P .. 'leased:' .. job.backend, name)
-  -- 'never' for one that stays whatever happens, which is most of them; an older version says nothing.
-  if job.movable and job.movable ~= 'never' then
+  -- Most stay whatever happens, and say nothing.
+  if job.movable then
     redis.call('ZREM', P .. 'movable:' .. job.backend, name)
     redis.call('ZREM', P .. 'stranded:' .. job.backend, name)
   end
