@@ -21,7 +21,7 @@ MOST_LOOKED_AT: Final = 20_000
 #: More parts of words than these narrow a search no further.
 _MOST_GRAMS: Final = 32
 #: A prompt with more parts of words is looked at in every search instead: entering 20,000 would hold up all who write for
-#: 25 ms. Ten thousand characters of English have half as many.
+#: 25 ms. Ten thousand characters of English have some 4,000.
 _MOST_PARTS: Final = 6_000
 #: By what such a prompt is found.
 _LONG: Final = "long"
