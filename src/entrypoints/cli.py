@@ -92,7 +92,7 @@ def health(part: Annotated[str, typer.Argument(help="api, worker or gui")]) -> N
 @app.command()
 def generate(  # noqa: PLR0917  # every option is one the command line names
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
-    backend: Annotated[str | None, typer.Option(help="stability, local or demo.")] = None,
+    backend: Annotated[str | None, typer.Option(help="stability, local, demo or auto.")] = None,
     negative_prompt: Annotated[
         str | None, typer.Option("--negative", "--negative-prompt", help="What to avoid.")
     ] = None,

@@ -152,7 +152,10 @@ class Mover:
             return route.reason
         try:
             await self._service.move(job, route)
-        except (CreditLimitReached, QueueFull, InvalidRequest) as refusal:
+        except QueueFull:
+            # Without the seconds to wait: each time other ones would be another reason, and another write.
+            return f"{job.backend!r} {why}. {route.backend!r} has no room in its queue."
+        except (CreditLimitReached, InvalidRequest) as refusal:
             return f"{job.backend!r} {why}. {route.backend!r} may not have it: {refusal}"
         log.info("A job was moved to another backend.", extra=_facts(job, route))
         return None

@@ -20,6 +20,7 @@ FAILURE = Failure(
     code="backend_error", reason="The backend answered 500.", advice="", charged="no", retryable=True, attempt=1
 )
 AGAIN = Parked(reason="retry", until=NOW - timedelta(seconds=1), message="Another attempt begins by itself.")
+STRANDED = Parked(reason="stranded", until=NOW + timedelta(seconds=58), message="Its backend cannot make it.")
 PAUSE = Paused(since=NOW, reason="New drivers.")
 MOVED = Moved(left="stability", backend="local", reason="It went on at 'local'.", at=NOW)
 PAUSED = "An operator has paused this backend; the job goes on by itself once it is resumed. They say: New drivers."
@@ -56,6 +57,7 @@ QUEUED = JobStatus.QUEUED
             "Goes on in a moment",
             "The backend answered 500. Another attempt begins by itself.",
         ),
+        (job(parked=STRANDED), "Another backend is looked for", STRANDED.message),
         (job(parked=BUSY, paused=PAUSE), "Goes on once the backend is resumed", PAUSED),
         (
             job(attempt=2, crashes=1, progress=0.1),

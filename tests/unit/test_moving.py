@@ -17,6 +17,7 @@ from imaging_core.errors import (
     FailureCode,
     GenerationError,
     InvalidRequest,
+    Unavailable,
 )
 from imaging_core.events import EventKind
 from imaging_core.images import Operation
@@ -25,7 +26,7 @@ from imaging_core.moving import STEP
 from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.ports import Permit, QueueLimits
 from imaging_core.routing import AUTO
-from scripted import Hanging
+from scripted import Hanging, away
 from virtual_time import in_virtual_time
 
 NO_KEY = CallRejected("It does not accept the API key.", code=FailureCode.NOT_AUTHORIZED)
@@ -472,6 +473,24 @@ async def test_a_doubtful_call_of_a_free_backend_costs_nothing_after_a_move_from
 
 
 @in_virtual_time
+async def test_credits_of_a_move_that_was_never_written_come_back_at_the_jobs_end() -> None:
+    world = Two()
+    (job,) = await world.auto()
+    world.take_down()
+    away(world.jobs, "move", times=1)
+    with pytest.raises(Unavailable):
+        await world.look(70.0)
+    assert await world.book.spent(job.created_at.date()) == 3.0
+    assert (await world.reread(job)).backend == "local"
+    world.bring_back()
+
+    assert (await world.run_to_end(job)).status is JobStatus.FINISHED
+    await world.settling.settle()
+
+    assert await world.book.spent(job.created_at.date()) == 0.0
+
+
+@in_virtual_time
 async def test_a_full_queue_takes_no_more_than_its_limit() -> None:
     world = Two(queue_limits=QueueLimits(max_queued=3))
     jobs = await world.auto(3)
@@ -483,7 +502,7 @@ async def test_a_full_queue_takes_no_more_than_its_limit() -> None:
 
     assert (await world.where(jobs)).count("stability") == 1
     stayed = [await world.reread(job) for job in jobs if (await world.reread(job)).backend == "local"]
-    assert all("'stability' may not have it: Too many jobs are waiting." in (job.stayed or "") for job in stayed)
+    assert all("'stability' has no room in its queue." in (job.stayed or "") for job in stayed)
 
 
 @in_virtual_time

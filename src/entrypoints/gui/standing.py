@@ -5,7 +5,7 @@ Every line answers one of: how far is it, why does it wait, and does somebody ha
 
 from datetime import datetime
 
-from entrypoints.client import JobInfo
+from entrypoints.client import JobInfo, Parked
 from entrypoints.gui.words import duration, pictures, place
 from imaging_core.jobs import JobStatus
 
@@ -26,10 +26,7 @@ def standing(job: JobInfo, now: datetime) -> str:
         left = "" if job.paused else left
         return _line(waits[:1].upper() + waits[1:], pictures(job.count), left)
     if job.parked is not None:
-        if job.paused:
-            return "Goes on once the backend is resumed"
-        seconds = (job.parked.until - now).total_seconds()
-        return f"Goes on in {duration(seconds)}" if seconds > 0 else "Goes on in a moment"
+        return _goes_on(job, job.parked, now)
     if silent(job):
         since = (now - (job.started_at or job.created_at)).total_seconds()
         return _line(f"Under way for {duration(since)}", left)
@@ -37,6 +34,15 @@ def standing(job: JobInfo, now: datetime) -> str:
     step = f"step {job.step} of {job.steps}" if job.step is not None and job.steps else ""
     which = f"picture {min((job.images_done or 0) + 1, job.count)} of {job.count}" if job.count > 1 else ""
     return _line(done, which, step, left)
+
+
+def _goes_on(job: JobInfo, parked: Parked, now: datetime) -> str:
+    if job.paused:
+        return "Goes on once the backend is resumed"
+    if parked.reason == "stranded":
+        return "Another backend is looked for"
+    seconds = (parked.until - now).total_seconds()
+    return f"Goes on in {duration(seconds)}" if seconds > 0 else "Goes on in a moment"
 
 
 def trouble(job: JobInfo) -> str:
