@@ -10,7 +10,7 @@ import time
 import traceback
 from pathlib import Path
 
-from benchmarks import crowds, floor, growth, page, reads, report, standing, work
+from benchmarks import crowds, floor, growth, page, reads, report, retention, standing, work
 from benchmarks.figures import Figure, Measure
 
 THEMES: dict[str, Measure] = {
@@ -25,11 +25,12 @@ THEMES: dict[str, Measure] = {
     "standing": standing.standing,
     "lists": growth.lists,
     "growth": growth.growth,
+    "retention": retention.retention,
     "floors": floor.floors,
 }
 
-#: Only when it is named: it takes half an hour and some gigabytes.
-ASIDE = {"growth"}
+#: Only when they are named: they take up to half an hour and some gigabytes.
+ASIDE = {"growth", "retention"}
 
 #: Longest time of one theme, in s: what hangs must not take the others along.
 _LONGEST_S = 400
