@@ -22,8 +22,8 @@ _REASONS: Mapping[str, str] = {
     " SQLite on the disk; the straightforward design pushes a pickled call into Redis, unchecked.",
     "burst of 300 jobs": "A job is five durable writes, an HTTP call and a decoded picture; what is left is the processor time of"
     " those, with load, double, Redis and service on two cores.",
-    "downloads of 1.5 MB": "Between the floor and a picture stand who may see it, whether it still exists, and a read that must not"
-    " stop the others: a thread takes it.",
+    "downloads of 1.5 MB": "Between the floor and a picture stand who may see it, whether it still exists, and a look whether its"
+    " file is in memory, since a read must not stop the others. The load's own client takes most of such a second.",
     "status of a finished job": "Who asks, whether the job still exists and whose it is are looked up for each request.",
     "status of a running job": "The job and its progress are two answers of Redis, and an HTTP request goes around them.",
     "from the command to ready": "The service's own modules, its settings and its routes come on top of FastAPI and uvicorn.",
