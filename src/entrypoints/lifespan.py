@@ -210,8 +210,9 @@ def _living(container: ServiceContainer, name: str, dispatcher: Dispatcher, stac
 
 
 def _moving(container: ServiceContainer, settings: Settings, stack: AsyncExitStack) -> None:
-    # Where submits are answered, and not in a worker: its settings may know neither the other backends nor the limits.
-    stack.push_async_callback(_cancel, asyncio.create_task(container.mover().run(every_s=settings.sweep_s)))
+    # Where submits are answered, and not in a worker: its settings may know neither the other backends nor the limits. Half
+    # as often as the sweep: nothing is lost meanwhile, and an idle service should ask little of its Redis.
+    stack.push_async_callback(_cancel, asyncio.create_task(container.mover().run(every_s=2 * settings.sweep_s)))
 
 
 def _settling(container: ServiceContainer, stack: AsyncExitStack) -> None:

@@ -258,6 +258,10 @@ class RedisJobRepository:
 
     async def movable(self, backend: str, *, skip: int = 0, limit: int = 50) -> Sequence[Job]:
         """Jobs of a backend that may go to another one now."""
+        # Asked again and again, and mostly there are none: then this is all that it costs.
+        lines = (self._link.key(kind, backend) for kind in ("movable", "stranded"))
+        if not await self._link.command("EXISTS", *lines):
+            return ()
         return _jobs(await self._write("movable", backend, skip, limit, SCHEMA))
 
     async def expired(self, *, keep_days: float | None = None, limit: int = 100) -> Sequence[Job]:
