@@ -1,5 +1,6 @@
 """A database that is written anew is smaller, and has everything that the old one had."""
 
+import os
 import sqlite3
 from contextlib import closing
 from pathlib import Path
@@ -37,6 +38,8 @@ async def test_it_gives_back_what_deletes_freed_and_keeps_everything_else(tmp_pa
     async with open_database(tmp_path) as database:
         cursor = await SqliteJobEvents(database).cursor()
     (tmp_path / "imaging.db.compacting").write_bytes(b"left by a crash")
+    owner = 12345 if os.geteuid() == 0 else os.geteuid()
+    os.chown(tmp_path / "imaging.db", owner, -1)
 
     before, after = compact(tmp_path)
 
@@ -44,6 +47,7 @@ async def test_it_gives_back_what_deletes_freed_and_keeps_everything_else(tmp_pa
     assert (tmp_path / "imaging.db").stat().st_size == after
     assert not (tmp_path / "imaging.db.compacting").exists()
     assert (tmp_path / "imaging.db").stat().st_mode & 0o777 == 0o600
+    assert (tmp_path / "imaging.db").stat().st_uid == owner
     async with open_database(tmp_path) as database:
         repository = SqliteJobRepository(database)
         assert list((await repository.list(JobQuery())).jobs) == left

@@ -38,7 +38,10 @@ def compact(folder: Path) -> tuple[int, int]:
             fresh.touch(mode=0o600)
             connection.execute("VACUUM INTO ?", (str(fresh),))
         _check(fresh)
-        after = fresh.stat().st_size
+        old, after = path.stat(), fresh.stat().st_size
+        if os.geteuid() != old.st_uid:
+            # Root may do this for the user that the service runs as.
+            os.chown(fresh, old.st_uid, old.st_gid)
         fresh.replace(path)
         _sync(folder)
     return before, after

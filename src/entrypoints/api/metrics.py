@@ -59,15 +59,13 @@ class MetricsDoor:
     async def _standing(self) -> list[Metric]:
         """How things stand; without the backends that nobody can tell of, for which `imaging_state_known` is 0."""
         names = self._service.backend_names
-        looks = await asyncio.gather(*map(self._look, names))
+        # All at a time: whoever scrapes has little patience, and each may take its longest.
+        workers, webhooks, looks = await asyncio.gather(
+            self._workers(), self._webhooks(), asyncio.gather(*map(self._look, names))
+        )
         streams = GaugeMetricFamily("imaging_event_readers", "Event streams and long waits that are open.")
         streams.add_metric((), self._feed.listeners)
-        return [
-            streams,
-            await self._workers(),
-            *await self._webhooks(),
-            *_families(dict(zip(names, looks, strict=True))),
-        ]
+        return [streams, workers, *webhooks, *_families(dict(zip(names, looks, strict=True)))]
 
     async def _workers(self) -> Metric:
         """Without any backend while nobody can tell."""
