@@ -11,14 +11,12 @@ from imaging_core.errors import BackendUnreachable
 from imaging_core.images import Generated, ImageRequest
 from imaging_core.jobs import Job
 from imaging_core.keys import KeyLimits
-from imaging_core.memory import MemorySpendBook
 from imaging_core.moving import Mover
 from imaging_core.policies import GateLimits, RunLimits
 from imaging_core.ports import GenerationCall, QueueLimits, Report
 from imaging_core.routing import AUTO, AutoPolicy
 from imaging_core.spending import Budget, Settling, listed_price
 from scripted import ScriptedGenerator, World
-from virtual_time import calendar
 
 REQUEST = ImageRequest(prompt="a secretive lighthouse")
 
@@ -63,7 +61,7 @@ class Two(World):
             self.here, self.cloud, limits=limits, gates=gates, queue_limits=queue_limits, patience_s=patience_s
         )
         self.service.auto = AutoPolicy(**policy)  # type: ignore[arg-type]
-        self.book = MemorySpendBook(calendar)
+        self.book = self.jobs.spending
         self.settling = Settling(self.jobs, self.book)
         budget = Budget(
             self.jobs,

@@ -11,8 +11,9 @@ from typing import ClassVar
 
 import pytest
 
-from adapters.redis import RedisJobEvents, RedisJobRepository, RedisLink
+from adapters.redis import RedisJobEvents, RedisJobRepository, RedisLink, RedisSpendBook
 from contracts.job_setting import RepositorySetting
+from imaging_core.key_ports import SpendBook
 from imaging_core.ports import JobEvents, JobRepository
 from redis_server import RedisServer, shared_server
 
@@ -47,6 +48,10 @@ class OnRedis(RepositorySetting):
     def repository(self, link: RedisLink) -> JobRepository:
         # Redis trims a stream in nodes of a hundred entries.
         return RedisJobRepository(link, log_length=100)
+
+    @pytest.fixture
+    def book(self, link: RedisLink) -> SpendBook:
+        return RedisSpendBook(link)
 
     @pytest.fixture
     async def events(self, link: RedisLink) -> AsyncIterator[JobEvents]:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import attrs
 
@@ -28,12 +28,17 @@ class Chooser:
         owner: str | None,
         views: Sequence[BackendView] | None = None,
         sent: Counter[str] | None = None,
+        served: frozenset[str] | None = None,
     ) -> None:
-        """`views` are what is known of the backends already, `sent` counts what was sent to each since they were looked at."""
+        """`views` are what is known of the backends already, `sent` counts what was sent to each since they were looked at.
+
+        `served` are the backends that have a worker, None if nobody knows; a job is moved to none without.
+        """
         self._offering = offering
         self._owner = owner
         self._views = None if views is None else _in_order(views, offering.auto.order)
         self._sent: Counter[str] = Counter() if sent is None else sent
+        self._served = served
         self._credits = 0.0
 
     async def choose(self, request: ImageRequest) -> Route:
@@ -42,7 +47,7 @@ class Chooser:
         Raises InvalidRequest when no backend can make it, BackendNotConfigured when none of the order is set up.
         """
         views = await self._look()
-        options = [await self._option(view, request) for view in views]
+        options = [await self._affordable(self._option(view, request)) for view in views]
         route = choose(options, self._offering.auto)
         if isinstance(route, NoRoute):
             message = f"None of the backends to choose from can make this request now. {route.reason}"
@@ -51,22 +56,34 @@ class Chooser:
         self._credits += route.credits
         return route
 
-    async def choose_another(self, job: Job, why: str, *, must: bool) -> Route | NoRoute:
+    async def choose_another(
+        self, job: Job, why: str, *, must: bool, refused: Mapping[str, Option] | None = None
+    ) -> Route | NoRoute:
         """Where a job goes on whose backend cannot go on with it, `why` being half a sentence that follows its name.
 
-        `must` it go, it goes to a backend in trouble rather than nowhere. Credits that are set aside count as such.
+        `must` it go, it goes to a backend in trouble rather than nowhere. `refused` has those that would not have it when
+        they were to take it: whether there are credits is seen only then, since some may be set aside for the job already.
         """
-        request, options = asked_anew(job), []
-        for view in await self._look():
-            if view.name in job.tried:
-                options += [Option(backend=view.name, objection="had it before")] if view.name != job.backend else []
-            else:
-                options.append(await self._option(view, request))
+        request, refused = asked_anew(job), refused or {}
+        views = {view.name: view for view in await self._look()}
+        options = [
+            refused.get(name) or self._other(name, views.get(name), request, had=name in job.tried)
+            for name in self._offering.auto.order
+            if name != job.backend
+        ]
         here = Option(backend=job.backend, objection=why)
-        route = choose_another(here, options, self._offering.auto, must=must)
-        if isinstance(route, Route):
-            self._sent[route.backend] += 1
-        return route
+        return choose_another(here, [option for option in options if option], self._offering.auto, must=must)
+
+    def _other(self, name: str, view: BackendView | None, request: ImageRequest, *, had: bool) -> Option | None:
+        served = self._served is None or name in self._served
+        if view is None:
+            # Another process, whose settings are others, may well move the job there.
+            missing = Option(backend=name, objection="is not set up here", passing=True)
+            return missing if self._served is not None and served and not had else None
+        if had:
+            return Option(backend=name, objection="had it before")
+        option = self._option(view, request)
+        return option if served or option.objection else attrs.evolve(option, objection="has no worker", passing=True)
 
     async def _look(self) -> Sequence[BackendView]:
         if self._views is None:
@@ -84,28 +101,27 @@ class Chooser:
         first = f"None of the backends that {AUTO!r} chooses from is set up: {', '.join(order)}."
         return " ".join([first, *missing, *others])
 
-    async def _option(self, view: BackendView, request: ImageRequest) -> Option:
+    def _option(self, view: BackendView, request: ImageRequest) -> Option:
         able = view.capabilities
         if able is None:
-            return Option(backend=view.name, objection="cannot be asked what it can do")
+            return Option(backend=view.name, objection="cannot be asked what it can do", passing=True)
         try:
             fitted = able.fit(request)
         except InvalidRequest as error:
             return Option(backend=view.name, objection=f"does not take it: {str(error).rstrip('.')}")
-        price = able.price(fitted)
-        objection = await self._too_dear(price) if price else None
         wait_s = _wait_s(view, self._sent[view.name])
-        return Option(backend=view.name, objection=objection, trouble=trouble_of(view), credits=price, wait_s=wait_s)
+        return Option(backend=view.name, trouble=trouble_of(view), credits=able.price(fitted), wait_s=wait_s)
 
-    async def _too_dear(self, price: float) -> str | None:
-        if self._offering.allowances is None:
-            return None
+    async def _affordable(self, option: Option) -> Option:
+        """The option, with an objection if it costs more than is left of the day."""
+        if option.objection is not None or not option.credits or self._offering.allowances is None:
+            return option
         now = await self._offering.jobs.now()
         try:
-            await self._offering.allowances.check_credits(self._owner, self._credits + price, now=now)
+            await self._offering.allowances.check_credits(self._owner, self._credits + option.credits, now=now)
         except CreditLimitReached as error:
-            return f"is too dear: {str(error).rstrip('.')}"
-        return None
+            return attrs.evolve(option, objection=f"is too dear: {str(error).rstrip('.')}")
+        return option
 
 
 def _in_order(views: Sequence[BackendView], order: Sequence[str]) -> Sequence[BackendView]:

@@ -9,6 +9,7 @@ from typing import Protocol
 
 import attrs
 
+from imaging_core.errors import ImagingError
 from imaging_core.keys import ApiKey, AuditEntry
 
 
@@ -88,13 +89,30 @@ class Reservation:
     credits: float
 
 
+@attrs.frozen(kw_only=True)
+class CreditClaim:
+    """Credits to be set aside for a job, and how large the sums of that day may become; None for no limit."""
+
+    reservation: Reservation
+    owner_limit: float | None = None
+    total_limit: float | None = None
+
+
+class CreditsRefused(ImagingError):
+    """A claim would have made a sum of the day too large: the one of its `owner`, or the `total`."""
+
+    def __init__(self, whose: str) -> None:
+        self.whose = whose
+        super().__init__(f"The day's limit of credits ({whose}) leaves too little.")
+
+
 class SpendBook(Protocol):
     """Keeps what was spent in a day, by key and by all.
 
     1. `reserve` sets credits aside if that keeps the owner's sum of the day and everybody's within the limits given,
        atomically over all processes; else it changes nothing and gives which sum stood in the way.
-    2. Reserving for the same job again changes nothing and succeeds, unless it takes more than is set aside and the job is
-       not settled: then the whole of it is asked for anew, for the day given, in the place of what was set aside.
+    2. Reserving for the same job again changes nothing and succeeds. What is set aside for a job changes only with a
+       `JobRepository.move` of it.
     3. `settle` puts what a job really cost in the place of what was set aside, once; again, or for a job that is not there,
        it changes nothing.
     4. `open` gives reservations that are not settled, oldest first, made at least `older_s` ago by the book's clock.

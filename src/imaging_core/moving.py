@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 import attrs
 
@@ -25,7 +26,7 @@ from imaging_core.errors import (
 from imaging_core.events import EventKind, event_of
 from imaging_core.faults import log_fault
 from imaging_core.jobs import Job
-from imaging_core.routing import NoRoute, Route
+from imaging_core.routing import NoRoute, Option, Route
 from imaging_core.service import ImagingService
 from imaging_core.spending import CreditLimitReached
 from imaging_core.views import BackendView
@@ -36,16 +37,23 @@ log = logging.getLogger("imaging.moving")
 STEP = 50
 #: Least time between two looks at the backends, in s: each of them is asked.
 LOOK_S = 5.0
-#: A backend that showed nothing wrong for so long is well again, in s: one that fails its calls is tried in between.
+#: A backend whose gate was closed is well again when it showed nothing wrong for so long, in s: it is tried in between. With
+#: any other trouble one look that finds nothing wrong is enough.
 CALM_S = 30.0
 
 
 @attrs.frozen(kw_only=True)
 class _Illness:
-    """How long something was wrong with a backend, on the loop's clock."""
+    """What is wrong with a backend, and for how long, on the loop's clock."""
 
+    #: Half a sentence.
+    why: str
     since: float
     seen: float
+    #: Whether its gate was closed.
+    closed: bool
+    #: How long its jobs take, which changes with each that is finished.
+    mean_run_s: float | None
 
 
 class Mover:
@@ -55,6 +63,7 @@ class Mover:
         self._service = service
         self._illness: dict[str, _Illness] = {}
         self._views: Sequence[BackendView] = ()
+        self._served: frozenset[str] | None = None
         self._looked_at = float("-inf")
         #: What was sent to each backend since it was looked at.
         self._sent: Counter[str] = Counter()
@@ -81,59 +90,92 @@ class Mover:
             if not front:
                 self._passed.pop(backend, None)
                 continue
-            for job in front:
-                if job.stranded:
-                    code = job.failures[-1].code if job.failures else "stranded"
-                    await self._go_on(job, f"cannot make it now ({code})", must=True)
-            why = await self._ails(backend)
-            if why is not None:
-                await self._move_those_who_wait(backend, front, why)
+            await self._go_through(backend, front, await self._ails(backend))
+            if backend not in self._illness:
+                for job in front:
+                    await self._let_wait(job)
 
-    async def _move_those_who_wait(self, backend: str, front: Sequence[Job], why: str) -> None:
-        if self._in_vain.get(backend) == self._looked_at:
-            # As nothing is known that was not known then.
-            return
-        passed = self._passed[backend]
-        page = front if not passed else await self._service.jobs.movable(backend, skip=passed, limit=STEP)
-        waiting = [job for job in page if not job.stranded]
-        stayed = [job for job in waiting if not await self._go_on(job, why, must=False)]
+    async def _go_through(self, backend: str, front: Sequence[Job], why: str | None) -> None:
+        """Move those that cannot be made where they are, and, if there is a reason, some of those that wait."""
+        passed, page = self._passed[backend], front
+        in_vain = self._in_vain.get(backend) == self._looked_at
+        if passed or in_vain:
+            # A job that would fail is at the front, and waits for no turn.
+            await self._go_all(front, None)
+            if in_vain:
+                # Nothing is known that was not known then.
+                return
+            page = await self._service.jobs.movable(backend, skip=passed, limit=STEP)
+        stay, gone = await self._go_all(page, why)
         # Those that cannot be moved must not stand before the others for ever; at the end it begins anew.
-        self._passed[backend] = passed + len(stayed) if len(page) == STEP else 0
-        if len(stayed) == len(waiting):
+        more = len(page) == STEP and (why is not None or page[-1].stranded)
+        self._passed[backend] = passed + stay if more else 0
+        if why is not None and not gone:
             self._in_vain[backend] = self._looked_at
+
+    async def _go_all(self, jobs: Sequence[Job], why: str | None) -> tuple[int, int]:
+        """How many stay of those that were to go, and how many do not."""
+        went = []
+        for job in jobs:
+            if job.stranded:
+                code = job.failures[-1].code if job.failures else "stranded"
+                went.append(await self._go_on(job, f"cannot make it now ({code})", must=True))
+            elif why is not None:
+                went.append(await self._go_on(job, why, must=False))
+        return went.count(False), went.count(True)
 
     # --- a backend ---------------------------------------------------------------------------------------
 
     async def _look(self) -> Sequence[BackendView]:
         now = asyncio.get_running_loop().time()
         if now - self._looked_at >= LOOK_S:
-            self._views = await self._service.backends()
+            self._views, self._served = await self._service.backends(), await self._service.served()
             self._sent.clear()
             self._looked_at = asyncio.get_running_loop().time()
+            for view in self._views:
+                self._note(view)
         return self._views
+
+    def _note(self, view: BackendView) -> None:
+        """Note what is wrong with a backend, or that nothing is."""
+        seen, before = self._looked_at, self._illness.get(view.name)
+        recent = before is not None and seen - before.seen <= CALM_S + LOOK_S
+        # What was finished there meanwhile shows that it works, whatever a look says.
+        goes_on = before is not None and recent and before.mean_run_s == view.queue.mean_run_s
+        why = trouble_of(view) or _closed(view) or (None if self._has_worker(view.name) else "has no worker")
+        if why is not None:
+            self._illness[view.name] = _Illness(
+                why=why,
+                since=before.since if before is not None and goes_on else seen,
+                seen=seen,
+                closed=_closed(view) is not None,
+                mean_run_s=view.queue.mean_run_s,
+            )
+        elif before is not None and not (goes_on and before.closed):
+            del self._illness[view.name]
+
+    def _has_worker(self, backend: str) -> bool:
+        return self._served is None or backend in self._served
 
     async def _ails(self, backend: str) -> str | None:
         """Why nothing will come of its jobs for longer than they should wait: half a sentence; None while they may wait."""
         view = next(view for view in await self._look() if view.name == backend)
-        why = trouble_of(view) or _closed(view)
-        if why is None:
+        illness = self._illness.get(backend)
+        if illness is None or illness.seen < self._looked_at:
             return None
-        before, seen = self._illness.get(backend), self._looked_at
-        since = seen if before is None or seen - before.seen > CALM_S + LOOK_S else before.since
-        self._illness[backend] = _Illness(since=since, seen=seen)
-        for_s = max(seen - since, view.gate.closed_for_s)
+        for_s = max(illness.seen - illness.since, view.gate.closed_for_s)
         if view.queue.paused is not None:
             for_s = max(for_s, (await self._service.jobs.now() - view.queue.paused.since).total_seconds())
-        return why if for_s > self._service.auto.max_wait_s else None
+        return illness.why if for_s > self._service.auto.max_wait_s else None
 
     # --- a job -------------------------------------------------------------------------------------------
 
     async def _go_on(self, job: Job, why: str, *, must: bool) -> bool:
-        """Let a job go on elsewhere, or end it if it `must`; whether it is not where it was any more."""
+        """Let a job go on elsewhere, or end it if it `must` and never can; whether it is not there any more."""
         try:
-            refusal = await self._moved(job, why, must=must)
-            if refusal is not None:
-                await (self._fail(job, refusal) if must else self._stay(job, refusal))
+            nowhere = await self._moved(job, why, must=must)
+            if nowhere is not None:
+                await self._keep(job, nowhere, ends=must and not nowhere.passing)
         except Unavailable:
             raise
         except (StaleJob, JobConflict, JobNotFound, JobDeleted):
@@ -142,39 +184,59 @@ class Mover:
         except ImagingError as error:
             log.warning("A job could not be moved: %s", error, extra={"job_id": job.id, "backend": job.backend})
             return False
-        return must or refusal is None
+        return nowhere is None or (must and not nowhere.passing)
 
-    async def _moved(self, job: Job, why: str, *, must: bool) -> str | None:
-        """Move a job; what speaks against it, in sentences, None when it was moved."""
-        chooser = Chooser(self._service, owner=job.owner, views=await self._look(), sent=self._sent)
-        route = await chooser.choose_another(job, why, must=must)
-        if isinstance(route, NoRoute):
-            return route.reason
-        try:
-            await self._service.move(job, route)
-        except QueueFull:
-            # Without the seconds to wait: each time other ones would be another reason, and another write.
-            return f"{job.backend!r} {why}. {route.backend!r} has no room in its queue."
-        except (CreditLimitReached, InvalidRequest) as refusal:
-            return f"{job.backend!r} {why}. {route.backend!r} may not have it: {refusal}"
-        log.info("A job was moved to another backend.", extra=_facts(job, route))
-        return None
+    async def _moved(self, job: Job, why: str, *, must: bool) -> NoRoute | None:
+        """Move a job to the first backend that will have it; what speaks against each, None when it was moved."""
+        views = await self._look()
+        chooser = Chooser(self._service, owner=job.owner, views=views, sent=self._sent, served=self._served)
+        refused: dict[str, Option] = {}
+        while True:
+            route = await chooser.choose_another(job, why, must=must, refused=refused)
+            if isinstance(route, NoRoute):
+                return route
+            try:
+                await self._service.move(job, route)
+            except (CreditLimitReached, QueueFull, InvalidRequest) as refusal:
+                refused[route.backend] = _refused(route.backend, refusal)
+            else:
+                self._sent[route.backend] += 1
+                log.info("A job was moved to another backend.", extra=_facts(job, route))
+                return None
 
-    async def _stay(self, job: Job, why: str) -> None:
-        """Have the job say why it stays, unless it does already."""
-        stayed = f"It stayed with {job.backend!r}. {why}"
-        if stayed != job.stayed:
+    async def _keep(self, job: Job, nowhere: NoRoute, *, ends: bool) -> None:
+        """Have a job say why it stays, unless it does already; or end it for the reason that its own backend gave."""
+        stayed = f"It stayed with {job.backend!r}. {nowhere.reason}"
+        if ends:
+            await self._fail(attrs.evolve(job, stayed=stayed))
+        elif stayed != job.stayed:
             await self._service.jobs.save(attrs.evolve(job, stayed=stayed))
 
-    async def _fail(self, job: Job, why: str) -> None:
-        """End a job of which nothing will come anywhere, for the reason that its own backend gave."""
-        now = await self._service.jobs.now()
-        stayed = f"It stayed with {job.backend!r}. {why}"
-        failure = attrs.evolve(job.failures[-1], message=f"{job.failures[-1].message} {stayed}", at=now)
-        ended = attrs.evolve(job, stayed=stayed).failed(failure, now=now)
+    async def _let_wait(self, job: Job) -> None:
+        """Have a job whose backend is well again say no more that it stayed."""
+        if job.stayed is not None and not job.stranded:
+            with suppress(StaleJob, JobNotFound, JobDeleted):
+                await self._service.jobs.save(attrs.evolve(job, stayed=None))
+
+    async def _fail(self, job: Job) -> None:
+        now, last = await self._service.jobs.now(), job.failures[-1]
+        failure = attrs.evolve(last, message=f"{last.message} {job.stayed}", at=now)
+        ended = attrs.evolve(job, failures=job.failures[:-1]).failed(failure, now=now)
         event = event_of(ended, EventKind.FAILED, at=now, code=failure.code.value)
         await self._service.jobs.save(ended, events=[event])
         log.info("The job failed.", extra={"job_id": job.id, "backend": job.backend, "code": failure.code.value})
+
+
+def _refused(backend: str, refusal: CreditLimitReached | QueueFull | InvalidRequest) -> Option:
+    """Why a backend may not have a job, in words that stay the same while the reason does."""
+    match refusal:
+        case CreditLimitReached():
+            return Option(backend=backend, objection=refusal.in_short, passing=not refusal.for_good)
+        case QueueFull():
+            # Without the seconds to wait: each time other ones would be another reason, and another write.
+            whose = "for more jobs of the same key" if refusal.mine else "in its queue"
+            return Option(backend=backend, objection=f"has no room {whose}", passing=True)
+    return Option(backend=backend, objection=f"does not take it: {str(refusal).rstrip('.')}")
 
 
 def _closed(view: BackendView) -> str | None:

@@ -62,6 +62,11 @@ class Offering(ServiceParts):
         """The workers that are alive, by name."""
         return () if self._workers is None else await self._workers.seen()
 
+    async def served(self) -> frozenset[str] | None:
+        """The backends that a live worker has slots for; None while nobody has heard of any worker."""
+        seen = await self.workers()
+        return frozenset(name for each in seen for name, slots in each.sign.slots.items() if slots) or None
+
     async def history(self, backend: str, *, minutes: int = 60) -> Sequence[QueueMinute]:
         """How busy a backend was in each of the last minutes, oldest first, that of now included. Raises UnknownBackend.
 

@@ -11,6 +11,7 @@ import attrs
 
 from imaging_core.events import JobEvent
 from imaging_core.jobs import Job, JobStatus
+from imaging_core.key_ports import CreditClaim
 
 
 @attrs.frozen(kw_only=True)
@@ -201,6 +202,9 @@ class JobRepository(JobAdder, Protocol):
         nothing (a job that is not queued takes no place there). The job is then in the line, the counts and the listings
         of the new backend alone, with a turn as if it were added there now; its age, its mark, and how often it was
         passed over stay.
+       Credits that are claimed with it are set aside in the `SpendBook` of the same installation in that step, in the place
+       of whatever the book has for the job, settled or not: CreditsRefused beyond a limit. Refused for whatever reason, it
+       changes neither the job nor the book.
     22. `movable` gives a backend's jobs that are `movable` and that this version can read, the stranded ones first, each
         kind in the order of claims; after the first `skip` of them.
     """
@@ -221,6 +225,17 @@ class JobRepository(JobAdder, Protocol):
         self, backend: str, *, worker: str, token: str, lease_s: float, preference: Preference | None = None
     ) -> Job | None:
         """Claim the first claimable job of a backend, or the one that suits best."""
+        ...
+
+    async def move(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        limits: QueueLimits | None = None,
+        claim: CreditClaim | None = None,
+    ) -> Job:
+        """Write a job that goes to another backend over the version it was read at, and set its credits aside."""
         ...
 
     async def movable(self, backend: str, *, skip: int = 0, limit: int = 50) -> Sequence[Job]:

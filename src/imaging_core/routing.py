@@ -30,6 +30,8 @@ class Option:
     backend: str
     #: Why it cannot make the request at all, if so: half a sentence that follows its name.
     objection: str | None = None
+    #: Whether that may pass by itself.
+    passing: bool = False
     #: Why it cannot begin soon, whatever the wait.
     trouble: str | None = None
     #: List price, in credits.
@@ -60,6 +62,8 @@ class NoRoute:
 
     #: Why not, a sentence for each.
     reason: str
+    #: Whether one of them may pass by itself.
+    passing: bool = False
 
 
 def choose(options: Sequence[Option], policy: AutoPolicy) -> Route | NoRoute:
@@ -67,7 +71,8 @@ def choose(options: Sequence[Option], policy: AutoPolicy) -> Route | NoRoute:
     objections = {option.backend: _objection(option, policy) for option in options}
     able = [option for option in options if objections[option.backend] is None]
     if not able:
-        return NoRoute(reason=" ".join(f"{name!r} {why}." for name, why in objections.items()))
+        reason = " ".join(f"{name!r} {why}." for name, why in objections.items())
+        return NoRoute(reason=reason, passing=any(option.passing for option in options))
     delays = {option.backend: _delay(option, policy) for option in able}
     soon = [option for option in able if delays[option.backend] is None]
     chosen = soon[0] if soon else min(able, key=lambda option: (option.trouble is not None, option.wait_s))
@@ -77,7 +82,7 @@ def choose(options: Sequence[Option], policy: AutoPolicy) -> Route | NoRoute:
     others = [f"{name!r} {why}" for name, why in against]
     because = f"{'; '.join(others)}." if others else "It is ready, and comes first."
     if chosen.backend in delays and delays[chosen.backend] is not None:
-        because += f" It {delays[chosen.backend]}, but no other can begin sooner."
+        because += f" It {delays[chosen.backend]}, but no other is known to begin sooner."
     return Route(backend=chosen.backend, because=because, credits=chosen.credits)
 
 

@@ -1,7 +1,8 @@
 """Keeps keys and the whole service within their credits of a day; imports stdlib, attrs and this package.
 
-Credits are set aside when a job is added, by list price, and settled from the job's own record once it has ended. Whatever
-crashes in between, the record tells: a job that was never stored gives back all, one that ended what it did not use.
+Credits are set aside when a job is added, by list price, anew in the very step that moves it, and settled from the job's own
+record once it has ended. Whatever crashes in between, the record tells: a job that was never stored gives back all, one that
+ended what it did not use.
 """
 
 import asyncio
@@ -18,7 +19,7 @@ from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailab
 from imaging_core.events import JobEvent
 from imaging_core.images import plan_calls
 from imaging_core.jobs import Job
-from imaging_core.key_ports import Reservation, SpendBook
+from imaging_core.key_ports import CreditClaim, CreditsRefused, Reservation, SpendBook
 from imaging_core.keys import KeyLimits
 from imaging_core.ports import Idempotency, QueueLimits
 from imaging_core.repository import JobRepository
@@ -43,6 +44,10 @@ class CreditLimitReached(ImagingError):
         self.limit = limit
         self.resets_at = resets_at
         whose = "This key" if limit == "key" else "This service"
+        #: Whether it would be too much for any day.
+        self.for_good = price > credits_per_day
+        #: The same without what changes from moment to moment, as half a sentence that follows a backend's name.
+        self.in_short = f"costs more than is left of the {credits_per_day:g} credits that {whose.lower()} may use a day"
         super().__init__(
             f"{whose} may use {credits_per_day:g} credits a day. {spent:g} are used or set aside, and this would take up to "
             f"{price:g}. It begins anew at {resets_at:%Y-%m-%d %H:%M} UTC."
@@ -107,7 +112,10 @@ class Settling:
             job = await self._jobs.get(reserved.job_id)
         except JobNotFound:
             return None
-        except (JobDeleted, UnreadableJob):
+        except UnreadableJob:
+            # A newer version wrote it, and will settle it: it may well be open.
+            return -1.0
+        except JobDeleted:
             # Nobody can tell any more; what was set aside is the best guess, and never too little.
             return reserved.credits
         return cost_of(job, reserved.credits) if job.status.terminal else -1.0
@@ -188,14 +196,27 @@ class Budget:
         return stored
 
     async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
-        """Set aside what the job may cost at the backend it goes to, then write it. Raises CreditLimitReached too.
+        """Write a job that goes to another backend and set aside what it may cost there, in one step.
 
-        Nothing is given back when it cannot be written: somebody else may have moved it with what is set aside here. What
-        is too much is settled at the job's end, like all else.
+        Raises CreditLimitReached and what the repository raises, with nothing changed.
         """
-        own = await self._limits_of(job.owner)
-        await self._reserve(job, own, at=job.moves[-1].at)
-        return await self._jobs.move(job, events=events, limits=_narrowed(limits, own))
+        own, move = await self._limits_of(job.owner), job.moves[-1]
+        day = move.at.astimezone(UTC).date()
+        claim = CreditClaim(
+            reservation=Reservation(job_id=job.id, owner=job.owner, day=day, credits=move.credits),
+            owner_limit=own.credits_per_day,
+            total_limit=self._credits_per_day,
+        )
+        limits = _narrowed(limits, own)
+        try:
+            return await self._jobs.move(job, events=events, limits=limits, claim=claim)
+        except CreditsRefused:
+            # What has ended since the last look may have left enough.
+            await self._settling.hurry()
+        try:
+            return await self._jobs.move(job, events=events, limits=limits, claim=claim)
+        except CreditsRefused as refused:
+            raise await self._refusal(refused.whose, job.owner, own, price=move.credits, day=day) from None
 
     async def _store(
         self,

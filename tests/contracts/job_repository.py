@@ -11,6 +11,7 @@ from contracts.job_batches import BatchPromises
 from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
 from contracts.job_moving import MovingPromises
 from contracts.job_pausing import PausePromises
+from contracts.job_paying import PayingPromises
 from contracts.job_preferences import PreferencePromises
 from contracts.job_reading import ExpiryPromises, ListingPromises, OverduePromises
 from contracts.job_searching import MarkPromises
@@ -36,6 +37,7 @@ class JobRepositoryContract(
     MarkPromises,
     PausePromises,
     MovingPromises,
+    PayingPromises,
 ):
     """Every numbered promise of `JobRepository`. Supply what `RepositorySetting` asks for."""
 

@@ -12,6 +12,7 @@ from contracts.listening import told
 from contracts.samples import a_job, a_ref, an_event
 from imaging_core.events import EventKind
 from imaging_core.jobs import Job, LeaseReason
+from imaging_core.key_ports import SpendBook
 from imaging_core.ports import JobEvents, JobRepository
 
 #: The lease token of a job's first worker.
@@ -30,6 +31,11 @@ class RepositorySetting:
     def repository(self) -> JobRepository:
         """An empty repository."""
         raise NotImplementedError("supply the repository to try")
+
+    @pytest.fixture
+    def book(self, repository: JobRepository) -> SpendBook:
+        """The book of spending of the same installation."""
+        raise NotImplementedError("supply the book of the repository to try")
 
     @pytest.fixture
     def events(self) -> JobEvents:

@@ -20,6 +20,7 @@ from imaging_core.errors import FailureCode
 from imaging_core.events import JobEvent
 from imaging_core.images import Generated, PlannedCall, StoredCall
 from imaging_core.jobs import CallState, Job
+from imaging_core.key_ports import CreditClaim
 from imaging_core.memory import MemoryImageStore, MemoryJobRepository
 from imaging_core.ports import Preference, QueueLimits
 from imaging_core.records import stored_call_to_record
@@ -69,9 +70,16 @@ async def test_a_repository_that_does_not_count_crashes_is_caught() -> None:
 class Hasty(MemoryJobRepository):
     """Moves a job over whatever has become of it since it was read."""
 
-    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+    async def move(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        limits: QueueLimits | None = None,
+        claim: CreditClaim | None = None,
+    ) -> Job:
         stored = await self.get(job.id)
-        return await super().move(attrs.evolve(job, version=stored.version), events=events, limits=limits)
+        return await super().move(attrs.evolve(job, version=stored.version), events=events, limits=limits, claim=claim)
 
 
 async def test_a_repository_that_moves_what_has_changed_is_caught() -> None:

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import pytest
 
-from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository
+from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository, SqliteSpendBook
 from contracts.job_events import JobEventsContract
 from contracts.job_repository import CutOffRepositoryContract, JobRepositoryContract
 from contracts.job_setting import RepositorySetting
 from contracts.samples import NOON
+from imaging_core.key_ports import SpendBook
 from imaging_core.ports import JobEvents, JobRepository
 
 
@@ -37,6 +38,10 @@ class SqliteSetting(RepositorySetting):
     @pytest.fixture
     def repository(self, database: SqliteDatabase) -> JobRepository:
         return SqliteJobRepository(database)
+
+    @pytest.fixture
+    def book(self, database: SqliteDatabase) -> SpendBook:
+        return SqliteSpendBook(database)
 
     @pytest.fixture
     def events(self, database: SqliteDatabase) -> JobEvents:

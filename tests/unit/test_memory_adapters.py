@@ -14,6 +14,7 @@ from contracts.job_events import JobEventsContract
 from contracts.job_queue import JobQueueContract
 from contracts.job_repository import JobRepositoryContract
 from contracts.job_setting import RepositorySetting
+from imaging_core.key_ports import SpendBook
 from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, MemoryJobQueue, MemoryJobRepository
 from imaging_core.policies import GateLimits
 from imaging_core.ports import BackendGate, ImageStore, JobEvents, JobQueue, JobRepository
@@ -31,6 +32,11 @@ class InMemory(RepositorySetting):
         assert isinstance(events, MemoryJobEvents)
         self.time = datetime(2026, 5, 1, tzinfo=UTC)
         return MemoryJobRepository(events, lambda: self.time)
+
+    @pytest.fixture
+    def book(self, repository: JobRepository) -> SpendBook:
+        assert isinstance(repository, MemoryJobRepository)
+        return repository.spending
 
     async def advance(self, seconds: float) -> None:
         self.time += timedelta(seconds=seconds)

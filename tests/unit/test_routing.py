@@ -27,7 +27,7 @@ def route(*options: Option, **policy: float) -> Route:
         ({"wait_s": 61.0}, {}, "stability", "'local' would let it wait for about 61 s, more than 60 s"),
         ({"trouble": "does not answer"}, {}, "stability", "'local' does not answer"),
         ({"objection": "does not take it: steps: too many"}, {}, "stability", "steps: too many"),
-        ({"wait_s": 90.0}, {"wait_s": 80.0}, "stability", "no other can begin sooner"),
+        ({"wait_s": 90.0}, {"wait_s": 80.0}, "stability", "no other is known to begin sooner"),
         ({"wait_s": 90.0}, {"trouble": "does not answer"}, "local", "'stability' does not answer"),
         ({"trouble": "does not answer"}, {"objection": "is too dear: no"}, "local", "'stability' is too dear"),
     ],

@@ -34,6 +34,7 @@ from adapters.redis.layout import (
 )
 from adapters.redis.link import RedisLink
 from adapters.redis.listing import Listing
+from adapters.redis.spending import claim_in_row
 from imaging_core.errors import (
     FieldProblem,
     IdempotencyMismatch,
@@ -49,6 +50,7 @@ from imaging_core.errors import (
 )
 from imaging_core.events import JobEvent
 from imaging_core.jobs import SCHEMA, Job
+from imaging_core.key_ports import CreditClaim, CreditsRefused
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Preference, QueueLimits, QueueState
 from imaging_core.searching import search
 
@@ -159,7 +161,14 @@ class RedisJobRepository:
             lease = attrs.evolve(lease, until=from_micros(int(facts[0])))
         return attrs.evolve(job, version=job.version + 1, lease=lease, favourite=facts[1] == b"1")
 
-    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+    async def move(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        limits: QueueLimits | None = None,
+        claim: CreditClaim | None = None,
+    ) -> Job:
         """Write a job that goes to another backend over the version it was read at."""
         limits, slices = limits or QueueLimits(), job_search.slices_of(job)
         outcome, *facts = await self._write_once(
@@ -170,6 +179,7 @@ class RedisJobRepository:
             self._log_length,
             _number(limits.max_queued),
             _number(limits.max_queued_per_owner),
+            *claim_in_row(claim),
             job_search.CHUNK,
             job_search.SLICE_BYTES,
             len(slices),
@@ -178,9 +188,12 @@ class RedisJobRepository:
             *event_arguments(events),
         )
         _raise_for(outcome, job.id)
-        if outcome != b"ok":
-            raise _full(outcome, *facts)
-        return attrs.evolve(job, version=job.version + 1, favourite=facts[0] == b"1")
+        match outcome:
+            case b"ok":
+                return attrs.evolve(job, version=job.version + 1, favourite=facts[0] == b"1")
+            case b"owner" | b"total":
+                raise CreditsRefused(outcome.decode())
+        raise _full(outcome, *facts)
 
     async def delete(self, job: Job, *, events: Sequence[JobEvent] = ()) -> None:
         """Forget an ended job, but not that it was."""

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from datetime import date, timedelta
 
 from adapters.redis.link import RedisLink
-from imaging_core.key_ports import Reservation
+from imaging_core.key_ports import CreditClaim, Reservation
 
 _MICRO = 1_000_000
 
@@ -19,16 +19,8 @@ class RedisSpendBook:
         self, reservation: Reservation, *, owner_limit: float | None, total_limit: float | None
     ) -> str | None:
         """None when it is set aside, else `owner` or `total`."""
-        answer: bytes = await self._link.script(
-            "spend",
-            "reserve",
-            reservation.job_id,
-            reservation.day.isoformat(),
-            reservation.owner or "",
-            round(reservation.credits * _MICRO),
-            "" if owner_limit is None else round(owner_limit * _MICRO),
-            "" if total_limit is None else round(total_limit * _MICRO),
-        )
+        claim = CreditClaim(reservation=reservation, owner_limit=owner_limit, total_limit=total_limit)
+        answer: bytes = await self._link.script("spend", "reserve", *claim_in_row(claim))
         return None if answer == b"ok" else answer.decode()
 
     async def settle(self, job_id: str, *, credits: float) -> None:  # noqa: A002  # the unit's name
@@ -54,3 +46,12 @@ class RedisSpendBook:
         field = "all" if owner is None else f"o:{owner}"
         found = await self._link.command("HGET", self._link.key("spent", day.isoformat()), field)
         return int(found or 0) / _MICRO
+
+
+def claim_in_row(claim: CreditClaim | None) -> tuple[str | int, ...]:
+    """A claim as scripts take it; as many empty arguments for none."""
+    if claim is None:
+        return ("",) * 6
+    one = claim.reservation
+    limits = ("" if limit is None else round(limit * _MICRO) for limit in (claim.owner_limit, claim.total_limit))
+    return one.job_id, one.day.isoformat(), one.owner or "", round(one.credits * _MICRO), *limits

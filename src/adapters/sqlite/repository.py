@@ -13,6 +13,7 @@ from adapters.sqlite import claims, job_pages, job_rows, pauses, webhook_outbox
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
 from adapters.sqlite.idempotency import find_jobs, forget_old, remember
+from adapters.sqlite.spending import set_aside
 from adapters.sqlite.writer import Transaction
 from imaging_core.errors import (
     FieldProblem,
@@ -25,6 +26,7 @@ from imaging_core.errors import (
 )
 from imaging_core.events import EventKind, JobEvent, event_of
 from imaging_core.jobs import JOB_ID, SCHEMA, Job, JobStatus, LeaseReason
+from imaging_core.key_ports import CreditClaim
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Preference, QueueLimits, QueueState
 from imaging_core.searching import Candidates, search, statuses_of
 
@@ -132,7 +134,14 @@ class SqliteJobRepository:
 
         return await self._database.write(work)
 
-    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+    async def move(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        limits: QueueLimits | None = None,
+        claim: CreditClaim | None = None,
+    ) -> Job:
         """Write a job that goes to another backend over the version it was read at."""
         # Beforehand, as in `add_all`; what it is found by changes with another version only.
         record = await self._database.read(lambda c: job_rows.record_of(c, job.id))
@@ -147,9 +156,12 @@ class SqliteJobRepository:
             if stored.version != job.version or stored.status.terminal:
                 raise StaleJob(f"Job {job.id} changed since it was read.")
             moved = attrs.evolve(_kept(job, stored), version=stored.version + 1)
-            if job.status is JobStatus.QUEUED:
-                if limits is not None:
-                    self._database.room.take(connection, moved, limits, now)
+            waits = job.status is JobStatus.QUEUED
+            if waits and limits is not None:
+                self._database.room.take(connection, moved, limits, now)
+            if claim is not None:
+                set_aside(connection, claim, now)
+            if waits:
                 self._database.room.added(moved)
             job_rows.move(connection, moved, stored, now, terms)
             self._database.append(transaction, events)

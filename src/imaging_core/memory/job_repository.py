@@ -25,8 +25,10 @@ from imaging_core.errors import (
 )
 from imaging_core.events import EventKind, JobEvent, event_of
 from imaging_core.jobs import SCHEMA, Job, JobStatus, Lease, LeaseReason
+from imaging_core.key_ports import CreditClaim, CreditsRefused
 from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.line import Line
+from imaging_core.memory.spend_book import MemorySpendBook
 from imaging_core.memory.webhook_outbox import MemoryWebhookOutbox
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Preference, QueueLimits, QueueState
 from imaging_core.searching import matches
@@ -71,6 +73,8 @@ class MemoryJobRepository:
         self._due: list[tuple[datetime, str]] = []
         #: What webhooks are to be told, in step with the jobs.
         self.outbox = MemoryWebhookOutbox(self._now)
+        #: What jobs cost, in step with their moves.
+        self.spending = MemorySpendBook(self._now)
 
     async def add(
         self,
@@ -137,13 +141,24 @@ class MemoryJobRepository:
         self.outbox.owe(saved, self._now())
         return saved
 
-    async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
+    async def move(
+        self,
+        job: Job,
+        *,
+        events: Sequence[JobEvent] = (),
+        limits: QueueLimits | None = None,
+        claim: CreditClaim | None = None,
+    ) -> Job:
         """Write a job that goes to another backend over the version it was read at."""
         entry = self._entry(job.id)
         if entry.job.version != job.version or entry.job.status.terminal:
             raise StaleJob(f"Job {job.id} changed since it was read.")
         if job.status is JobStatus.QUEUED:
             self._check_room((job,), limits or QueueLimits())
+        if claim is not None:
+            if (whose := self.spending.refusal(claim)) is not None:
+                raise CreditsRefused(whose)
+            self.spending.set_aside(claim.reservation)
         return self._write(entry, entry.job, _kept(job, entry.job), self._now(), events)
 
     async def movable(self, backend: str, *, skip: int = 0, limit: int = 50) -> Sequence[Job]:

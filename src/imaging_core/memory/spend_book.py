@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import attrs
 
-from imaging_core.key_ports import Reservation
+from imaging_core.key_ports import CreditClaim, Reservation
 
 #: Days after which a settled entry counts for nothing any more.
 _KEPT_DAYS = 3
@@ -29,23 +29,38 @@ class MemorySpendBook:
         self, reservation: Reservation, *, owner_limit: float | None, total_limit: float | None
     ) -> str | None:
         """None when it is set aside, else `owner` or `total`."""
-        before = self._entries.get(reservation.job_id)
-        if before is not None and (before.settled or reservation.credits <= before.reservation.credits):
+        if reservation.job_id in self._entries:
             return None
-        day, owner, wanted = reservation.day, reservation.owner, reservation.credits
-        if before is not None and before.reservation.day == day:
-            # Its own share counts in the day's sums already.
-            wanted -= before.reservation.credits
-        if owner_limit is not None and self._sum(day, owner) + wanted > owner_limit + 1e-9:
+        claim = CreditClaim(reservation=reservation, owner_limit=owner_limit, total_limit=total_limit)
+        refused = self.refusal(claim)
+        if refused is None:
+            self.set_aside(reservation)
+        return refused
+
+    def refusal(self, claim: CreditClaim) -> str | None:
+        """Which sum of the day a claim would make too large, in the place of what is set aside for its job."""
+        wanted = claim.reservation
+        day, owner, before = wanted.day, wanted.owner, self._entries.get(wanted.job_id)
+        own = before.reservation.credits if before is not None and before.reservation.day == day else 0.0
+        more = wanted.credits - own
+        if more <= 0:
+            return None
+        if claim.owner_limit is not None and self._sum(day, owner) + more > claim.owner_limit + 1e-9:
             return "owner"
-        if total_limit is not None and self._sum(day, None) + wanted > total_limit + 1e-9:
+        if claim.total_limit is not None and self._sum(day, None) + more > claim.total_limit + 1e-9:
             return "total"
-        oldest = day - timedelta(days=_KEPT_DAYS)
+        return None
+
+    def set_aside(self, reservation: Reservation) -> None:
+        """Put that in the place of what the book has for the job; called by the repository in the same step as a move."""
+        before = self._entries.get(reservation.job_id)
+        if before is None and reservation.credits <= 0:
+            return
+        oldest = reservation.day - timedelta(days=_KEPT_DAYS)
         for job_id in [i for i, e in self._entries.items() if e.settled and e.reservation.day < oldest]:
             del self._entries[job_id]
         made_at = self._clock() if before is None else before.made_at
         self._entries[reservation.job_id] = _Entry(reservation=reservation, made_at=made_at)
-        return None
 
     async def settle(self, job_id: str, *, credits: float) -> None:  # noqa: A002  # the unit's name
         """Put the true cost in."""

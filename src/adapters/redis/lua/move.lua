@@ -1,7 +1,8 @@
--- ARGV: id, nonce, version it was read at, overdue at or '', maxlen, max_queued or '', max_queued_per_owner or '', jobs of a
---       chunk, bytes of a slice, number of slices it is searched by now, those..., number of fields, fields..., events...
--- Gives {now, 'missing' | 'deleted' | 'stale'}, {now, 'full' | 'full_mine', mean run or '', started} or {now, 'ok', '1' for
--- a favourite or ''}.
+-- ARGV: id, nonce, version it was read at, overdue at or '', maxlen, max_queued or '', max_queued_per_owner or '', six that say
+--       what is to be set aside for it or '' for nothing, jobs of a chunk, bytes of a slice, number of slices it is searched
+--       by now, those..., number of fields, fields..., events...
+-- Gives {now, 'missing' | 'deleted' | 'stale' | 'owner' | 'total'}, {now, 'full' | 'full_mine', mean run or '', started} or
+-- {now, 'ok', '1' for a favourite or ''}.
 local id, nonce = ARGV[1], ARGV[2]
 local key = P .. 'job:' .. id
 local now = clock()
@@ -15,13 +16,21 @@ end
 if not open(stored.status) or stored.version ~= ARGV[3] then
   return {us(now), 'stale'}
 end
-local after = 11 + tonumber(ARGV[10])
+local after = 17 + tonumber(ARGV[16])
 local count = tonumber(ARGV[after])
 local job, fields = pairs_from(after + 1, count)
 job.id, job.seq, job.submitted = id, stored.seq, stored.submitted
 local full = job.status == 'queued' and refusal(job, now, ARGV[6], ARGV[7], {})
 if full then
   return full
+end
+local claim = ARGV[8] ~= '' and claim_from(8)
+local dear = claim and credits_refused(claim)
+if dear then
+  return {us(now), dear}
+end
+if claim then
+  set_aside(claim)
 end
 unqueue(stored)
 unlist(stored, stored.status)
@@ -37,10 +46,10 @@ end
 
 -- Searches must find it by its new backend and checkpoint: they may name a job wrongly, and never leave one out.
 local searched = redis.call('GET', P .. 'searched') or '0'
-if tonumber(job.seq) < searched * ARGV[8] then
+if tonumber(job.seq) < searched * ARGV[14] then
   local window = P .. 'search:' .. math.floor(job.seq / WINDOW)
-  for i = 11, 10 + tonumber(ARGV[10]) do
-    local byte = ARGV[i] * ARGV[9] + math.floor(job.seq % WINDOW / 8)
+  for i = 17, 16 + tonumber(ARGV[16]) do
+    local byte = ARGV[i] * ARGV[15] + math.floor(job.seq % WINDOW / 8)
     -- SETBIT counts from the highest bit of a byte, the index from the lowest.
     redis.call('SETBIT', window, us(byte * 8 + 7 - job.seq % 8), 1)
   end

@@ -28,12 +28,16 @@
 --   pauses              hash: `<since> <reason and operator as JSON>` by backend that an operator has stopped
 --   workers             names of workers by the moment they count as gone; hash `workers:said`: what each said last, and when
 --   history:<backend>   hash: `<most waiting> <most under way> <longest wait>` by number of the minute
+--   spent:<day>         hash of sums in whole µ-credits: `all`, and `o:<owner>` for each owner
+--   spending:<job>      hash: day, owner, credits, settled; `spending:open` has the jobs whose true cost is not known yet,
+--                       by when they were reserved. Sums and settled entries are kept for 62 days.
 --   seq                 the number of the last submit
 --
 -- Under `noeviction` Redis refuses the first write of a script that needs memory, but none after a write that frees
 -- some. So whatever keeps a running job going begins with a removal; only `add` does not.
 local P = KEYS[1]
 local KEPT_RUNS = 50
+local KEPT_SPENDING = 62 * 86400
 local WINDOW = 2048
 local STATUSES = {'finished', 'failed', 'cancelled', 'started', 'queued'}
 
@@ -329,4 +333,56 @@ local function promote(backend, now)
       line_up(job, name, tonumber(expired[i + 1]))
     end
   end
+end
+
+local function spending_of(job)
+  return P .. 'spending:' .. job
+end
+
+local function add_spent(day, owner, credits)
+  local sums = P .. 'spent:' .. day
+  redis.call('HINCRBY', sums, 'all', us(credits))
+  redis.call('HINCRBY', sums, 'o:' .. owner, us(credits))
+  redis.call('EXPIRE', sums, KEPT_SPENDING)
+end
+
+local function claim_from(at)
+  -- Credits to be set aside: job, day, owner or '', credits, owner's limit or '', limit of all or ''.
+  return {
+    job = ARGV[at], day = ARGV[at + 1], owner = ARGV[at + 2], credits = tonumber(ARGV[at + 3]),
+    owners = ARGV[at + 4], all = ARGV[at + 5], before = redis.call('HMGET', spending_of(ARGV[at]), 'day', 'owner', 'credits')
+  }
+end
+
+local function credits_refused(claim)
+  -- Which sum of the day would be too large, 'owner' or 'total'; nil for none.
+  local more = claim.credits
+  if claim.before[1] == claim.day then
+    -- What is set aside already counts in the sums of its day.
+    more = more - tonumber(claim.before[3])
+  end
+  local function over(field, limit)
+    local spent = tonumber(redis.call('HGET', P .. 'spent:' .. claim.day, field) or 0)
+    return more > 0 and limit ~= '' and spent + more > tonumber(limit)
+  end
+  if over('o:' .. claim.owner, claim.owners) then
+    return 'owner'
+  end
+  return over('all', claim.all) and 'total' or nil
+end
+
+local function set_aside(claim)
+  -- In the place of whatever is there for the job, settled or not.
+  local entry, before = spending_of(claim.job), claim.before
+  if claim.credits == 0 and not before[1] then
+    return
+  end
+  -- The first write, and on purpose one that Redis refuses when its memory is full.
+  redis.call('HSET', entry, 'day', claim.day, 'owner', claim.owner, 'credits', us(claim.credits), 'settled', 0)
+  redis.call('PERSIST', entry)
+  redis.call('ZADD', P .. 'spending:open', 'NX', us(clock()), claim.job)
+  if before[1] then
+    add_spent(before[1], before[2], -tonumber(before[3]))
+  end
+  add_spent(claim.day, claim.owner, claim.credits)
 end
