@@ -1,18 +1,17 @@
 """The one place where the WebUI's and the HTTP library's errors become ours, each with a sentence for people.
 
-May import the core and httpx. WebUI 1.10 speaks four shapes: `{"detail": [...]}` for a field, `{"detail": "Not Found"}`
-for a route, `{"error": "HTTPException", "detail": text}` for what it refuses, and `{"error": class, "errors": text}` for
-any exception. Forge says `message` for `errors`; SD.Next adds a `code`.
+May import the core, httpx and what tells why a connection failed. WebUI 1.10 speaks four shapes: `{"detail": [...]}` for
+a field, `{"detail": "Not Found"}` for a route, `{"error": "HTTPException", "detail": text}` for what it refuses, and
+`{"error": class, "errors": text}` for any exception. Forge says `message` for `errors`; SD.Next adds a `code`.
 """
 
 import contextlib
 import json
-import socket
-import ssl
 from collections.abc import Iterator, Mapping, Sequence
 
 import httpx
 
+from adapters.connecting import why_not
 from imaging_core.errors import (
     AnswerLost,
     BackendUnreachable,
@@ -33,7 +32,7 @@ def foreign_errors_as_ours(where: str, *, job: bool) -> Iterator[None]:
     try:
         yield
     except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
-        raise BackendUnreachable(f"The WebUI at {where} cannot be reached: {_why_not(error)}.") from error
+        raise BackendUnreachable(f"The WebUI at {where} cannot be reached: {why_not(error)}.") from error
     except (TimeoutError, httpx.TimeoutException) as error:
         if job:
             message = f"The WebUI at {where} gave no complete answer in time."
@@ -138,23 +137,3 @@ def _without(text: str, secrets: Sequence[str]) -> str:
     for secret in sorted(filter(None, secrets), key=len, reverse=True):
         text = text.replace(secret, "[...]")
     return "".join(character if character.isprintable() else " " for character in text)[:_LONGEST_QUOTE].strip(" .")
-
-
-#: What a failed connection says about its cause; the first that fits, looking from the outermost error inwards.
-_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (httpx.ConnectTimeout, "no connection came about in time"),
-    (httpx.PoolTimeout, "all connections were busy for too long"),
-    (socket.gaierror, "its name cannot be resolved"),
-    (ssl.SSLError, "its TLS certificate is not accepted"),
-    (ConnectionRefusedError, "the connection was refused"),
-)
-
-
-def _why_not(error: httpx.HTTPError) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        for kind, reason in _CAUSES:
-            if isinstance(cause, kind):
-                return reason
-        cause = cause.__cause__ or cause.__context__
-    return "the connection failed"

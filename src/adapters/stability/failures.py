@@ -1,20 +1,19 @@
 """The one place where the API's and the HTTP library's errors become ours, with what each means for money.
 
-May import the core and httpcore. The API answers in this order: fields, key, balance, moderation, run; so everything up to
-a 429 is certain to have cost nothing, and everything from a 500 on is in doubt.
+May import the core, httpcore and what tells why a connection failed. The API answers in this order: fields, key, balance,
+moderation, run; so everything up to a 429 is certain to have cost nothing, and everything from a 500 on is in doubt.
 """
 
 import contextlib
 import email.utils
 import json
 import re
-import socket
-import ssl
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
 import httpcore
 
+from adapters.connecting import why_not
 from imaging_core.errors import (
     AnswerLost,
     BackendThrottled,
@@ -47,7 +46,7 @@ def foreign_errors_as_ours(where: str, *, paid: bool) -> Iterator[None]:
         httpcore.ConnectionNotAvailable,
         httpcore.ProxyError,
     ) as error:
-        message = f"Stability AI cannot be reached at {where}: {_why_not(error)}. Nothing was sent."
+        message = f"Stability AI cannot be reached at {where}: {why_not(error)}. Nothing was sent."
         raise BackendUnreachable(message) from error
     except (TimeoutError, httpcore.TimeoutException) as error:
         raise _lost("gave no complete answer in time", FailureCode.TIMEOUT, paid=paid) from error
@@ -131,26 +130,6 @@ def _rejection(status: int, name: str, said: str) -> tuple[FailureCode, str]:
         case 422, "public_figure":
             sentence = "Stability AI detected the likeness of a public figure and refused the request."
     return code, sentence
-
-
-#: What a failed connection says about its cause; the first that fits, looking from the outermost error inwards.
-_CAUSES: tuple[tuple[type[BaseException], str], ...] = (
-    (httpcore.ConnectTimeout, "no connection came about in time"),
-    (httpcore.ProxyError, "the HTTP proxy did not let the connection through, or is none"),
-    (socket.gaierror, "its name cannot be resolved"),
-    (ssl.SSLError, "its TLS certificate is not accepted"),
-    (ConnectionRefusedError, "the connection was refused"),
-)
-
-
-def _why_not(error: Exception) -> str:
-    cause: BaseException | None = error
-    while cause is not None:
-        for kind, reason in _CAUSES:
-            if isinstance(cause, kind):
-                return reason
-        cause = cause.__cause__ or cause.__context__
-    return "the connection failed"
 
 
 def _read(body: bytes, secrets: Sequence[str]) -> tuple[str, str]:
