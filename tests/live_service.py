@@ -49,9 +49,13 @@ class LiveService:
         until(lambda: self._answers(self.api_url + "/livez"), "the API")
 
     def __enter__(self) -> Self:
-        self.page.start()
-        self.start_service()
-        until(lambda: self._answers(self.gui_url + "/_stcore/health"), "the page")
+        try:
+            self.page.start()
+            self.start_service()
+            until(lambda: self._answers(self.gui_url + "/_stcore/health"), "the page")
+        except BaseException:
+            self.__exit__()
+            raise
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from playwright.sync_api import expect
 
-from live_service import PATIENCE_MS, LiveService, Visit
+from live_service import PATIENCE_MS, LiveService, Visit, visiting
 
 pytestmark = pytest.mark.browser
 
@@ -53,3 +53,15 @@ def test_a_wrong_key_is_told_and_a_right_one_opens_the_studio(visit: Visit, live
     page.get_by_role("link", name="Gallery").click()
     expect(page.get_by_text("The service asks for a key.")).to_be_visible(timeout=PATIENCE_MS)
     assert visit.faults == []
+
+
+def test_on_a_narrow_window_the_pages_are_at_its_foot(live: LiveService) -> None:
+    with visiting(live.gui_url, width=390, height=844) as visit:
+        page = visit.open("/").page
+        for name, sign in (("Settings", "Nothing is sent yet."), ("Gallery", "The service asks for a key.")):
+            link = page.get_by_role("link", name=name)
+            expect(link).to_have_count(1, timeout=PATIENCE_MS)
+            link.click()
+            expect(page.get_by_text(sign)).to_be_visible(timeout=PATIENCE_MS)
+            expect(link).to_be_in_viewport(timeout=PATIENCE_MS)
+        assert visit.faults == []

@@ -1,6 +1,7 @@
 """The page's logic in Streamlit's own test runner, against the real API on a real port."""
 
 import io
+import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -322,3 +323,14 @@ def _png() -> bytes:
     file = io.BytesIO()
     Image.new("RGB", (64, 64)).save(file, "PNG")
     return file.getvalue()
+
+
+def test_settings_ask_for_no_key_while_the_service_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("IMAGING_API_URL", f"http://127.0.0.1:{nobody.getsockname()[1]}")
+        page = alone(settings_page)
+    told = text_of(page)
+    assert "Whether one is needed is shown here once the service answers." in told
+    assert "The imaging service is not answering." in told
+    assert not page.text_input
