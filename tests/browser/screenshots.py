@@ -184,7 +184,7 @@ def edit(visit: Visit, shoot: Shoot, live: LiveService) -> None:
     visit.prompt.fill("Northern lights over pine forest")
     page.get_by_role("button", name="Repaint the part").click()
     page.get_by_role("slider", name=re.compile("^Before and after")).wait_for()
-    page.evaluate("scrollTo(0, 0)")
+    page.evaluate("[document.querySelector('.stColumn'), window].forEach(one => one.scrollTo(0, 0))")
     shoot("edit")
     with ImagingClient(live.api_url) as client:
         client.delete(client.jobs(limit=1).jobs[0].image_id)
