@@ -79,6 +79,10 @@ def test_whatever_is_a_setting_can_be_put_into_the_env_file_of_compose() -> None
     of_the_layout = {"IMAGING_DATA_DIR", "IMAGING_PORT", "IMAGING_GUI_PORT", "IMAGING_API_URL", "IMAGING_API_KEY"}
 
     assert of_the_layout == SETTINGS - api.keys()
+    assert {name for name in api if name in SETTINGS and f"${{{name}:-" not in api[name]} == {
+        *("IMAGING_REDIS_URL", "IMAGING_STABILITY_API_KEY", "IMAGING_HOST", "IMAGING_ALLOW_OPEN", "IMAGING_API_KEYS"),
+        *("IMAGING_S3_REGION", "IMAGING_S3_ACCESS_KEY_ID", "IMAGING_S3_SECRET_ACCESS_KEY", "IMAGING_S3_SESSION_TOKEN"),
+    }, "what goes by another name, or is not for .env"
     assert worker.keys() < api.keys()
     assert all(api[name] == worker[name] for name in worker)
     assert {"IMAGING_API_URL", "IMAGING_API_KEY", "IMAGING_LOG_LEVEL"} < page.keys()
