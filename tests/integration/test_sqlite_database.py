@@ -19,6 +19,7 @@ import pytest
 from adapters.sqlite import SqliteDatabase, SqliteJobRepository, job_rows, open_database
 from adapters.sqlite import database as database_module
 from adapters.sqlite.schema import MIGRATIONS, migrate
+from adapters.sqlite.writer import Transaction
 from contracts.samples import NOON, a_job
 from imaging_core.errors import StorageFull, Unavailable, UnreadableJob
 from imaging_core.jobs import Job, LeaseReason
@@ -104,7 +105,8 @@ class TestOpening:
 
         async with open_database(tmp_path) as database:
             jobs = SqliteJobRepository(database)
-            await jobs.get((await jobs.add(a_job())).id)
+            await jobs.add(a_job())
+            assert (await jobs.list(JobQuery())).jobs
             assert {"imaging-sqlite-writer", "imaging-sqlite-reader_0"} <= {t.name for t in threading.enumerate()}
         await database.close()
 
@@ -262,13 +264,13 @@ class TestUpgrading:
         self, database: SqliteDatabase, jobs: SqliteJobRepository
     ) -> None:
         newer, ours = await jobs.add(a_job(max_wait_s=0.0)), await jobs.add(a_job())
-        await database.write(
-            lambda t: (
-                t.connection.execute(
-                    "UPDATE jobs SET schema = 99, record = json_set(record, '$.schema', 99) WHERE id = ?", (newer.id,)
-                ).rowcount
-            )
-        )
+
+        def upgrade(transaction: Transaction) -> None:
+            transaction.touch(newer.id)
+            update = "UPDATE jobs SET schema = 99, record = json_set(record, '$.schema', 99) WHERE id = ?"
+            transaction.connection.execute(update, (newer.id,))
+
+        await database.write(upgrade)
 
         with pytest.raises(UnreadableJob, match="schema 99"):
             await jobs.get(newer.id)
@@ -352,6 +354,27 @@ class TestFailing:
 
         assert await database.read(lambda c: c.execute("SELECT count(*) FROM deleted_jobs").fetchone()) == (0,)
         assert (await jobs.add(a_job())).version == 1
+
+
+class TestRemembering:
+    async def test_what_is_remembered_of_a_write_is_what_a_read_would_tell(
+        self, database: SqliteDatabase, jobs: SqliteJobRepository
+    ) -> None:
+        async def told(job_id: str) -> Job:
+            return await database.read(lambda connection: job_rows.existing(connection, job_id))
+
+        job = await jobs.add(a_job())
+        assert database.recent.get(job.id) == job == await told(job.id)
+        claimed = await jobs.claim_next(job.backend, worker="w", token="t", lease_s=30)
+        assert claimed is not None
+        assert database.recent.get(job.id) == claimed == await told(job.id)
+        saved = await jobs.save(claimed.intending(0, "task"), token="t")
+        assert database.recent.get(job.id) == saved == await told(job.id)
+
+        # A heartbeat moves the lease, and says nothing of the rest, also in one commit with a write that does.
+        await asyncio.gather(jobs.save(saved, token="t"), jobs.beat(job.id, token="t", lease_s=60))
+        assert database.recent.get(job.id) is None
+        assert await jobs.get(job.id) == await told(job.id)
 
 
 class TestClock:

@@ -31,6 +31,16 @@ def test_a_job_is_not_remembered_while_a_write_of_it_is_under_way() -> None:
     assert remembered(recent, job.id)
 
 
+def test_a_job_that_was_written_is_remembered_unless_another_write_of_it_is_under_way() -> None:
+    recent, job = RecentJobs(), a_job()
+    recent.leave(job.id)
+    recent.leave(job.id)
+    recent.settle(job.id, job)
+    assert not remembered(recent, job.id)
+    recent.settle(job.id, job)
+    assert recent.get(job.id) is job
+
+
 def test_what_was_read_while_a_write_began_or_ended_is_not_remembered() -> None:
     recent, job = RecentJobs(), a_job()
     before = recent.changes

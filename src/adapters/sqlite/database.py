@@ -3,7 +3,7 @@
 import asyncio
 import os
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import datetime
@@ -23,6 +23,7 @@ from adapters.sqlite.subscribers import Subscribers
 from adapters.sqlite.writer import GroupWriter, Transaction
 from imaging_core.errors import Unavailable
 from imaging_core.events import JobEvent
+from imaging_core.jobs import Job
 
 T = TypeVar("T")
 
@@ -170,9 +171,9 @@ class SqliteDatabase:
 
         return await parts.loop.run_in_executor(parts.reading, run)
 
-    def _committed(self, events: Sequence[JobEvent], touched: Sequence[str]) -> None:
+    def _committed(self, events: Sequence[JobEvent], touched: Sequence[str], jobs: Mapping[str, Job | None]) -> None:
         for job_id in touched:
-            self.recent.settle(job_id)
+            self.recent.settle(job_id, jobs.get(job_id))
         if events:
             self._last_event = self._log.place(events[-1].cursor)
             self.subscribers.tell(events)

@@ -1,4 +1,4 @@
-"""Jobs as they were last read, so that asking again costs no statement; imports stdlib and imaging_core.
+"""Jobs as they were last read or written, so that asking again costs no statement; imports stdlib and imaging_core.
 
 Nobody but this process writes the database, and every write says which job it changes before it is committed. From then on
 until it is answered that job is read from the database; so nobody is told of a state that is older than one told before.
@@ -38,9 +38,7 @@ class RecentJobs:
         with self._lock:
             if changes != self._changes or job.id in self._changing:
                 return
-            self._jobs[job.id] = job
-            if len(self._jobs) > self._most:
-                del self._jobs[next(iter(self._jobs))]
+            self._remember(job)
 
     def leave(self, job_id: str) -> None:
         """A write of that job begins; its commit may follow at once."""
@@ -49,10 +47,17 @@ class RecentJobs:
             self._changing[job_id] = self._changing.get(job_id, 0) + 1
             self._jobs.pop(job_id, None)
 
-    def settle(self, job_id: str) -> None:
-        """A write of that job is about to be answered, whatever came of it."""
+    def settle(self, job_id: str, written: Job | None = None) -> None:
+        """A write of that job is about to be answered, whatever came of it; `written` is the job as it is now, if known."""
         with self._lock:
             self._changes += 1
             left = self._changing.pop(job_id) - 1
             if left:
                 self._changing[job_id] = left
+            elif written is not None:
+                self._remember(written)
+
+    def _remember(self, job: Job) -> None:
+        self._jobs[job.id] = job
+        if len(self._jobs) > self._most:
+            del self._jobs[next(iter(self._jobs))]

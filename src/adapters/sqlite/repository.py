@@ -86,7 +86,9 @@ class SqliteJobRepository:
                     raise JobConflict(f"There is a job with the id {job.id} already.")
                 if limits is not None:
                     self._database.room.take(connection, job, limits, now)
+                transaction.touch(job.id)
                 job_rows.insert(connection, job, now, words)
+                transaction.leaves(job)
                 self._database.room.added(job)
             if idempotency is not None:
                 remember(connection, idempotency, [job.id for job in added], now)
@@ -130,7 +132,7 @@ class SqliteJobRepository:
             job_rows.update(connection, saved, stored.claimable_at or self._database.now())
             webhook_outbox.owe(connection, saved, self._database.now())
             self._database.append(transaction, events)
-            return saved
+            return transaction.leaves(saved)
 
         return await self._database.write(work)
 
@@ -189,7 +191,7 @@ class SqliteJobRepository:
             job_rows.update(connection, claimed, now)
             kind = EventKind.STARTED if job.status is JobStatus.QUEUED else EventKind.TAKEN_OVER
             self._database.append(transaction, [event_of(claimed, kind, at=now)])
-            return claimed
+            return transaction.leaves(claimed)
 
         return await self._database.write(work)
 

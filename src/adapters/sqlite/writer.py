@@ -8,7 +8,7 @@ import queue
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ import attrs
 
 from imaging_core.errors import Unavailable
 from imaging_core.events import JobEvent
+from imaging_core.jobs import Job
 
 T = TypeVar("T")
 
@@ -30,10 +31,21 @@ class Transaction:
 
     def __init__(self, connection: sqlite3.Connection, touch: Callable[[str], None]) -> None:
         self.connection = connection
-        #: To be told of each job that is changed, before the operation ends.
-        self.touch = touch
+        self._touch = touch
+        #: The jobs that this operation has touched, as it leaves them; None for one of which it does not say that.
+        self.jobs: dict[str, Job | None] = {}
         #: Stored by this operation, with their cursors; told to subscribers after the commit.
         self.events: list[JobEvent] = []
+
+    def touch(self, job_id: str) -> None:
+        """To be told of each job that is changed, before it is."""
+        self._touch(job_id)
+        self.jobs[job_id] = None
+
+    def leaves(self, job: Job) -> Job:
+        """To be told of a touched job as it is stored now: no read could tell otherwise. Gives it back."""
+        self.jobs[job.id] = job
+        return job
 
 
 @attrs.frozen(kw_only=True)
@@ -61,11 +73,12 @@ class GroupWriter:
         loop: asyncio.AbstractEventLoop,
         translate: Callable[[sqlite3.Error], Unavailable],
         touched: Callable[[str], None],
-        committed: Callable[[Sequence[JobEvent], Sequence[str]], None],
+        committed: Callable[[Sequence[JobEvent], Sequence[str], Mapping[str, Job | None]], None],
     ) -> None:
         """`touched` is called in the writer's thread with the id of a job before its change is committed.
 
-        `committed` is called on the loop with the events and those ids of each commit, before its operations are answered.
+        `committed` is called on the loop with the events and those ids of each commit, before its operations are answered,
+        and with the jobs as they are now where that is known.
         """
         self._connection = connection
         self._loop = loop
@@ -74,6 +87,8 @@ class GroupWriter:
         self._committed = committed
         #: Ids of the jobs that the batch at hand has touched.
         self._touches: list[str] = []
+        #: Those jobs as the batch leaves them.
+        self._jobs: dict[str, Job | None] = {}
         self._waiting: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="imaging-sqlite-writer", daemon=True)
         self._thread.start()
@@ -99,9 +114,10 @@ class GroupWriter:
             while batch:
                 outcomes = self._commit(batch)
                 touches, self._touches = self._touches, []
+                jobs, self._jobs = self._jobs, {}
                 # The loop may be closed already when its program ends without closing us; then nobody waits.
                 with suppress(RuntimeError):
-                    self._loop.call_soon_threadsafe(self._answer, outcomes, touches)
+                    self._loop.call_soon_threadsafe(self._answer, outcomes, touches, jobs)
                 batch = [operation for operation in batch[len(outcomes) :] if not operation.answer.cancelled()]
 
     def _take(self) -> tuple[list[_Operation], bool]:
@@ -135,6 +151,7 @@ class GroupWriter:
                     break
             self._connection.execute("COMMIT")
         except sqlite3.Error as error:
+            self._jobs.clear()
             if self._connection.in_transaction:
                 self._connection.execute("ROLLBACK")
             if len(batch) == 1:
@@ -159,6 +176,7 @@ class GroupWriter:
             self._connection.execute("RELEASE operation")
             return _Outcome(operation=operation, error=error)
         self._connection.execute("RELEASE operation")
+        self._jobs.update(transaction.jobs)
         return _Outcome(operation=operation, result=result, events=transaction.events)
 
     def _touch(self, job_id: str) -> None:
@@ -175,8 +193,8 @@ class GroupWriter:
 
     # --- on the loop -------------------------------------------------------------------------------------
 
-    def _answer(self, outcomes: Sequence[_Outcome], touches: Sequence[str]) -> None:
-        self._committed([event for outcome in outcomes for event in outcome.events], touches)
+    def _answer(self, outcomes: Sequence[_Outcome], touches: Sequence[str], jobs: Mapping[str, Job | None]) -> None:
+        self._committed([event for outcome in outcomes for event in outcome.events], touches, jobs)
         for outcome in outcomes:
             if outcome.operation.answer.done():
                 continue
