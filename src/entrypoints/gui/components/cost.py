@@ -42,7 +42,9 @@ def cost(
 
 def _time(info: BackendInfo, found: Estimate | None) -> list[str]:
     if found is not None and found.queue_position > 1:
-        eta = f", done in about {duration(found.eta_s)}" if found.eta_s is not None else ""
+        # For how long a backend stands still, nobody knows.
+        moves = info.answers and info.paused is None
+        eta = f", done in about {duration(found.eta_s)}" if moves and found.eta_s is not None else ""
         return [f"It would be {place(found.queue_position)}{eta}."]
     return [f"Usually takes about {duration(info.mean_run_s)}."] if info.mean_run_s else []
 
