@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 
 import attrs
 
-from imaging_core.deliveries import Delivery, DeliveryAttempt, DeliveryState, Schedule, fresh_secret
+from imaging_core.deliveries import LOST_CLAIMS, Delivery, DeliveryAttempt, DeliveryState, Schedule, fresh_secret
 from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable, UnreadableDelivery
 from imaging_core.events import JobEvent
 from imaging_core.faults import log_fault
@@ -27,6 +27,8 @@ log = logging.getLogger("imaging.webhooks")
 #: Wait before a result that could not be recorded is recorded again, in s, and how often that is tried.
 _RECORD_AGAIN_S = 1.0
 _RECORD_TRIES = 5
+#: How long a stop waits for messages to be handed back, in s; what is not goes out once its lease has run out.
+_HAND_BACK_S = 2.0
 
 
 @attrs.frozen(kw_only=True)
@@ -69,7 +71,7 @@ class Deliverer:
         self._schedule = schedule or Schedule()
         self._limits = limits or DeliveryLimits()
         self._now = now
-        self._under_way: set[asyncio.Task[None]] = set()
+        self._under_way: dict[asyncio.Task[None], Delivery] = {}
         self._hosts: Counter[str] = Counter()
         #: What came of the messages that this process sent or gave up, for monitoring; pending ones are sent again.
         self.outcomes: Counter[DeliveryState] = Counter()
@@ -77,7 +79,7 @@ class Deliverer:
         self._woken = asyncio.Event()
 
     async def run(self) -> None:
-        """Deliver until cancelled; what is being sent then is dropped, and sent anew when its lease has run out."""
+        """Deliver until cancelled; what is being sent then is dropped, and due at once for another."""
         trouble = "Webhooks are told a little later for now."
         hearing = asyncio.create_task(hear(self._events, self._told, log=log, trouble=trouble))
         try:
@@ -121,10 +123,10 @@ class Deliverer:
     def _begin(self, delivery: Delivery) -> None:
         self._hosts[delivery.host] += 1
         task = asyncio.create_task(self._guarded(delivery))
-        self._under_way.add(task)
+        self._under_way[task] = delivery
 
         def ended(task: asyncio.Task[None]) -> None:
-            self._under_way.discard(task)
+            self._under_way.pop(task, None)
             self._hosts[delivery.host] -= 1
             if not self._hosts[delivery.host]:
                 del self._hosts[delivery.host]
@@ -140,10 +142,23 @@ class Deliverer:
                     await sign.wait()
 
     async def _abandon(self, hearing: asyncio.Task[None]) -> None:
-        tasks = [hearing, *self._under_way]
-        for task in tasks:
+        under_way = dict(self._under_way)
+        for task in (hearing, *under_way):
             task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(hearing, *under_way, return_exceptions=True)
+        dropped = [delivery for task, delivery in under_way.items() if task.cancelled()]
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_HAND_BACK_S):
+                await asyncio.gather(*map(self._hand_back, dropped))
+
+    async def _hand_back(self, delivery: Delivery) -> None:
+        facts: dict[str, object] = {"job_id": delivery.job_id, "delivery": delivery.id}
+        try:
+            await self._outbox.hand_back(delivery)
+        except ImagingError as error:
+            log.warning("A message to a webhook waits for its lease to run out: %s", error, extra=facts)
+        except Exception as error:  # noqa: BLE001  # a stop goes on whatever it is
+            log_fault(log, "Handing back a message to a webhook failed.", error, facts)
 
     # --- one message -------------------------------------------------------------------------------------
 
@@ -161,7 +176,7 @@ class Deliverer:
 
     async def _deliver(self, delivery: Delivery, facts: dict[str, object]) -> None:
         at = self._now()
-        if self._schedule.is_over(delivery.tries):
+        if delivery.lost >= LOST_CLAIMS:
             attempt = DeliveryAttempt(at=at, error="What came of the last tries could not be recorded.")
             await self._conclude(delivery, attempt, None, facts)
             return

@@ -20,6 +20,8 @@ from imaging_core.webhooks import FILTERED_CODES, WebhookEvent
 KEPT_ATTEMPTS = 50
 #: A message that cannot be read is given up at that claim: until then a process of a newer version may get it.
 UNREADABLE_CLAIMS = 8
+#: A message is given up when so many claims in a row ran out without a word of what came of them.
+LOST_CLAIMS = 20
 
 
 class DeliveryState(StrEnum):
@@ -61,15 +63,22 @@ class Delivery:
     state: DeliveryState = DeliveryState.PENDING
     #: When it is to be sent, or, while it is being sent, when its sender is taken for dead. None unless pending.
     due_at: datetime | None = None
-    #: Sendings begun under the present schedule, those whose outcome nobody knows included.
+    #: Sendings under the present schedule whose outcome was recorded, and the one that is under way.
     tries: int = 0
+    #: Claims since the last recorded attempt that ran out, so that nobody knows whether anything was sent.
+    lost: int = 0
     attempts: tuple[DeliveryAttempt, ...] = ()
     #: The fence: whoever sends it now records the attempt under this token.
     token: str | None = attrs.field(default=None, repr=False)
 
     def claimed(self, *, token: str, until: datetime) -> "Delivery":
-        """Being sent, by whoever has the token, until that moment at most."""
-        return attrs.evolve(self, token=token, due_at=until, tries=self.tries + 1)
+        """Being sent, by whoever has the token, until that moment at most; after a claim that ran out it is the same try."""
+        ran_out = self.token is not None
+        return attrs.evolve(self, token=token, due_at=until, tries=self.tries + (not ran_out), lost=self.lost + ran_out)
+
+    def handed_back(self, now: datetime) -> "Delivery":
+        """Due at once, as if that claim had not been made."""
+        return attrs.evolve(self, due_at=now, tries=max(0, self.tries - 1), token=None)
 
     def settled(self, attempt: DeliveryAttempt, *, again_at: datetime | None) -> "Delivery":
         """After an attempt: delivered, due again at a moment, or given up."""
@@ -78,13 +87,13 @@ class Delivery:
         else:
             state = DeliveryState.FAILED if again_at is None else DeliveryState.PENDING
         attempts = (*self.attempts, attempt)[-KEPT_ATTEMPTS:]
-        return attrs.evolve(self, state=state, due_at=again_at, token=None, attempts=attempts)
+        return attrs.evolve(self, state=state, due_at=again_at, token=None, attempts=attempts, lost=0)
 
     def resent(self, now: datetime) -> "Delivery":
         """Due at once, under a schedule from its beginning; as it is while it is being sent."""
         if self.token is not None and self.due_at is not None and self.due_at > now:
             return self
-        return attrs.evolve(self, state=DeliveryState.PENDING, due_at=now, tries=0, token=None)
+        return attrs.evolve(self, state=DeliveryState.PENDING, due_at=now, tries=0, lost=0, token=None)
 
 
 def delivery_id(job_id: str) -> str:
@@ -131,10 +140,6 @@ class Schedule:
     jitter: float = 0.2
     #: Most that a receiver's Retry-After can add up to, in s.
     longest_asked_s: float = 3_600.0
-
-    def is_over(self, tries: int) -> bool:
-        """Whether a message has been begun more often than it is tried: then nobody knows what became of the last times."""
-        return tries > len(self.delays_s) + 1
 
     def next_delay_s(
         self, tries: int, *, asked_s: float | None = None, chance: Callable[[], float] = random.random

@@ -15,8 +15,8 @@ class WebhookOutbox(Protocol):
     1. The `save` that ends a job whose webhook wants that end stores one delivery, due at once, in the same step; no other
        write stores one.
     2. `claim` gives each due delivery to one caller, the longest due first, with one more try, under the caller's token.
-       Until `lease_s` are over by the repository's clock nobody else gets it; then, if it was not settled, it is due again.
-       None when nothing is due.
+       Until `lease_s` are over by the repository's clock nobody else gets it; then, if it was not settled, it is due again,
+       with one more lost claim in place of one more try. None when nothing is due.
     3. `claim` passes over the hosts named busy.
     4. `settle` records an attempt under the token of the claim and leaves the delivery delivered, due again after
        `again_in_s`, or given up; under another token, or none, it changes nothing and gives None. Said twice, it counts once.
@@ -27,13 +27,15 @@ class WebhookOutbox(Protocol):
        same. `rotate` makes the fresh one current and keeps the one before for `keep_s`. Owners share nothing; None is one.
     9. What is stored is durable when the call returns.
     10. `state` counts the deliveries that are pending and those that are due, which those being sent are not.
+    11. `hand_back` makes a claimed delivery due at once, without the try; under another token, or none, it changes nothing.
     """
 
     async def claim(self, *, token: str, lease_s: float, busy: Collection[str] = ()) -> Delivery | None:
         """The next delivery that is due, for the caller to send.
 
         Raises UnreadableDelivery for one that this version cannot read: it is claimed all the same, and given up at the
-        `UNREADABLE_CLAIMS`th time, so that it neither hides the others nor comes back for ever.
+        `UNREADABLE_CLAIMS`th time, so that it neither hides the others nor comes back for ever. For the version that can
+        read it these claims are neither tries nor lost.
         """
         ...
 
@@ -41,6 +43,10 @@ class WebhookOutbox(Protocol):
         self, delivery: Delivery, attempt: DeliveryAttempt, *, again_in_s: float | None = None
     ) -> Delivery | None:
         """Record what came of sending a claimed delivery."""
+        ...
+
+    async def hand_back(self, delivery: Delivery) -> None:
+        """Give up a claim, for a sender that stops before it knows what came of it."""
         ...
 
     async def of_job(self, job_id: str) -> Sequence[Delivery]:

@@ -156,7 +156,13 @@ class WebhookOutboxContract(RepositorySetting):
         await self.ticks(2.2)
         second = await self.take(outbox, "next")
 
-        assert (second.id, second.tries, second.attempts) == (first.id, 2, ())
+        # The same try: perhaps nothing was sent at all.
+        assert (second.id, second.tries, second.lost, second.attempts) == (first.id, 1, 1, ())
+        settled = await outbox.settle(second, REFUSED, again_in_s=0)
+        assert settled is not None
+        assert (settled.tries, settled.lost) == (1, 0)
+        third = await self.take(outbox, "third", ticks=1)
+        assert (third.tries, third.lost) == (2, 0)
 
     async def test_3_busy_hosts_are_passed_over(self, repository: JobRepository, outbox: WebhookOutbox) -> None:
         for _ in range(3):
@@ -352,3 +358,37 @@ class WebhookOutboxContract(RepositorySetting):
         assert before.oldest_due_s >= 0.9 * self.tick_s
         assert (after.pending, after.due) == (2, 1)
         assert await outbox.state() == OutboxState(pending=2)
+
+    # --- 11: handing back --------------------------------------------------------------------------------
+
+    async def test_11_what_is_handed_back_is_due_at_once_as_if_it_had_not_been_claimed(
+        self, repository: JobRepository, outbox: WebhookOutbox
+    ) -> None:
+        job = await self.ended(repository)
+        await self.take(outbox, "dead", ticks=1)
+        await self.ticks(1.2)
+
+        await outbox.hand_back(await self.take(outbox, "stopped", ticks=9))
+
+        (stored,) = await outbox.of_job(job.id)
+        assert (stored.state, stored.tries, stored.lost) == (DeliveryState.PENDING, 0, 1)
+        assert (await outbox.state()).due == 1
+        again = await self.take(outbox, "next", ticks=9)
+        assert (again.tries, again.lost, again.attempts) == (1, 1, ())
+
+    async def test_11_only_the_present_sender_hands_back(
+        self, repository: JobRepository, outbox: WebhookOutbox
+    ) -> None:
+        job = await self.ended(repository)
+        late = await self.take(outbox, "late", ticks=1)
+        await self.ticks(1.2)
+        present = await self.take(outbox, "present", ticks=9)
+
+        await outbox.hand_back(late)
+
+        assert list(await outbox.of_job(job.id)) == [present]
+        await outbox.settle(present, ARRIVED)
+        await outbox.hand_back(present)
+        await repository.delete(job)
+        await outbox.hand_back(present)
+        assert await self.nothing_due(outbox)

@@ -41,9 +41,24 @@ class TestMemoryWebhookOutbox(WebhookOutboxContract):
 class UnreadableMessages(RepositorySetting):
     """What becomes of a message that this version does not understand; for outboxes that outlive a version."""
 
-    async def spoil(self, job_id: str, outbox: WebhookOutbox) -> None:
-        """Make the message about that job one of a version to come."""
+    async def spoil(self, job_id: str, outbox: WebhookOutbox, event: str = "enlarged") -> None:
+        """Make the message about that job one of a version to come, or with "finished" one of this version again."""
         raise NotImplementedError
+
+    async def test_claims_of_a_version_that_cannot_read_a_message_are_no_tries_of_the_one_that_can(
+        self, repository: JobRepository, outbox: WebhookOutbox
+    ) -> None:
+        job = await self.finished(repository, webhook=a_hook())
+        await self.spoil(job.id, outbox)
+        for claim in range(UNREADABLE_CLAIMS - 1):
+            with pytest.raises(UnreadableDelivery):
+                await outbox.claim(token=f"old{claim}", lease_s=0)
+
+        await self.spoil(job.id, outbox, "finished")
+
+        claimed = await outbox.claim(token="new", lease_s=0)
+        assert claimed is not None
+        assert (claimed.tries, claimed.lost, claimed.attempts) == (1, 0, ())
 
     async def test_a_message_that_cannot_be_read_hides_no_other_and_is_given_up_in_the_end(
         self, repository: JobRepository, outbox: WebhookOutbox
@@ -74,9 +89,11 @@ class UnreadableMessages(RepositorySetting):
 
 
 class TestSqliteWebhookOutbox(SqliteSetting, WebhookOutboxContract, UnreadableMessages):
-    async def spoil(self, job_id: str, outbox: WebhookOutbox) -> None:  # the file is the database's
-        change = "UPDATE deliveries SET event = 'enlarged' WHERE job_id = ?"
-        await self.opened[-1].write(lambda transaction: transaction.connection.execute(change, (job_id,)))
+    async def spoil(
+        self, job_id: str, outbox: WebhookOutbox, event: str = "enlarged"
+    ) -> None:  # the file is the database's
+        change = "UPDATE deliveries SET event = ? WHERE job_id = ?"
+        await self.opened[-1].write(lambda transaction: transaction.connection.execute(change, (event, job_id)))
 
     @pytest.fixture
     def outbox(self, database: SqliteDatabase) -> WebhookOutbox:
@@ -110,17 +127,24 @@ class TestSqliteWebhookOutbox(SqliteSetting, WebhookOutboxContract, UnreadableMe
 
 
 class TestRedisWebhookOutbox(OnRedis, WebhookOutboxContract, UnreadableMessages):
-    async def spoil(self, job_id: str, outbox: WebhookOutbox) -> None:
+    async def spoil(self, job_id: str, outbox: WebhookOutbox, event: str = "enlarged") -> None:
         assert isinstance(outbox, RedisWebhookOutbox)
         link = outbox._link
-        await link.command("HSET", link.key("delivery", job_id), "event", "enlarged")
+        await link.command("HSET", link.key("delivery", job_id), "event", event)
 
     async def test_a_message_that_is_gone_is_due_no_more(
         self, repository: JobRepository, outbox: WebhookOutbox, link: RedisLink
     ) -> None:
+        gone = [await self.ended(repository) for _ in range(3)]
+        await self.ticks(0.1)
         job = await self.ended(repository)
-        await link.command("DEL", link.key("delivery", job.id))
+        for each in gone:
+            await link.command("DEL", link.key("delivery", each.id))
 
+        # In one look: the next may be a while off.
+        sending = await self.take(outbox)
+        assert sending.job_id == job.id
+        await outbox.settle(sending, ARRIVED)
         assert await self.nothing_due(outbox)
         assert await outbox.state() == OutboxState()
 

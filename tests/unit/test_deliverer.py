@@ -10,7 +10,7 @@ import pytest
 from contracts.samples import a_job
 from imaging_core import deliverer as deliverer_module
 from imaging_core.deliverer import Deliverer, DeliveryLimits
-from imaging_core.deliveries import Delivery, DeliveryState, Schedule
+from imaging_core.deliveries import LOST_CLAIMS, Delivery, DeliveryState, Schedule
 from imaging_core.errors import Unavailable, UnreadableDelivery
 from imaging_core.events import EventKind, event_of
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
@@ -123,16 +123,39 @@ async def test_no_more_go_out_at_a_time_than_may(jobs: Jobs) -> None:
 async def test_a_message_dropped_at_a_stop_goes_out_again_under_its_id(jobs: Jobs) -> None:
     sender = Sender()
     job_id = await ended(jobs, "https://host.example/")
-    async with delivering(jobs, sender, lease_s=0.05):
-        await until(lambda: sender.sending)
-    assert sender.sending == []
+    for _ in range(4):
+        async with delivering(jobs, sender, lease_s=3_600.0):
+            await until(lambda: sender.sending)
+        assert sender.sending == []
 
     sender.let_go.set()
     async with delivering(jobs, sender):
-        await until(lambda: len(sender.begun) == 2 and not sender.sending)
+        await arrives(jobs, job_id)
 
-    assert sender.begun[0].id == sender.begun[1].id
-    assert sender.begun[0].body == sender.begun[1].body == job_id.encode()
+    assert len(sender.begun) == 5
+    assert {(message.id, message.body) for message in sender.begun} == {(f"msg_{job_id}", job_id.encode())}
+
+
+async def test_a_stop_waits_for_no_outbox_that_hangs_or_is_away(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sender, handed_back = Sender(), iter([Unavailable("The database is away."), None, ValueError("odd")])
+    monkeypatch.setattr(deliverer_module, "_HAND_BACK_S", 0.05)
+
+    async def hand_back(delivery: Delivery) -> None:
+        if (error := next(handed_back)) is not None:
+            raise error
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(jobs.outbox, "hand_back", hand_back)
+    for number in range(3):
+        await ended(jobs, f"https://host{number}.example/")
+    async with asyncio.timeout(5), delivering(jobs, sender):
+        await until(lambda: len(sender.sending) == 3)
+
+    assert next(handed_back, "all were tried") == "all were tried"
+    assert "waits for its lease to run out: The database is away." in caplog.text
+    assert "Handing back a message to a webhook failed." in caplog.text
 
 
 async def test_an_outbox_that_is_away_for_a_while_stops_nothing_for_good(
@@ -276,10 +299,22 @@ async def test_a_message_that_cannot_be_read_holds_up_no_other(
 
 async def test_a_message_whose_outcomes_were_all_lost_is_given_up_unsent(jobs: Jobs) -> None:
     job_id = await ended(jobs, "https://hooks.example/a")
-    for lost in range(2):
+    for lost in range(LOST_CLAIMS):
         assert await jobs.outbox.claim(token=f"lost{lost}", lease_s=0) is not None
     sender = Sender()
     async with delivering(jobs, sender):
         await comes_to(jobs, job_id, DeliveryState.FAILED)
 
     assert sender.begun == []
+
+
+async def test_a_message_whose_claims_were_lost_is_sent_all_the_same(jobs: Jobs) -> None:
+    job_id = await ended(jobs, "https://hooks.example/a")
+    for lost in range(LOST_CLAIMS - 1):
+        assert await jobs.outbox.claim(token=f"lost{lost}", lease_s=0) is not None
+    sender = Sender()
+    sender.let_go.set()
+    async with delivering(jobs, sender):
+        await arrives(jobs, job_id)
+
+    assert len(sender.begun) == 1

@@ -41,8 +41,10 @@ class RedisWebhookOutbox:
             raise await self._unreadable(answer[1].decode(), token, pairs(answer[0])) from None
 
     async def _unreadable(self, job_id: str, token: str, fields: dict[bytes, bytes]) -> UnreadableDelivery:
-        given_up = int(fields[b"tries"]) >= UNREADABLE_CLAIMS
-        if given_up:
+        given_up = int(fields.get(b"unread", 0)) + 1 >= UNREADABLE_CLAIMS
+        if not given_up:
+            await self._script("webhook_back", job_id, token, "unread")
+        else:
             attempts = to_json([attempt_to_record(unreadable_attempt(await self._link.clock.now()))])
             await self._script("webhook_settle", job_id, token, DeliveryState.FAILED.value, "", attempts)
         return UnreadableDelivery(delivery_id(job_id), given_up=given_up)
@@ -60,6 +62,11 @@ class RedisWebhookOutbox:
         attempts = to_json([attempt_to_record(kept) for kept in after.attempts])
         arguments = (delivery.job_id, delivery.token, after.state.value, again, attempts)
         return _first(await self._script("webhook_settle", *arguments))
+
+    async def hand_back(self, delivery: Delivery) -> None:
+        """Give up a claim, for a sender that stops before it knows what came of it."""
+        if delivery.token is not None:
+            await self._script("webhook_back", delivery.job_id, delivery.token, "")
 
     async def of_job(self, job_id: str) -> Sequence[Delivery]:
         """The deliveries of a job."""
@@ -110,6 +117,7 @@ def _delivery(fields: dict[bytes, bytes]) -> Delivery:
         state=DeliveryState(fields[b"state"].decode()),
         due_at=None if due is None else from_micros(int(due)),
         tries=int(fields[b"tries"]),
+        lost=int(fields.get(b"lost", 0)),
         attempts=tuple(map(attempt_from_record, from_json(fields[b"attempts"]))),
         token=None if token is None else token.decode(),
     )

@@ -164,6 +164,12 @@ ALTER TABLE jobs ADD COLUMN movable INTEGER NOT NULL DEFAULT 0;
 CREATE INDEX jobs_movable ON jobs (backend, movable DESC, priority DESC, turn, seq) WHERE movable > 0;
 """
 
+#: Claims of a message of which nobody knows what came, and those of a version that could not read it.
+_LOST_CLAIMS = """
+ALTER TABLE deliveries ADD COLUMN lost INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE deliveries ADD COLUMN unread INTEGER NOT NULL DEFAULT 0;
+"""
+
 #: SQL scripts, each one step from one version to the next.
 MIGRATIONS: Sequence[str] = (
     _JOBS + _EVENTS,
@@ -179,6 +185,7 @@ MIGRATIONS: Sequence[str] = (
     _CHECKPOINTS,
     _HISTORY,
     _MOVABLE,
+    _LOST_CLAIMS,
 )
 
 

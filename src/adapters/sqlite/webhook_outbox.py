@@ -28,10 +28,11 @@ from imaging_core.jobs import Job
 from imaging_core.outbox import OutboxState
 from imaging_core.webhooks import WebhookEvent
 
-_COLUMNS = "id, job_id, event, host, created_at, state, due_at, tries, token, attempts"
-_INSERT = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 10)})"  # noqa: S608  # constants
+_COLUMNS = "id, job_id, event, host, created_at, state, due_at, tries, lost, token, attempts"
+_INSERT = f"INSERT INTO deliveries ({_COLUMNS}) VALUES ({', '.join('?' * 11)})"  # noqa: S608  # constants
 _SELECT = f"SELECT {_COLUMNS} FROM deliveries"  # noqa: S608  # constants
-_UPDATE = "UPDATE deliveries SET state = ?, due_at = ?, tries = ?, token = ?, attempts = ? WHERE id = ?"
+_UPDATE = "UPDATE deliveries SET state = ?, due_at = ?, tries = ?, lost = ?, token = ?, attempts = ? WHERE id = ?"
+_UNREAD = "UPDATE deliveries SET due_at = ?, unread = unread + 1 WHERE id = ? RETURNING unread"
 _SECRETS = "SELECT current, previous, previous_until FROM webhook_secrets WHERE owner = ?"
 _STATE = """
 SELECT count(*), count(*) FILTER (WHERE due_at <= :now), min(due_at) FROM deliveries INDEXED BY deliveries_due
@@ -100,6 +101,16 @@ class SqliteWebhookOutbox:
 
         return await self._database.write(work)
 
+    async def hand_back(self, delivery: Delivery) -> None:
+        """Give up a claim, for a sender that stops before it knows what came of it."""
+
+        def work(transaction: Transaction) -> None:
+            stored = _find(transaction.connection, delivery.id)
+            if stored is not None and stored.token is not None and stored.token == delivery.token:
+                _put(transaction.connection, stored.handed_back(self._database.now()))
+
+        await self._database.write(work)
+
     async def of_job(self, job_id: str) -> Sequence[Delivery]:
         """The deliveries of a job."""
 
@@ -165,11 +176,11 @@ def _row(delivery: Delivery) -> tuple[Any, ...]:
 def _changing(delivery: Delivery) -> tuple[Any, ...]:
     due_at = None if delivery.due_at is None else to_micros(delivery.due_at)
     attempts = json.dumps([attempt_to_record(attempt) for attempt in delivery.attempts])
-    return delivery.state.value, due_at, delivery.tries, delivery.token, attempts
+    return delivery.state.value, due_at, delivery.tries, delivery.lost, delivery.token, attempts
 
 
 def _delivery(row: Sequence[Any]) -> Delivery:
-    ident, job_id, event, host, created_at, state, due_at, tries, token, attempts = row
+    ident, job_id, event, host, created_at, state, due_at, tries, lost, token, attempts = row
     return Delivery(
         id=ident,
         job_id=job_id,
@@ -179,6 +190,7 @@ def _delivery(row: Sequence[Any]) -> Delivery:
         state=DeliveryState(state),
         due_at=None if due_at is None else from_micros(due_at),
         tries=tries,
+        lost=lost,
         token=token,
         attempts=tuple(map(attempt_from_record, json.loads(attempts))),
     )
@@ -194,12 +206,12 @@ def _readable(row: Sequence[Any]) -> Delivery | None:
 def _claim_unreadable(
     connection: sqlite3.Connection, row: Sequence[Any], now: datetime, until: datetime
 ) -> UnreadableDelivery:
-    ident, tries = row[0], row[7] + 1
-    if tries < UNREADABLE_CLAIMS:
-        connection.execute("UPDATE deliveries SET due_at = ?, tries = ? WHERE id = ?", (to_micros(until), tries, ident))
+    ident = row[0]
+    claims = connection.execute(_UNREAD, (to_micros(until), ident)).fetchone()[0]
+    if claims < UNREADABLE_CLAIMS:
         return UnreadableDelivery(ident, given_up=False)
     attempts = json.dumps([attempt_to_record(unreadable_attempt(now))])
-    connection.execute(_UPDATE, (DeliveryState.FAILED.value, None, tries, None, attempts, ident))
+    connection.execute(_UPDATE, (DeliveryState.FAILED.value, None, 0, 0, None, attempts, ident))
     return UnreadableDelivery(ident, given_up=True)
 
 

@@ -6,7 +6,7 @@ if not stored[1] then
 end
 -- One that is being sent now stays as it is.
 if not (stored[2] and stored[3] and tonumber(stored[3]) > now) then
-  redis.call('HDEL', key, 'token', 'settled')
+  redis.call('HDEL', key, 'token', 'settled', 'lost', 'unread')
   redis.call('HSET', key, 'state', 'pending', 'tries', 0, 'due', us(now))
   schedule(ARGV[1], stored[1], us(now))
 end

@@ -5,7 +5,7 @@ if stored[1] ~= ARGV[2] then
   -- The same, sent again after a lost answer.
   return stored[2] == ARGV[2] and {us(now), redis.call('HGETALL', key)} or {us(now)}
 end
-redis.call('HDEL', key, 'token', 'due')
+redis.call('HDEL', key, 'token', 'due', 'lost')
 redis.call('HSET', key, 'settled', ARGV[2], 'state', ARGV[3], 'attempts', ARGV[5])
 local due = ARGV[4] == '' and '' or us(now + tonumber(ARGV[4]))
 if due ~= '' then
