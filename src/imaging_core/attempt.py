@@ -36,6 +36,7 @@ from imaging_core.ports import (
 from imaging_core.progress import ProgressReporter
 from imaging_core.runner_parts import RunnerParts
 from imaging_core.setbacks import PartAway, Setbacks, insist_on_part
+from imaging_core.stays import calls_here, crashes_here
 
 log = logging.getLogger("imaging.runner")
 
@@ -90,7 +91,7 @@ class Attempt:
     @property
     def is_last_chance(self) -> bool:
         """Whether one more crash would make the job poison."""
-        return self._held.job.crashes >= self._parts.limits.max_crashes - 1 > 0
+        return crashes_here(self._held.job) >= self._parts.limits.max_crashes - 1 > 0
 
     # --- from outside ------------------------------------------------------------------------------------
 
@@ -162,7 +163,7 @@ class Attempt:
         elif job.cancel_requested:
             await self._held.cancel()
         elif self._is_poison():
-            message = f"{job.crashes} workers died or froze while they worked on this job."
+            message = f"{crashes_here(job)} workers died or froze while they worked on this job."
             await self._held.fail(FailureCode.WORKER_CRASH, message, charged=await self._doubt())
         elif job.deadline is not None and await self._held.now() >= job.deadline:
             message = f"The job did not end within the {job.max_wait_s:g} s it was given."
@@ -179,8 +180,8 @@ class Attempt:
         while this one stepped aside.
         """
         job, most = self._held.job, self._parts.limits.max_crashes
-        begun = len({call.attempt for call in job.calls})
-        return min(job.crashes, begun) >= most or job.crashes >= 2 * most
+        crashes, begun = crashes_here(job), len({call.attempt for call in calls_here(job)})
+        return min(crashes, begun) >= most or crashes >= 2 * most
 
     async def _outlast(self, earlier: "Attempt") -> None:
         """Hold the new lease until the call of an earlier attempt has ended here: what it stores is adopted, not made again."""

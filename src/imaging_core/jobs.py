@@ -18,7 +18,7 @@ from imaging_core.moves import Move
 from imaging_core.webhooks import Webhook
 
 #: Raised when a stored job could no longer be read by the version before: 2 since jobs may begin with a picture, 3 since
-#: one may go to another backend.
+#: one may be parked because it goes to another backend.
 SCHEMA = 3
 
 #: What a job id looks like; anything else is unknown before any part is asked.
@@ -75,8 +75,10 @@ class LeaseReason(StrEnum):
     MOVED = "moved"
 
 
+#: Reasons that readers of an older schema than 3 do not know.
+_OF_MOVES = frozenset({LeaseReason.STRANDED, LeaseReason.MOVED})
 #: Leases after which a claim is no further attempt: nothing was tried that could have given pictures.
-_NO_ATTEMPT = frozenset({LeaseReason.DRAIN, LeaseReason.THROTTLED, LeaseReason.STRANDED, LeaseReason.MOVED})
+_NO_ATTEMPT = _OF_MOVES | {LeaseReason.DRAIN, LeaseReason.THROTTLED}
 
 
 @attrs.frozen(kw_only=True)
@@ -105,7 +107,7 @@ class CallState(StrEnum):
     ANSWERED = "answered"
     #: Sent, and nobody knows what became of it.
     IN_DOUBT = "in_doubt"
-    #: The backend answered that it made nothing.
+    #: The backend answered that it made nothing; or it costs nothing, and a worker cut the call off.
     FAILED = "failed"
 
 
@@ -155,8 +157,6 @@ def new_token() -> str:
 
 def _first_schema(job: "Job") -> int:
     """The first schema whose readers know everything that a job asks for."""
-    if job.asked is not None:
-        return 3
     return 1 if job.request.operation is Operation.GENERATE and job.webhook is None else 2
 
 
@@ -207,7 +207,7 @@ class Job:
     #: Who is to be told of its end.
     webhook: Webhook | None = None
     #: The first schema whose readers know everything that it asks for, so that older workers take what they can: one that
-    #: knows no webhooks would end the job without a word, and one that knows no moves would fail it where it is.
+    #: knows no webhooks would end the job without a word. What it says of moves they keep without knowing it.
     schema: int = attrs.field(default=attrs.Factory(_first_schema, takes_self=True))
     #: Whether it was marked as a favourite; changed by the repository's `mark` alone.
     favourite: bool = False
@@ -221,7 +221,7 @@ class Job:
 
     @property
     def cost_nothing(self) -> bool:
-        """Whether certainly nothing was paid for it so far, and nothing made: no call of it was taken."""
+        """Whether certainly nothing was paid for it so far, and no picture of it is stored or may yet be."""
         return not any(call.may_have_cost for call in self.calls)
 
     @property
@@ -309,7 +309,8 @@ class Job:
         if reason is LeaseReason.RUNNING:
             raise ValueError("a parked job does not run")
         lease = Lease(worker=None, token=new_token(), since=now, until=until, reason=reason)
-        return self._to(JobStatus.STARTED, lease=lease, failures=self._failures_with(failure))
+        schema = max(self.schema, 3 if reason in _OF_MOVES else 1)
+        return self._to(JobStatus.STARTED, lease=lease, schema=schema, failures=self._failures_with(failure))
 
     def moved(self, move: Move, request: ImageRequest) -> "Job":
         """At another backend, with the request as that one makes it: queued as before, or else claimable at once.
@@ -318,11 +319,10 @@ class Job:
         """
         if not self.movable or move.left != self.backend or move.backend in self.tried:
             raise JobConflict(f"Job {self.id} cannot be moved from {self.backend!r} to {move.backend!r}.")
-        lease = self.lease and Lease(
-            worker=None, token=new_token(), since=move.at, until=move.at, reason=LeaseReason.MOVED
-        )
-        moves = (*self.moves, move)
-        return attrs.evolve(self, backend=move.backend, request=request, moves=moves, stayed=None, lease=lease)
+        # After a move the claim of a parked job is no further attempt, so that the last one is its first there.
+        move = move.after(self.attempt - bool(self.lease), self.crashes, self.calls, self.failures)
+        there = attrs.evolve(self, backend=move.backend, request=request, moves=(*self.moves, move), stayed=None)
+        return there if self.lease is None else there.parked_until(move.at, LeaseReason.MOVED, now=move.at)
 
     def succeeded(self, images: Sequence[ImageRef], *, now: datetime) -> "Job":
         """Finished, with these stored pictures."""

@@ -1,5 +1,6 @@
-"""A job's way from one backend to another: a value of its own, for the job and for whoever writes it down; imports attrs."""
+"""A job's way from one backend to another: a value of its own, for the job and for whoever writes it down; imports stdlib and attrs."""
 
+from collections.abc import Sized
 from datetime import datetime
 
 import attrs
@@ -20,3 +21,12 @@ class Move:
     at: datetime = aware_time()
     #: The list price of the whole job there, in credits.
     credits: float = 0.0
+    #: What counts for the backends before: attempts, crashes, and how many calls and failures were on record.
+    attempts: int = 0
+    crashes: int = 0
+    calls: int = 0
+    failures: int = 0
+
+    def after(self, attempts: int, crashes: int, calls: Sized, failures: Sized) -> "Move":
+        """With what counts for the backends before."""
+        return attrs.evolve(self, attempts=attempts, crashes=crashes, calls=len(calls), failures=len(failures))

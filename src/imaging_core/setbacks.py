@@ -18,6 +18,7 @@ from imaging_core.errors import (
 from imaging_core.held import HeldJob, insist
 from imaging_core.jobs import CallState, JobFailure, LeaseReason
 from imaging_core.runner_parts import RunnerParts
+from imaging_core.stays import attempts_here, failures_here
 
 log = logging.getLogger("imaging.runner")
 
@@ -69,14 +70,16 @@ class Setbacks:
         job = self._held.job
         if isinstance(error, BackendThrottled):
             await self._pause(PAUSE_S if error.retry_after_s is None else error.retry_after_s)
-        since = max(job.started_at or now, job.moves[-1].at) if job.moves else job.started_at or now
+        here = failures_here(job)
+        # One that was moved may have waited there for long: its patience begins when it is first turned away.
+        since = job.started_at if not job.moves else here[0].at if here else None
         free = (FailureCode.BACKEND_UNREACHABLE, FailureCode.THROTTLED)
-        refusals = sum(1 for f in job.failures if f.code in free and f.at >= since)
+        refusals = sum(1 for failure in here if failure.code in free)
         park = self._parts.retry.decide(
             error,
-            attempt=job.attempt,
+            attempt=attempts_here(job),
             refusals=refusals,
-            age_s=(now - since).total_seconds(),
+            age_s=(now - (since or now)).total_seconds(),
             paid=self._caller.paid,
             lost=self._parts.limits.on_lost,
             may_move=job.asked is not None and job.cost_nothing,

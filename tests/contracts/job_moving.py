@@ -13,7 +13,7 @@ from contracts.job_setting import FIRST, RepositorySetting
 from contracts.samples import a_request, an_event
 from imaging_core.errors import LeaseLost, QueueFull, StaleJob
 from imaging_core.events import EventKind
-from imaging_core.jobs import SCHEMA, CallState, Job, JobStatus, LeaseReason
+from imaging_core.jobs import CallState, Job, JobStatus, LeaseReason
 from imaging_core.moves import Move
 from imaging_core.ports import JobEvents, JobQuery, JobRepository, Preference, QueueLimits
 
@@ -25,7 +25,7 @@ class MovingSetting(RepositorySetting):
 
     async def left_open(self, repository: JobRepository, **changes: object) -> Job:
         """A waiting job whose caller left the backend open."""
-        return await self.submit(repository, asked=ASKED, schema=SCHEMA, **changes)
+        return await self.submit(repository, asked=ASKED, **changes)
 
     def elsewhere(self, job: Job, *, to: str = "beta", checkpoint: str = "core") -> Job:
         """The job on its way to another backend."""

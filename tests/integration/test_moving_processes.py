@@ -46,7 +46,7 @@ def test_jobs_leave_a_webui_that_was_switched_off_as_far_as_the_days_credits_go(
             away.started("Worker ready")
 
             assert [end_of(api.url, job)["status"] for job in jobs[:2]] == ["finished"] * 2
-            too_dear = "'stability' is too dear: This service may use 7 credits a day."
+            too_dear = "'stability' costs more than is left of the 7 credits that this service may use a day."
             until(lambda: all(too_dear in job_of(api, job)["route"] for job in jobs[2:]), "why the others stay")
 
             for job in (job_of(api, job) for job in jobs[:2]):

@@ -310,6 +310,24 @@ class TestNewerVersions(OnRedis):
         with pytest.raises(UnreadableJob):
             await repository.get(newer.id)
 
+    async def test_a_page_of_those_that_may_be_moved_is_full_though_newer_and_ended_ones_stand_in_line(
+        self, repository: JobRepository, link: RedisLink
+    ) -> None:
+        jobs = [await self.submit(repository, asked=a_request()) for _ in range(130)]
+        for job in jobs[:110:2]:
+            body = json.loads(await link.command("HGET", link.key("job", job.id), "body")) | {"schema": SCHEMA + 1}
+            await link.command("HSET", link.key("job", job.id), "schema", SCHEMA + 1, "body", json.dumps(body))
+        # Ended, deleted or claimed by an older version, which knows nothing of the line.
+        await link.command("HSET", link.key("job", jobs[1].id), "status", "finished")
+        await link.command("DEL", link.key("job", jobs[3].id))
+        await link.command("HSET", link.key("job", jobs[5].id), "status", "started", "reason", "running")
+        left = [job.id for n, job in enumerate(jobs) if n > 5 and (n % 2 or n >= 110)]
+
+        for skip in (0, 3, 40, 71):
+            page = await repository.movable("alpha", skip=skip, limit=50)
+            assert [job.id for job in page] == left[skip : skip + 50]
+        assert await link.command("ZCARD", link.key("movable", "alpha")) == 128
+
 
 class TestTheClock(OnOwnRedis):
     """Reading the time costs no round trip while Redis talks to us anyway."""

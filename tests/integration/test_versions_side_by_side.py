@@ -105,7 +105,7 @@ async def test_a_newer_job_keeps_its_fields_through_a_whole_life_with_an_older_w
                 created_at=a_job().created_at,
                 asked=attrs.evolve(a_job().request, steps=None),
             ),
-            3,
+            1,
         ),
     ],
     ids=["sample", "plain", "webhook", "upscale", "auto"],
