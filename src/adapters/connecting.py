@@ -9,6 +9,7 @@ import httpcore
 #: raises its errors from httpcore's.
 _CAUSES: tuple[tuple[type[BaseException], str], ...] = (
     (httpcore.ConnectTimeout, "no connection came about in time"),
+    (TimeoutError, "no connection came about in time"),
     (httpcore.PoolTimeout, "all connections were busy for too long"),
     (httpcore.ProxyError, "the HTTP proxy did not let the connection through, or is none"),
     (socket.gaierror, "its name cannot be resolved"),

@@ -208,7 +208,8 @@ class ImageGenerator(Protocol):
     1. `capabilities` names the backend and everything a request to it may hold; Unavailable when it must ask and gets no
        answer and knows none from before.
     2. `generate` is one backend call: it gives exactly `call.images` pictures, each whole, of the type its bytes show and
-       of the size it says; a filtered picture is flagged, never dropped.
+       of the size it says; a filtered picture is flagged, never dropped. None is of another call, whatever the backend
+       or a gateway sends.
     3. It raises GenerationError and nothing else, and tells truly whether something was sent and may have cost.
     4. Progress rises within 0..1; reporting is optional and never needed for the result.
     5. Cancelled, it stops its own task on the backend within seconds and lets CancelledError through; it never touches

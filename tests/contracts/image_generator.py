@@ -5,9 +5,11 @@ May import pytest, Pillow (to look at the pictures), the core and the neighbouri
 
 import asyncio
 import io
+import re
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import ClassVar
+from urllib.parse import urlsplit
 
 import attrs
 import pytest
@@ -245,8 +247,45 @@ async def answering(answer: bytes) -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
+@asynccontextmanager
+async def telling_twice(backend: str) -> AsyncIterator[str]:
+    """The URL of a gateway that hands requests on to a backend, and each of its answers back twice in one write."""
+    there = urlsplit(backend)
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while request := await _message(reader):
+                beyond, onward = await asyncio.open_connection(there.hostname, there.port)
+                onward.write(request)
+                answer = await _message(beyond)
+                onward.close()
+                writer.write(2 * answer)
+                await writer.drain()
+        except ConnectionError:
+            pass  # the client has what it asked for and has left
+        finally:
+            writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
+async def _message(reader: asyncio.StreamReader) -> bytes:
+    """The next request or answer, with its body; nothing when there is none."""
+    try:
+        head = await reader.readuntil(b"\r\n\r\n")
+    except asyncio.IncompleteReadError:
+        return b""
+    length = re.search(rb"content-length: (\d+)", head, re.IGNORECASE)
+    return head + (await reader.readexactly(int(length[1])) if length else b"")
+
+
 class RemoteGeneratorContract:
-    """Promises 1, 3 and 7 where the backend is elsewhere and is not well. A subclass supplies `generator_at`."""
+    """Promises 1, 2, 3 and 7 where the backend is elsewhere, and it or the way is not well.
+
+    A subclass supplies `generator_at`, `remote_call` and `well`.
+    """
 
     #: What a call comes to when the backend hangs up on it, and whether that may have cost.
     lost: ClassVar[type[GenerationError]] = AnswerLost
@@ -259,6 +298,11 @@ class RemoteGeneratorContract:
     def remote_call(self) -> GenerationCall:
         """A call that the backend would take if it were well; its prompt holds the word "secretive"."""
         raise NotImplementedError("supply a call")
+
+    @pytest.fixture
+    def well(self) -> str:
+        """The address of a backend that is well."""
+        raise NotImplementedError("supply the address of a backend")
 
     @pytest.fixture
     async def nowhere(self) -> str:
@@ -276,6 +320,14 @@ class RemoteGeneratorContract:
                 answer = error
 
         assert str(answer)
+
+    async def test_2_a_call_gets_nothing_that_was_left_over_from_another(self, well: str) -> None:
+        async with telling_twice(well) as url, self.generator_at(url) as generator:
+            for seed in (7, 8, 9):
+                call = attrs.evolve(self.remote_call(), seed=seed)
+                (picture,) = (await generator.generate(call, report=unheard)).images
+
+                assert picture.seed == seed
 
     async def test_3_a_call_to_nobody_was_not_sent_and_cost_nothing(self, nowhere: str) -> None:
         async with self.generator_at(nowhere) as generator:

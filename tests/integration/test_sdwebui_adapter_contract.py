@@ -65,6 +65,11 @@ class TestWebuiThatIsNotWell(RemoteGeneratorContract):
     lost: ClassVar[type[GenerationError]] = BackendUnreachable
     lost_charged: ClassVar[Charged] = Charged.NO
 
+    @pytest.fixture
+    def well(self) -> Iterator[str]:
+        with launch("--step-seconds", "0.01") as server:
+            yield server.url
+
     def generator_at(self, url: str) -> AbstractAsyncContextManager[ImageGenerator]:
         return SdWebuiGenerator(SdWebuiSettings(urls=(url,)))
 

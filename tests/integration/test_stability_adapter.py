@@ -98,6 +98,12 @@ class TestStabilityGenerator(ImageGeneratorContract):
 class TestStabilityElsewhere(RemoteGeneratorContract):
     """The promises of every remote generator, on this one."""
 
+    @pytest.fixture
+    def well(self) -> Iterator[str]:
+        # Of a small picture the second telling fits into one read with the first, where no look at the socket finds it.
+        with launch(rate_limit=False, picture_side=64) as server:
+            yield server.url
+
     def generator_at(self, url: str) -> AbstractAsyncContextManager[ImageGenerator]:
         return open_at(url)
 

@@ -42,10 +42,11 @@ class Wire:
         self._client = httpx.AsyncClient(
             base_url=self._url,
             auth=httpx.BasicAuth(user, password) if self._settings.auth else None,
-            headers={"accept": "application/json", "accept-encoding": "identity"},
+            # No connection is used twice: whatever a server or gateway says beyond the end of an answer would be taken
+            # for the answer to the next request, and one user's picture be shown to another.
+            headers={"accept": "application/json", "accept-encoding": "identity", "connection": "close"},
             timeout=httpx.Timeout(self._settings.total_timeout_s, connect=self._settings.connect_timeout_s),
-            # Shorter than the 5 s after which the WebUI's server closes an idle connection under our request.
-            limits=httpx.Limits(max_connections=None, max_keepalive_connections=4, keepalive_expiry=2.0),
+            limits=httpx.Limits(max_connections=None),
             follow_redirects=False,
             trust_env=False,
             verify=_certificates(self._url),

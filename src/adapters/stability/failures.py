@@ -11,6 +11,7 @@ import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 
+import attrs
 import httpcore
 
 from adapters.connecting import why_not
@@ -31,26 +32,31 @@ LOCKOUT_S = 60.0
 #: Longest time we let a Retry-After keep the backend paused.
 _LONGEST_PAUSE_S = 300.0
 _LONGEST_QUOTE = 300
-#: What httpcore says of a connection that ends, or goes wrong, in the middle of an exchange.
-BROKEN: tuple[type[Exception], ...] = (httpcore.NetworkError, httpcore.ProtocolError)
+#: What is raised of a connection that ends, or goes wrong, in the middle of an exchange. A TLS record that cannot be read
+#: comes as ssl.SSLError, an OSError, which httpcore does not translate.
+BROKEN: tuple[type[Exception], ...] = (httpcore.NetworkError, httpcore.ProtocolError, OSError)
+_FOREIGN: tuple[type[Exception], ...] = (*BROKEN, httpcore.TimeoutException, httpcore.ProxyError)
+
+
+@attrs.define
+class Sending:
+    """How far a call has come."""
+
+    #: Whether any of the request itself may have left, rather than a question to a proxy or a handshake.
+    begun: bool = False
 
 
 @contextlib.contextmanager
-def foreign_errors_as_ours(where: str, *, paid: bool) -> Iterator[None]:
+def foreign_errors_as_ours(where: str, sending: Sending, *, paid: bool) -> Iterator[None]:
     """Raise the HTTP library's errors as ours; `where` names the address for people, `paid` says that calls cost."""
     try:
         yield
-    except (
-        httpcore.ConnectError,
-        httpcore.ConnectTimeout,
-        httpcore.ConnectionNotAvailable,
-        httpcore.ProxyError,
-    ) as error:
-        message = f"Stability AI cannot be reached at {where}: {why_not(error)}. Nothing was sent."
-        raise BackendUnreachable(message) from error
-    except (TimeoutError, httpcore.TimeoutException) as error:
-        raise _lost("gave no complete answer in time", FailureCode.TIMEOUT, paid=paid) from error
-    except BROKEN as error:
+    except _FOREIGN as error:
+        if not sending.begun:
+            message = f"Stability AI cannot be reached at {where}: {why_not(error)}. Nothing was sent."
+            raise BackendUnreachable(message) from error
+        if isinstance(error, TimeoutError | httpcore.TimeoutException):
+            raise _lost("gave no complete answer in time", FailureCode.TIMEOUT, paid=paid) from error
         raise _lost("broke the connection before its answer was complete", None, paid=paid) from error
 
 

@@ -11,7 +11,7 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from adapters.stability.answers import Answer, image_in, read_answer, read_error
-from adapters.stability.failures import error_for, foreign_errors_as_ours
+from adapters.stability.failures import Sending, error_for, foreign_errors_as_ours
 from adapters.stability.forms import multipart
 from adapters.stability.lines import Lines
 from adapters.stability.models import MODELS, form_of
@@ -51,9 +51,7 @@ class StabilityGenerator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._lines is not None:
-            await self._lines.aclose()
-            self._lines = None
+        self._lines = None
 
     @property
     def backend(self) -> str:
@@ -131,16 +129,12 @@ class StabilityGenerator:
         if self._lines is None:
             raise RuntimeError("StabilityGenerator must be opened with 'async with' before it is used")
         request = self._lines.request(method, path, headers={"accept": accept}, body=body)
-        with foreign_errors_as_ours(self._where, paid=paid):
-            # A read time-out alone would let a byte now and then go on for days.
-            async with self._lines.one() as line, asyncio.timeout(timeout_s):
-                response = await line.handle_async_request(request)
-                try:
-                    if response.status != 200:
-                        return await read_error(response)
-                    return await read_answer(response, limit=limit)
-                finally:
-                    await response.aclose()
+        sending = Sending()
+        with foreign_errors_as_ours(self._where, sending, paid=paid):
+            async with self._lines.answer_to(request, sending, timeout_s=timeout_s) as response:
+                if response.status != 200:
+                    return await read_error(response)
+                return await read_answer(response, limit=limit)
 
 
 def _credits_in(answer: Answer) -> float:

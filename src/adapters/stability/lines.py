@@ -1,29 +1,31 @@
-"""Connections to the API, one for each call that runs; imports the core, httpcore, certifi and this folder.
+"""A connection to the API for each call; imports the core, httpcore, certifi and this folder.
 
-Not httpx: it and the pool below it took twice the processor time of the call itself. httpcore's pool looks at each of its
-connections at every request and closes idle ones as soon as there are more than may be kept, busy ones counted.
+None is used twice. Whatever a server or gateway says beyond the end of an answer (the same answer again, more than its
+Content-Length tells) stays in the buffers of a connection that is kept, and httpcore takes it for the answer to the next
+request: one user's picture would be shown to another. Not httpx: it took twice the processor time of the call itself.
 """
 
+import asyncio
 import os
 import ssl
 import urllib.request
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterable, Mapping
+from contextlib import aclosing, asynccontextmanager
+from typing import Any
 from urllib.parse import quote, unquote, urlsplit
 
 import certifi
 import httpcore
 
+from adapters.stability.failures import Sending
 from adapters.stability.settings import StabilitySettings
 
-#: How long an idle connection is kept, in s: shorter than any server on the way is known to keep it.
-_KEEP_S = 5.0
 #: The usual port of each scheme.
 PORTS = {"http": 80, "https": 443}
 
 
 class Lines:
-    """Connections, the last one used first; how many there are is the gate's business."""
+    """Opens a connection for each call; how many there are is the gate's business."""
 
     def __init__(self, settings: StabilitySettings) -> None:
         self._settings = settings
@@ -40,27 +42,37 @@ class Lines:
             (b"host", bracketed if self._port is None else b"%b:%d" % (bracketed, self._port)),
             (b"authorization", f"Bearer {settings.key.reveal}".encode()),
             (b"accept-encoding", b"identity"),
+            (b"connection", b"close"),
             (b"user-agent", b"imaging-service"),
             (b"stability-client-id", b"imaging-service"),
         ]
         # Reading the certificates takes longer than a call on loopback, so it is done once, and not for nothing.
         self._trusted = _trusted() if parts.scheme == "https" else None
-        self._maker: httpcore.AsyncConnectionPool | None = None
-        self._free: list[httpcore.AsyncConnectionInterface] = []
-        self._open: set[httpcore.AsyncConnectionInterface] = set()
 
     @asynccontextmanager
-    async def one(self) -> AsyncIterator[httpcore.AsyncConnectionInterface]:
-        """A connection that nobody else uses meanwhile. Raises httpcore.ProxyError for a proxy of a kind that is not known."""
-        line = await self._idle() or self._new()
-        try:
-            yield line
-        finally:
-            if line.is_available():
-                self._free.append(line)
-            else:
-                # Broken, or with an answer that was not read to its end.
-                await self._close(line)
+    async def answer_to(
+        self, request: httpcore.Request, sending: Sending, *, timeout_s: float
+    ) -> AsyncIterator[httpcore.Response]:
+        """The answer to a request, over a connection of its own that is closed afterwards, whatever happens.
+
+        `timeout_s` is for everything up to the end of the block, of which connecting may take `connect_timeout_s`. Raises
+        httpcore's errors, OSError and TimeoutError; httpcore.ProxyError also for a proxy of a kind that is not known.
+        """
+        begun = asyncio.get_running_loop().time()
+        network = _Network()
+        # A read time-out alone would let a byte now and then go on for days.
+        async with asyncio.timeout(min(self._settings.connect_timeout_s, timeout_s)) as limit, aclosing(network):
+
+            async def note(event: str, about: Mapping[str, Any]) -> None:
+                # What a proxy is asked before, it is asked with CONNECT.
+                if event == "http11.send_request_headers.started" and about["request"].method != b"CONNECT":
+                    sending.begun = True
+                    limit.reschedule(begun + timeout_s)
+
+            request.extensions["trace"] = note
+            response = await self._line(network).handle_async_request(request)
+            async with aclosing(response):
+                yield response
 
     def request(
         self, method: str, path: str, *, headers: Mapping[str, str], body: tuple[str, bytes] | None = None
@@ -73,39 +85,39 @@ class Lines:
         url = httpcore.URL(
             scheme=origin.scheme, host=origin.host, port=self._port, target=(self._path + path).encode("ascii")
         )
-        # For all else there is the time-out of the whole call, and a timer less at each read.
-        extensions = {"timeout": {"connect": self._settings.connect_timeout_s}}
         content = None if body is None else body[1]
-        return httpcore.Request(
-            method.encode(), url, headers=[*self._headers, *told], content=content, extensions=extensions
-        )
+        return httpcore.Request(method.encode(), url, headers=[*self._headers, *told], content=content)
+
+    def _line(self, network: "_Network") -> httpcore.AsyncConnectionInterface:
+        # The pool keeps nothing here: it knows what kind of connection goes through a proxy.
+        proxy = _proxy_for(self._scheme, self._host)
+        pool = httpcore.AsyncConnectionPool(ssl_context=self._trusted, proxy=proxy, network_backend=network)
+        return pool.create_connection(self._origin)
+
+
+class _Network(httpcore.AnyIOBackend):
+    """Knows what it opened: httpcore lets go of a connection whose TLS handshake is cancelled without closing it."""
+
+    def __init__(self) -> None:
+        self._opened: list[httpcore.AsyncNetworkStream] = []
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """A connection, to be closed with this."""
+        stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
+        self._opened.append(stream)
+        return stream
 
     async def aclose(self) -> None:
-        """Close every connection."""
-        for line in tuple(self._open):
-            await self._close(line)
-
-    async def _idle(self) -> httpcore.AsyncConnectionInterface | None:
-        while self._free:
-            line = self._free.pop()
-            # Also what the server closed meanwhile: a call that was sent over it would be in doubt.
-            if line.is_available() and not line.has_expired():
-                return line
-            await self._close(line)
-        return None
-
-    def _new(self) -> httpcore.AsyncConnectionInterface:
-        if self._maker is None:
-            # It pools nothing here: it knows what kind of connection goes through a proxy.
-            proxy = _proxy_for(self._scheme, self._host)
-            self._maker = httpcore.AsyncConnectionPool(ssl_context=self._trusted, proxy=proxy, keepalive_expiry=_KEEP_S)
-        line = self._maker.create_connection(self._origin)
-        self._open.add(line)
-        return line
-
-    async def _close(self, line: httpcore.AsyncConnectionInterface) -> None:
-        self._open.discard(line)
-        await line.aclose()
+        """Close the connections."""
+        for stream in self._opened:
+            await stream.aclose()
 
 
 def _trusted() -> ssl.SSLContext:
