@@ -1,5 +1,6 @@
 """A database that is written anew is smaller, and has everything that the old one had."""
 
+import errno
 import os
 import sqlite3
 from contextlib import closing
@@ -38,8 +39,6 @@ async def test_it_gives_back_what_deletes_freed_and_keeps_everything_else(tmp_pa
     async with open_database(tmp_path) as database:
         cursor = await SqliteJobEvents(database).cursor()
     (tmp_path / "imaging.db.compacting").write_bytes(b"left by a crash")
-    owner = 12345 if os.geteuid() == 0 else os.geteuid()
-    os.chown(tmp_path / "imaging.db", owner, -1)
 
     before, after = compact(tmp_path)
 
@@ -47,7 +46,6 @@ async def test_it_gives_back_what_deletes_freed_and_keeps_everything_else(tmp_pa
     assert (tmp_path / "imaging.db").stat().st_size == after
     assert not (tmp_path / "imaging.db.compacting").exists()
     assert (tmp_path / "imaging.db").stat().st_mode & 0o777 == 0o600
-    assert (tmp_path / "imaging.db").stat().st_uid == owner
     async with open_database(tmp_path) as database:
         repository = SqliteJobRepository(database)
         assert list((await repository.list(JobQuery())).jobs) == left
@@ -63,6 +61,47 @@ async def test_it_gives_back_what_deletes_freed_and_keeps_everything_else(tmp_pa
         claimed = await repository.claim_next("alpha", worker="w", token="t", lease_s=60)
         assert claimed is not None
         assert claimed.id == added.id
+
+
+async def test_the_file_stays_whose_and_what_it_was(tmp_path: Path) -> None:
+    folder, elsewhere = tmp_path / "data", tmp_path / "disk" / "jobs.db"
+    await a_folder_with_room(folder)
+    elsewhere.parent.mkdir()
+    (folder / "imaging.db").rename(elsewhere)
+    (folder / "imaging.db").symlink_to(elsewhere)
+    # Only root can give files away.
+    owner = (12345, 12346) if os.geteuid() == 0 else (os.geteuid(), os.getegid())
+    os.chown(elsewhere, *owner)
+    elsewhere.chmod(0o660)
+
+    before, after = compact(folder)
+
+    assert after < before / 2
+    assert (folder / "imaging.db").readlink() == elsewhere
+    found = elsewhere.stat()
+    assert (found.st_size, found.st_uid, found.st_gid, found.st_mode & 0o7777) == (after, *owner, 0o660)
+    assert [path.name for path in elsewhere.parent.iterdir()] == ["jobs.db"]
+
+
+async def test_an_owner_that_cannot_be_kept_leaves_the_file_as_it_was(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    left, hand_over = await a_folder_with_room(tmp_path), compacting._hand_over
+
+    def to_another(fresh: Path, *, like: os.stat_result) -> None:
+        hand_over(fresh, like=os.stat_result((*like[:4], 12345, *like[5:])))
+
+    def refused(*_: object) -> None:
+        raise PermissionError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(compacting, "_hand_over", to_another)
+    monkeypatch.setattr(os, "chown", refused)
+    with pytest.raises(Unavailable, match=r"belongs to user id 12345 .* Run this as that user or as root"):
+        compact(tmp_path)
+
+    assert not (tmp_path / "imaging.db.compacting").exists()
+    async with open_database(tmp_path) as database:
+        assert list((await SqliteJobRepository(database).list(JobQuery())).jobs) == left
 
 
 async def test_a_folder_in_use_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

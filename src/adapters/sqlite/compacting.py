@@ -2,6 +2,7 @@
 
 import os
 import sqlite3
+import stat
 from contextlib import ExitStack, closing
 from pathlib import Path
 
@@ -18,11 +19,12 @@ _SEARCHED = "SELECT 1 FROM sqlite_master WHERE name = 'job_search'"
 def compact(folder: Path) -> tuple[int, int]:
     """Write the database of a data folder anew without what is free in it; its bytes before and after.
 
-    Needs room for the new one beside the old one, which is replaced at the end: a crash leaves one of them, whole. Raises
-    FolderInUse that names the service, Unavailable when another program reads the file or the new one is damaged, and
-    StorageFull.
+    Needs room for the new one beside the old one, which is replaced at the end: a crash leaves one of them, whole. Owner and
+    mode stay, and a link to the file stays one. Raises FolderInUse that names the service, Unavailable when another program
+    reads the file, its owner cannot be kept or the new one is damaged, and StorageFull.
     """
-    path, fresh = folder / DATABASE_FILE, folder / f"{DATABASE_FILE}.compacting"
+    path = (folder / DATABASE_FILE).resolve()
+    fresh = path.with_name(f"{path.name}.compacting")
     with translated(folder), ExitStack() as stack:
         stack.callback(FolderLock(folder).release)
         before = path.stat().st_size
@@ -37,14 +39,26 @@ def compact(folder: Path) -> tuple[int, int]:
             fresh.unlink(missing_ok=True)
             fresh.touch(mode=0o600)
             connection.execute("VACUUM INTO ?", (str(fresh),))
+        _hand_over(fresh, like=path.stat())
         _check(fresh)
-        old, after = path.stat(), fresh.stat().st_size
-        if os.geteuid() != old.st_uid:
-            # Root may do this for the user that the service runs as.
-            os.chown(fresh, old.st_uid, old.st_gid)
+        after = fresh.stat().st_size
         fresh.replace(path)
-        _sync(folder)
+        _sync(path.parent)
     return before, after
+
+
+def _hand_over(fresh: Path, *, like: os.stat_result) -> None:
+    made = fresh.stat()
+    if (made.st_uid, made.st_gid) != (like.st_uid, like.st_gid):
+        # Root may do this for the user that the service runs as; for others the group may be another by the folder's bit.
+        try:
+            os.chown(fresh, like.st_uid, like.st_gid)
+        except PermissionError:
+            raise Unavailable(
+                f"The database belongs to user id {like.st_uid} and group id {like.st_gid}, and this one may not make a file "
+                "of theirs. Run this as that user or as root."
+            ) from None
+    fresh.chmod(stat.S_IMODE(like.st_mode))
 
 
 def _check(fresh: Path) -> None:
