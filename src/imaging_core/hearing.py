@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+import math
 from collections.abc import Callable
 
 from imaging_core.errors import ImagingError
@@ -12,20 +13,33 @@ from imaging_core.watching import subscribed
 
 #: Wait before the log is read again after it did not answer, in s.
 AGAIN_S = 1.0
+#: Trouble of one kind that lasts is logged again after so long, in s.
+TOLD_AGAIN_S = 60.0
 
 
 async def hear(events: JobEvents, told: Callable[[JobEvent], None], *, log: logging.Logger, trouble: str) -> None:
     """Tell `told` of what happens from now on, until cancelled; while the log does not answer it is told nothing.
 
-    So whoever is told must find what it missed by looking. `trouble` is the sentence for `log` then.
+    So whoever is told must find what it missed by looking. `trouble` is the sentence for `log` then, once a minute.
     """
+    clock, logged = asyncio.get_running_loop().time, dict[type[Exception], float]()
+
+    def is_news(error: Exception) -> bool:
+        kind, now = type(error), clock()
+        news = now >= logged.get(kind, -math.inf) + TOLD_AGAIN_S
+        if news:
+            logged[kind] = now
+        return news
+
     while True:
         try:
             async with subscribed(events) as stream:
                 async for event in stream:
                     told(event)
         except ImagingError as error:
-            log.warning("%s %s", trouble, error)
+            if is_news(error):
+                log.warning("%s %s", trouble, error)
         except Exception as error:  # noqa: BLE001  # whatever it is, it must not take along what runs beside it
-            log_fault(log, trouble, error, {})
+            if is_news(error):
+                log_fault(log, trouble, error, {})
         await asyncio.sleep(AGAIN_S)

@@ -258,6 +258,21 @@ asyncio.run(main())
                 opening.send(None)
             assert ended.value.value == data
 
+    async def test_a_large_picture_is_read_in_a_thread_even_from_memory(
+        self, store: DirectoryImageStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("adapters.directory.folder._NOWAIT", 8)
+        monkeypatch.setattr(os, "preadv", lambda _file, buffers, _from, _flags: sum(map(len, buffers)), raising=False)
+        monkeypatch.setattr("adapters.directory.store.WITHOUT_THREAD", len(a_result().images[0].data) - 1)
+        ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
+
+        opening = asyncio.create_task(store.open(ref))
+        # Its first step reads nothing, and leaves the loop free.
+        await asyncio.sleep(0)
+
+        assert not opening.done()
+        assert await opening == a_result().images[0].data
+
     @pytest.mark.parametrize("answer", [errno.EAGAIN, errno.ENOTSUP, errno.EIO])
     async def test_what_is_not_in_memory_or_on_a_network_is_read_in_a_thread(
         self, store: DirectoryImageStore, job_id: str, answer: int, monkeypatch: pytest.MonkeyPatch

@@ -72,6 +72,25 @@ async def test_a_check_does_not_wait_as_long_as_a_bucket_that_says_nothing(
         connection.close()
 
 
+async def test_a_bucket_that_is_back_is_found_while_an_earlier_look_still_hangs(
+    endpoint: S3Endpoint, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    place = endpoint.place()
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        store = S3ImageStore(attrs.evolve(place, endpoint=f"http://127.0.0.1:{silent.getsockname()[1]}"))
+        monkeypatch.setattr("adapters.s3.store.CHECK_S", 0.2)
+        with pytest.raises(Unavailable, match="does not answer"):
+            await store.check()
+        connection, _ = await asyncio.to_thread(silent.accept)
+        monkeypatch.setattr("adapters.s3.store.CHECK_S", 20.0)
+        store._objects.place, store._objects._client = place, place.client()
+
+        with connection:
+            await store.check()
+
+        assert len(keys(place)) == 1
+
+
 async def test_a_put_that_fails_makes_the_next_check_look(endpoint: S3Endpoint) -> None:
     place = endpoint.place()
     store = S3ImageStore(place, clock=lambda: 100.0)

@@ -36,6 +36,8 @@ T = TypeVar("T")
 ONE_PIECE = 8 << 20
 #: Length of the pieces of a larger one, in bytes.
 PIECE = 1 << 20
+#: Largest picture that is read on the event loop, in bytes: a larger one holds everybody up for longer than a thread costs.
+WITHOUT_THREAD = 2 << 20
 #: How many pictures are remembered as in the kernel's memory.
 MOST_WARM = 1024
 
@@ -101,7 +103,8 @@ class DirectoryImageStore:
         if ref.size > ONE_PIECE:
             await self._blocking(self._read, job_id, name, ref.size, 0, 1)
             return self._pieces(job_id, name, ref.size)
-        if ref.key in self._warm and (data := self._read_from_memory(job_id, name, ref.size)) is not None:
+        warm = ref.size <= WITHOUT_THREAD and ref.key in self._warm
+        if warm and (data := self._read_from_memory(job_id, name, ref.size)) is not None:
             return data
         data = await self._blocking(self._read, job_id, name, ref.size)
         self._warmed(ref.key)

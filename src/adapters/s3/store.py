@@ -175,7 +175,8 @@ class S3ImageStore:
         """Try to store something. Raises Unavailable, or StorageFull where the bucket has a limit and it is reached.
 
         Asked before every claim, so a success is good for 10 s; a failure, of this or of a `put`, for no time at all. Of
-        many that ask at once one looks, and none waits for longer than 10 s: the requests behind a look have more patience.
+        many that ask at once one looks, and none waits for longer than 10 s: the requests behind a look have more patience,
+        so after that the next one looks anew.
         """
         if self._clock() < self._checked_until:
             return
@@ -188,6 +189,9 @@ class S3ImageStore:
             async with asyncio.timeout(CHECK_S):
                 await asyncio.shield(looking)
         except TimeoutError:
+            if self._looking is looking:
+                # It may hang on a connection that is dead while the bucket is back: whoever asks next looks anew.
+                self._looking = None
             raise no_answer(self._objects.place) from None
 
     async def used(self) -> int:
@@ -302,7 +306,8 @@ class S3ImageStore:
     def _look(self) -> None:
         began = self._clock()
         self._try_to_store()
-        self._checked_until = began + CHECK_GOOD_S
+        # One that took long may end after one that began later.
+        self._checked_until = max(self._checked_until, began + CHECK_GOOD_S)
 
     def _try_to_store(self) -> None:
         text = b"imaging checks that it can store pictures here\n"
