@@ -71,6 +71,8 @@ class Mover:
         self._passed: Counter[str] = Counter()
         #: When the backends were looked at as nothing came of a step with one.
         self._in_vain: dict[str, float] = {}
+        #: Jobs that would fail, and had nowhere to go since the backends were looked at.
+        self._stuck: set[str] = set()
 
     async def run(self, *, every_s: float) -> None:
         """Move what is to be moved until cancelled; a step that goes wrong is told in the log and followed by the next."""
@@ -119,7 +121,10 @@ class Mover:
         for job in jobs:
             if job.stranded:
                 code = job.failures[-1].code if job.failures else "stranded"
-                went.append(await self._go_on(job, f"cannot make it now ({code})", must=True))
+                # Asking for credits again and again has the whole book settled each time.
+                stuck = job.id in self._stuck or not await self._go_on(job, f"cannot make it now ({code})", must=True)
+                self._stuck |= {job.id} if stuck else set()
+                went.append(not stuck)
             elif why is not None:
                 went.append(await self._go_on(job, why, must=False))
         return went.count(False), went.count(True)
@@ -131,6 +136,7 @@ class Mover:
         if now - self._looked_at >= LOOK_S:
             self._views, self._served = await self._service.backends(), await self._service.served()
             self._sent.clear()
+            self._stuck.clear()
             self._looked_at = asyncio.get_running_loop().time()
             for view in self._views:
                 self._note(view)

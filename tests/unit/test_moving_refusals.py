@@ -326,3 +326,22 @@ async def test_why_jobs_stay_is_written_once_though_figures_move_and_taken_back_
 
     assert [(await world.reread(job)).stayed for job in stayed] == [None] * 5
     assert (await world.run_to_end(stayed[0])).status is JobStatus.FINISHED
+
+
+@in_virtual_time
+async def test_credits_are_asked_for_once_a_look_by_jobs_that_would_fail(monkeypatch: pytest.MonkeyPatch) -> None:
+    world = Two(credits_per_day=3.0)
+    await world.service.submit(REQUEST, backend="stability")
+    job, asked = await stranded_here(world), []
+    real = world.jobs.move
+
+    async def counted(*given: object, **more: object) -> Job:
+        asked.append(given)
+        return await real(*given, **more)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(world.jobs, "move", counted)
+    await world.look(30.0)
+
+    # Twice each: what has ended since may have left enough.
+    assert len(asked) <= 2 * 6
+    assert (await world.reread(job)).stranded

@@ -6,7 +6,7 @@ import attrs
 import pytest
 
 from contracts.samples import a_job
-from imaging_core.errors import QueueFull, Unavailable
+from imaging_core.errors import QueueFull, Unavailable, UnreadableJob
 from imaging_core.images import ImageRequest
 from imaging_core.jobs import CallState, Job
 from imaging_core.keys import KeyLimits
@@ -233,3 +233,23 @@ async def test_a_keys_own_share_of_the_queue_counts_instead_of_the_general_one()
     assert await setting.budget.share("alice", None) == QueueLimits(max_queued_per_owner=3)
     assert await setting.budget.share("bob", general) == general
     assert await setting.budget.share(None, None) is None
+
+
+async def test_what_a_newer_version_wrote_stays_set_aside_until_that_settles_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    setting = Setting()
+    job = await setting.budget.add(setting.job())
+
+    async def newer(job_id: str) -> Job:
+        raise UnreadableJob(f"Job {job_id} was written with schema 99.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(setting.jobs, "get", newer)
+        setting.now += timedelta(hours=1)
+        await setting.settling.settle()
+    assert [one.job_id for one in await setting.book.open(older_s=0)] == [job.id]
+    await setting.ended(job)
+    await setting.settling.settle()
+
+    assert await setting.spent() == 0.0
