@@ -40,6 +40,8 @@ LOOK_S = 5.0
 #: A backend whose gate was closed is well again when it showed nothing wrong for so long, in s: it is tried in between. With
 #: any other trouble one look that finds nothing wrong is enough.
 CALM_S = 30.0
+#: Time between two looks for jobs of backends that are not set up here, in s: there are hardly ever any.
+ABSENT_S = 30.0
 
 
 @attrs.frozen(kw_only=True)
@@ -64,7 +66,7 @@ class Mover:
         self._illness: dict[str, _Illness] = {}
         self._views: Sequence[BackendView] = ()
         self._served: frozenset[str] | None = None
-        self._looked_at = float("-inf")
+        self._looked_at = self._absent_at = float("-inf")
         #: What was sent to each backend since it was looked at.
         self._sent: Counter[str] = Counter()
         #: Jobs of each backend that were looked at before, and could not be moved.
@@ -96,6 +98,10 @@ class Mover:
             if backend not in self._illness:
                 for job in front:
                     await self._let_wait(job)
+        for backend in self._absent():
+            front = await self._service.jobs.movable(backend, limit=STEP)
+            if front:
+                await self._go_through(backend, front, await self._abandoned(backend))
 
     async def _go_through(self, backend: str, front: Sequence[Job], why: str | None) -> None:
         """Move those that cannot be made where they are, and, if there is a reason, some of those that wait."""
@@ -159,6 +165,24 @@ class Mover:
             )
         elif before is not None and not (goes_on and before.closed):
             del self._illness[view.name]
+
+    def _absent(self) -> Sequence[str]:
+        """The backends of the order that are not set up here, now and then: jobs may be left of when they were."""
+        now = asyncio.get_running_loop().time()
+        if now - self._absent_at < ABSENT_S:
+            return ()
+        self._absent_at = now
+        return [name for name in self._service.auto.order if name not in self._service.backend_names]
+
+    async def _abandoned(self, backend: str) -> str | None:
+        """Why nothing will come of the jobs of one that is not set up here; None while a worker elsewhere may make them."""
+        await self._look()
+        seen, before = self._looked_at, self._illness.pop(backend, None)
+        if self._has_worker(backend):
+            return None
+        since = before.since if before is not None and seen - before.seen <= 2 * ABSENT_S else seen
+        self._illness[backend] = _Illness(why="has no worker", since=since, seen=seen, closed=False, mean_run_s=None)
+        return "has no worker" if seen - since > self._service.auto.max_wait_s else None
 
     def _has_worker(self, backend: str) -> bool:
         return self._served is None or backend in self._served

@@ -305,6 +305,30 @@ async def test_a_process_that_knows_no_other_backend_leaves_the_job_to_one_that_
 
 
 @in_virtual_time
+async def test_jobs_of_a_backend_that_is_set_up_no_more_and_has_no_worker_go_elsewhere() -> None:
+    world = Two()
+    (job,) = await world.auto()
+    named = await world.service.submit(REQUEST, backend="local")
+    workers = MemoryWorkerBook(world.jobs._now)
+    world.service._workers = workers
+    del world.service._generators["local"]  # type: ignore[attr-defined]
+    started_at = await world.jobs.now()
+
+    async def live(*backends: str, for_s: float) -> None:
+        sign = WorkerSign(name="w", slots=dict.fromkeys(backends, 1), busy={}, version="", started_at=started_at)
+        await workers.beat(sign, ttl_s=for_s + 1.0)
+        await world.look(for_s)
+
+    await live("local", "stability", for_s=130.0)
+    assert await world.where([job]) == ["local"]
+    await live("stability", for_s=55.0)
+    assert await world.where([job]) == ["local"]
+    await live("stability", for_s=75.0)
+
+    assert await world.where([job, named]) == ["stability", "local"]
+
+
+@in_virtual_time
 async def test_why_jobs_stay_is_written_once_though_figures_move_and_taken_back_when_all_is_well() -> None:
     world = Two(credits_per_day=10.0, max_wait_s=1.0)
     world.service.auto = attrs.evolve(world.service.auto, max_wait_s=600.0)
