@@ -4,8 +4,10 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +17,7 @@ from standardwebhooks import Webhook as Verifier
 
 from imaging_process import Imaging, end_of, free_port, submit, until
 from redis_server import RedisServer
-from webhook_receiver import Receiver, receiving
+from webhook_receiver import Receiver, hang, receiving
 
 SETTINGS = {
     "IMAGING_DEMO": "1",
@@ -110,6 +112,36 @@ def test_a_message_is_told_once_whatever_dies(mode: Any, ready: str, receiver: R
     assert len({got.body for got in messages}) == 1
     for got in receiver.received:
         assert Verifier(secret).verify(got.body, got.headers)["type"] == "job.finished"
+
+
+def test_stops_while_a_message_is_being_sent_cost_it_no_try_and_no_wait(receiver: Receiver, tmp_path: Path) -> None:
+    settings = {**SETTINGS, "IMAGING_WEBHOOK_TIMEOUT_S": "30", "IMAGING_WEBHOOK_RETRY_S": "3600"}
+    receiver.plan(hang, hang, hang)
+
+    stopped = 0.0
+
+    def came(count: int) -> bool:
+        return len(receiver.received) == count
+
+    with (
+        RedisServer() as redis,
+        Imaging("api", folder=tmp_path, **settings, IMAGING_REDIS_URL=redis.url) as api,
+    ):
+        api.started("API ready")
+        image_id = submit(api.url, backend="demo", prompt="a hill", webhook=f"{receiver.url}/token")
+        httpx.post(f"{api.url}/jobs/cancel", json={}).raise_for_status()
+        for count in range(1, 4):
+            until(partial(came, count), "the message")
+            api.signal(signal.SIGTERM)
+            assert api.ended() == 0
+            stopped = time.monotonic()
+            api.started("API ready")
+
+        told = delivery(api, image_id)
+
+        # Unless it was handed back it is due again when 45 s are over.
+        assert time.monotonic() - stopped < 40
+    assert (told["state"], [attempt["status"] for attempt in told["attempts"]]) == ("delivered", [204])
 
 
 def test_the_receiver_of_the_documentation_receives(tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ class DirectoryImageStore:
             self._checked_until = -math.inf
             raise
         for ref in stored.images:
-            self._warmed(ref.key)
+            self._warmed(ref)
         return stored
 
     async def find(self, job_id: str) -> Sequence[StoredCall]:
@@ -103,11 +103,10 @@ class DirectoryImageStore:
         if ref.size > ONE_PIECE:
             await self._blocking(self._read, job_id, name, ref.size, 0, 1)
             return self._pieces(job_id, name, ref.size)
-        warm = ref.size <= WITHOUT_THREAD and ref.key in self._warm
-        if warm and (data := self._read_from_memory(job_id, name, ref.size)) is not None:
+        if ref.key in self._warm and (data := self._read_from_memory(job_id, name, ref.size)) is not None:
             return data
         data = await self._blocking(self._read, job_id, name, ref.size)
-        self._warmed(ref.key)
+        self._warmed(ref)
         return data
 
     async def put_inputs(self, job_id: str, inputs: Mapping[str, bytes]) -> Mapping[str, str]:
@@ -265,13 +264,13 @@ class DirectoryImageStore:
             self._tells = self._tells and error.errno != errno.ENOTSUP
             return None
 
-    def _warmed(self, key: str) -> None:
-        if self._tells:
-            self._warm[key] = None
+    def _warmed(self, ref: ImageRef) -> None:
+        if not self._tells:
+            self._warm.clear()
+        elif ref.size <= WITHOUT_THREAD:
+            self._warm[ref.key] = None
             if len(self._warm) > MOST_WARM:
                 del self._warm[next(iter(self._warm))]
-        else:
-            self._warm.clear()
 
     async def _pieces(self, job_id: str, name: str, size: int) -> AsyncIterator[bytes]:
         # The file is opened anew for each piece, so that a stream which is given up holds nothing.
