@@ -5,9 +5,12 @@ May import pytest, Pillow (to look at the pictures), the core and the neighbouri
 
 import asyncio
 import io
+import os
 import re
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import ClassVar
 from urllib.parse import urlsplit
 
@@ -20,6 +23,7 @@ from imaging_core.errors import AnswerLost, CallRefused, Charged, GenerationErro
 from imaging_core.images import Generated, GeneratedImage, ImageRequest
 from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator
+from tls_setting import self_signed
 
 #: Longest wait for something that must happen, in s.
 PATIENCE_S = 20.0
@@ -231,20 +235,26 @@ class ImageGeneratorContract:
 
 
 @asynccontextmanager
-async def answering(answer: bytes) -> AsyncIterator[str]:
-    """The URL of a server that reads a request, gives that answer, whatever it was asked, and hangs up."""
+async def answering(answer: bytes, *, below: ssl.SSLContext | None = None) -> AsyncIterator[str]:
+    """The URL of a server that reads a request, gives that answer, whatever it was asked, and hangs up.
+
+    With a context it speaks TLS and puts its answer below that, where it is no record of the session.
+    """
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         try:
             await reader.read(65_536)
-            writer.write(answer)
-            await writer.drain()
+            if below is None:
+                writer.write(answer)
+                await writer.drain()
+            else:
+                os.write(writer.get_extra_info("socket").fileno(), answer)
         finally:
             writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=below)
     async with server:
-        yield f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        yield f"http{'s' if below else ''}://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
 @asynccontextmanager
@@ -345,6 +355,18 @@ class RemoteGeneratorContract:
 
         assert lost.value.charged is self.lost_charged
         assert "secretive" not in str(lost.value)
+
+    async def test_3_a_call_whose_tls_breaks_may_have_cost(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        context, certificate = self_signed(tmp_path, "IP:127.0.0.1")
+        monkeypatch.setenv("SSL_CERT_FILE", str(certificate))
+        forged = b"\x17\x03\x03\x00\x20" + 32 * b"x"
+        async with answering(forged, below=context) as url, self.generator_at(url) as generator:
+            with pytest.raises(self.lost) as lost:
+                await generator.generate(self.remote_call(), report=unheard)
+
+        assert lost.value.charged is self.lost_charged
 
     @pytest.mark.parametrize(
         "answer",

@@ -387,7 +387,80 @@ async def test_a_proxy_that_must_not_be_used_is_not_and_one_that_is_none_is_name
             assert await generator.balance() == 5
 
 
-@pytest.mark.parametrize("url", ["http://a..b", "https://host:99999", "https://" + "a" * 64, "ftp://host"])
+def only_proxy(monkeypatch: pytest.MonkeyPatch, **proxies: str) -> None:
+    for name in ("http_proxy", "https_proxy", "all_proxy", "no_proxy"):
+        monkeypatch.delenv(name.upper(), raising=False)
+        monkeypatch.delenv(name, raising=False)
+    for name, url in proxies.items():
+        monkeypatch.setenv(name, url)
+
+
+@pytest.mark.parametrize(
+    "said",
+    [b"", b"HTTP/1.1 403 no\r\ncontent-length: 0\r\n\r\n", b"HTTP/1.1 200 OK\r\n\r\nno TLS at all", b"SSH-2.0\r\n"],
+    ids=["hangs up", "refuses", "speaks no TLS", "is none"],
+)
+async def test_a_proxy_that_opens_no_way_was_sent_nothing_of_the_call(
+    monkeypatch: pytest.MonkeyPatch, said: bytes
+) -> None:
+    seen: list[bytes] = []
+    async with answers(said, seen) as url:
+        only_proxy(monkeypatch, https_proxy=url)
+        async with open_at("https://api.example.invalid") as generator:
+            failure = await failure_of(generator, "secretive")
+
+    assert (type(failure), failure.charged) == (BackendUnreachable, NO)
+    assert "Nothing was sent" in str(failure)
+    assert [head.split()[:2] for head in seen] == [[b"CONNECT", b"api.example.invalid:443"]]
+
+
+@pytest.mark.parametrize("silent", ["the proxy", "the server"])
+@pytest.mark.parametrize("ends", ["in time", "by its caller"])
+async def test_connecting_ends_in_time_or_with_the_call_and_leaves_no_connection(
+    monkeypatch: pytest.MonkeyPatch, silent: str, ends: str
+) -> None:
+    begun, left = asyncio.Event(), asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read(1)
+        begun.set()
+        await reader.read()
+        left.set()
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server, asyncio.timeout(20):
+        at = f"127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        only_proxy(monkeypatch, **({"https_proxy": f"http://{at}"} if silent == "the proxy" else {}))
+        url = "https://api.example.invalid" if silent == "the proxy" else f"https://{at}"
+        async with open_at(url, connect_timeout_s=0.3 if ends == "in time" else 20) as generator:
+            calling = asyncio.create_task(generator.generate(call_for("secretive"), report=unheard))
+            await begun.wait()
+            if ends == "by its caller":
+                calling.cancel()
+            (outcome,) = await asyncio.gather(calling, return_exceptions=True)
+            await left.wait()
+
+    if ends == "by its caller":
+        assert isinstance(outcome, asyncio.CancelledError)
+    else:
+        assert isinstance(outcome, BackendUnreachable)
+        assert "no connection came about in time" in str(outcome)
+
+
+async def test_an_international_name_is_the_one_that_is_registered(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[bytes] = []
+    async with answers(b'HTTP/1.1 200 OK\r\ncontent-length: 13\r\n\r\n{"credits":5}', seen) as url:
+        only_proxy(monkeypatch, http_proxy=url)
+        async with open_at("http://straße.example.invalid") as generator:
+            await generator.balance()
+
+    assert b"xn--strae-oqa.example.invalid" in seen[0]
+
+
+@pytest.mark.parametrize(
+    "url", ["http://a..b", "http://☃..b", "https://host:99999", "https://" + "a" * 64, "ftp://host"]
+)
 def test_an_address_that_cannot_be_asked_is_refused_at_once(url: str) -> None:
     with pytest.raises(ValueError, match="base URL must look like"):
         StabilitySettings(key=StabilityKey(KEY), base_url=url)

@@ -2,7 +2,6 @@
 
 import ipaddress
 import ssl
-import subprocess
 import time
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime
@@ -18,6 +17,7 @@ from contracts.samples import NOON
 from imaging_core.deliveries import fresh_secret
 from imaging_core.errors import InvalidRequest
 from imaging_core.outbox import Message, Sent
+from tls_setting import self_signed
 from webhook_receiver import (
     Plan,
     Receiver,
@@ -238,12 +238,7 @@ async def test_a_silent_name_server_is_an_attempt_that_failed() -> None:
 @pytest.fixture
 def certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[ssl.SSLContext]:
     """A server's TLS for hooks.test, signed by itself and trusted here."""
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    command = ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    command += ["-keyout", str(key), "-out", str(cert), "-days", "2", "-subj", "/CN=hooks.test"]
-    subprocess.run([*command, "-addext", "subjectAltName=DNS:hooks.test"], check=True, capture_output=True)
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
+    context, cert = self_signed(tmp_path, "DNS:hooks.test")
     monkeypatch.setenv("SSL_CERT_FILE", str(cert))
     wire._trust.cache_clear()
     yield context

@@ -24,6 +24,9 @@ from imaging_core.errors import (
 )
 
 _LONGEST_QUOTE = 300
+#: What is raised of a connection that goes wrong in the middle of an exchange. A TLS record that cannot be read comes as
+#: ssl.SSLError, an OSError, which httpx does not translate.
+BROKEN: tuple[type[Exception], ...] = (httpx.HTTPError, httpx.InvalidURL, OSError)
 
 
 @contextlib.contextmanager
@@ -38,7 +41,7 @@ def foreign_errors_as_ours(where: str, *, job: bool) -> Iterator[None]:
             message = f"The WebUI at {where} gave no complete answer in time."
             raise AnswerLost(message, code=FailureCode.TIMEOUT, retryable=False) from error
         raise BackendUnreachable(f"The WebUI at {where} accepts connections but does not answer.") from error
-    except (httpx.HTTPError, httpx.InvalidURL) as error:
+    except BROKEN as error:
         if job:
             raise AnswerLost(f"The WebUI at {where} broke the connection before its answer was complete.") from error
         raise BackendUnreachable(f"What answers at {where} breaks the connection; it may be no WebUI.") from error

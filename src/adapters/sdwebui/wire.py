@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
-from adapters.sdwebui.failures import bad_answer, error_for, foreign_errors_as_ours, no_api
+from adapters.sdwebui.failures import BROKEN, bad_answer, error_for, foreign_errors_as_ours, no_api
 from adapters.sdwebui.settings import SdWebuiSettings
 
 #: Largest answer to a question, and how much of an error is read, in bytes.
@@ -133,7 +133,7 @@ def _certificates(url: str) -> ssl.SSLContext:
 async def _beginning(response: httpx.Response) -> bytes:
     """The start of an error's body: its status says enough, so a slow or broken one is cut short."""
     body = bytearray()
-    with contextlib.suppress(httpx.HTTPError, TimeoutError):
+    with contextlib.suppress(*BROKEN):
         async with asyncio.timeout(_ERROR_S):
             async for chunk in response.aiter_raw():
                 body += chunk

@@ -8,20 +8,18 @@ request: one user's picture would be shown to another. Not httpx: it took twice 
 import asyncio
 import os
 import ssl
-import urllib.request
 from collections.abc import AsyncIterator, Iterable, Mapping
 from contextlib import aclosing, asynccontextmanager
+from functools import cached_property
 from typing import Any
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import quote, urlsplit
 
 import certifi
 import httpcore
 
 from adapters.stability.failures import Sending
-from adapters.stability.settings import StabilitySettings
-
-#: The usual port of each scheme.
-PORTS = {"http": 80, "https": 443}
+from adapters.stability.proxies import proxy_for
+from adapters.stability.settings import PORTS, StabilitySettings, ascii_host
 
 
 class Lines:
@@ -30,7 +28,7 @@ class Lines:
     def __init__(self, settings: StabilitySettings) -> None:
         self._settings = settings
         parts = urlsplit(settings.base_url)
-        host = (parts.hostname or "").encode("idna")
+        host = ascii_host(parts.hostname or "")
         self._scheme, self._host = parts.scheme, parts.hostname or ""
         #: None for the usual one, which nobody names.
         self._port = None if parts.port == PORTS[parts.scheme] else parts.port
@@ -56,7 +54,7 @@ class Lines:
         """The answer to a request, over a connection of its own that is closed afterwards, whatever happens.
 
         `timeout_s` is for everything up to the end of the block, of which connecting may take `connect_timeout_s`. Raises
-        httpcore's errors, OSError and TimeoutError; httpcore.ProxyError also for a proxy of a kind that is not known.
+        httpcore's errors, OSError and TimeoutError; httpcore.ProxyError also for a proxy that is none.
         """
         begun = asyncio.get_running_loop().time()
         network = _Network()
@@ -90,9 +88,12 @@ class Lines:
 
     def _line(self, network: "_Network") -> httpcore.AsyncConnectionInterface:
         # The pool keeps nothing here: it knows what kind of connection goes through a proxy.
-        proxy = _proxy_for(self._scheme, self._host)
-        pool = httpcore.AsyncConnectionPool(ssl_context=self._trusted, proxy=proxy, network_backend=network)
+        pool = httpcore.AsyncConnectionPool(ssl_context=self._trusted, proxy=self._proxy, network_backend=network)
         return pool.create_connection(self._origin)
+
+    @cached_property
+    def _proxy(self) -> httpcore.Proxy | None:
+        return proxy_for(self._scheme, self._host, self._origin.port)
 
 
 class _Network(httpcore.AnyIOBackend):
@@ -127,18 +128,3 @@ def _trusted() -> ssl.SSLContext:
     if folder := os.environ.get("SSL_CERT_DIR"):
         return ssl.create_default_context(capath=folder)
     return ssl.create_default_context(cafile=certifi.where())
-
-
-def _proxy_for(scheme: str, host: str) -> httpcore.Proxy | None:
-    """The proxy that HTTP_PROXY, HTTPS_PROXY, ALL_PROXY and NO_PROXY, or the system, name for a host."""
-    known = urllib.request.getproxies()
-    told = known.get(scheme) or known.get("all")
-    if not told or urllib.request.proxy_bypass(host):
-        return None
-    parts = urlsplit(told if "://" in told else f"http://{told}")
-    if parts.scheme not in PORTS or not parts.hostname:
-        raise httpcore.ProxyError("a proxy must look like http://host:port")
-    auth = (unquote(parts.username), unquote(parts.password or "")) if parts.username else None
-    port = parts.port or PORTS[parts.scheme]
-    address = httpcore.URL(scheme=parts.scheme.encode(), host=parts.hostname.encode("idna"), port=port, target=b"/")
-    return httpcore.Proxy(address, auth=auth)

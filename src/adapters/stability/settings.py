@@ -1,14 +1,24 @@
 """What the adapter must be told, checked once at the start, so that a typing error in a key is found before a job is paid.
 
-May import the standard library and attrs.
+May import the standard library, attrs and idna.
 """
 
 from enum import StrEnum
 from urllib.parse import SplitResult, urlsplit
 
 import attrs
+import idna
 
 DEFAULT_BASE_URL = "https://api.stability.ai"
+#: The usual port of each scheme.
+PORTS = {"http": 80, "https": 443}
+
+
+def ascii_host(host: str) -> bytes:
+    """A host's name as name servers know it. Raises ValueError for one that cannot be."""
+    # The codec of the standard library is IDNA 2003, to which straße.example is strasse.example, somebody else's. To
+    # idna, in turn, a name with an underscore is none.
+    return host.encode("idna") if host.isascii() else idna.encode(host)
 
 
 def _stripped(text: str) -> str:
@@ -50,7 +60,7 @@ class AnswerForm(StrEnum):
 def _can_be_asked(parts: SplitResult) -> bool:
     """Whether there is a host, of a length that names can have, and a port that can be."""
     try:
-        return bool(parts.hostname and parts.hostname.encode("idna")) and parts.port != 0
+        return bool(parts.hostname and ascii_host(parts.hostname)) and parts.port != 0
     except ValueError:
         return False
 
