@@ -3,6 +3,7 @@
 May import the standard library only.
 """
 
+import os
 import ssl
 import threading
 from collections.abc import Callable, Iterator
@@ -76,6 +77,12 @@ def endless_head(handler: Any) -> None:
     with suppress(OSError):
         while not handler.server.closing.is_set():
             handler.wfile.write(b"X-Filler: " + b"x" * 1000 + b"\r\n")
+    handler.close_connection = True
+
+
+def forge(handler: Any) -> None:
+    """Answer below the TLS session with a record that is none of it."""
+    os.write(handler.connection.fileno(), b"\x17\x03\x03\x00\x20" + 32 * b"x")
     handler.close_connection = True
 
 

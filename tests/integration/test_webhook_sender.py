@@ -1,5 +1,6 @@
 """The sender of webhooks against receivers that fail in every way, over real sockets and real TLS."""
 
+import asyncio
 import ipaddress
 import ssl
 import time
@@ -24,6 +25,7 @@ from webhook_receiver import (
     busy_for,
     endless_head,
     flood,
+    forge,
     gibberish,
     hang,
     hang_up,
@@ -271,6 +273,34 @@ async def test_plain_http_behind_an_https_url_is_no_tls(receiver: Receiver) -> N
     sent = await sender().send(a_message(f"https://hooks.test:{receiver.port}/x"))
 
     assert sent.error == "No TLS connection to the receiver came about."
+
+
+async def test_tls_that_breaks_is_a_receiver_that_broke_off(
+    certificate: ssl.SSLContext, caplog: pytest.LogCaptureFixture
+) -> None:
+    with receiving(certificate) as receiver:
+        receiver.plan(forge)
+        sent = await sender().send(a_message(f"https://hooks.test:{receiver.port}/x"))
+
+    assert (sent.status, sent.error) == (None, "The receiver broke off before it had answered.")
+    assert "unforeseen" not in caplog.text
+
+
+async def test_a_handshake_that_takes_too_long_leaves_no_connection() -> None:
+    left = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.read()
+        left.set()
+        writer.close()
+
+    silent = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with silent, asyncio.timeout(20):
+        port = silent.sockets[0].getsockname()[1]
+        sent = await sender(timeout_s=0.3).send(a_message(f"https://hooks.test:{port}/x"))
+        await left.wait()
+
+    assert sent.error == "The receiver did not answer within 0.3 s."
 
 
 def test_nothing_secret_is_in_the_words_for_a_message() -> None:

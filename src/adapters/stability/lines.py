@@ -1,4 +1,4 @@
-"""A connection to the API for each call; imports the core, httpcore, certifi and this folder.
+"""A connection to the API for each call; imports httpcore, certifi, `connecting` and this folder.
 
 None is used twice. Whatever a server or gateway says beyond the end of an answer (the same answer again, more than its
 Content-Length tells) stays in the buffers of a connection that is kept, and httpcore takes it for the answer to the next
@@ -8,7 +8,7 @@ request: one user's picture would be shown to another. Not httpx: it took twice 
 import asyncio
 import os
 import ssl
-from collections.abc import AsyncIterator, Iterable, Mapping
+from collections.abc import AsyncIterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import cached_property
 from typing import Any
@@ -17,6 +17,7 @@ from urllib.parse import quote, urlsplit
 import certifi
 import httpcore
 
+from adapters.connecting import Network
 from adapters.stability.failures import Sending
 from adapters.stability.proxies import proxy_for
 from adapters.stability.settings import PORTS, StabilitySettings, ascii_host
@@ -57,7 +58,7 @@ class Lines:
         httpcore's errors, OSError and TimeoutError; httpcore.ProxyError also for a proxy that is none.
         """
         begun = asyncio.get_running_loop().time()
-        network = _Network()
+        network = Network()
         # A read time-out alone would let a byte now and then go on for days.
         async with asyncio.timeout(min(self._settings.connect_timeout_s, timeout_s)) as limit, aclosing(network):
 
@@ -86,7 +87,7 @@ class Lines:
         content = None if body is None else body[1]
         return httpcore.Request(method.encode(), url, headers=[*self._headers, *told], content=content)
 
-    def _line(self, network: "_Network") -> httpcore.AsyncConnectionInterface:
+    def _line(self, network: Network) -> httpcore.AsyncConnectionInterface:
         # The pool keeps nothing here: it knows what kind of connection goes through a proxy.
         pool = httpcore.AsyncConnectionPool(ssl_context=self._trusted, proxy=self._proxy, network_backend=network)
         return pool.create_connection(self._origin)
@@ -94,31 +95,6 @@ class Lines:
     @cached_property
     def _proxy(self) -> httpcore.Proxy | None:
         return proxy_for(self._scheme, self._host, self._origin.port)
-
-
-class _Network(httpcore.AnyIOBackend):
-    """Knows what it opened: httpcore lets go of a connection whose TLS handshake is cancelled without closing it."""
-
-    def __init__(self) -> None:
-        self._opened: list[httpcore.AsyncNetworkStream] = []
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """A connection, to be closed with this."""
-        stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
-        self._opened.append(stream)
-        return stream
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        for stream in self._opened:
-            await stream.aclose()
 
 
 def _trusted() -> ssl.SSLContext:

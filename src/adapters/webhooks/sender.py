@@ -78,7 +78,8 @@ class HttpWebhookSender:
         addresses = await addresses_of(target, self._resolve, self._allowed)
         try:
             answer = await post(target, addresses, signed_headers(message), message.body)
-        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException) as error:
+        except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, ssl.SSLError) as error:
+            # A TLS record that cannot be read comes as ssl.SSLError, which httpcore does not translate.
             return Sent(error=_sentence(error, "Connect" in type(error).__name__))
         except Exception as error:  # noqa: BLE001  # whatever a receiver can bring about is an attempt that failed
             log_fault(log, "A message to a webhook failed in an unforeseen way.", error, {"delivery": message.id})
@@ -119,7 +120,7 @@ def _sentence(error: BaseException, connecting: bool) -> str:
     while cause is not None:
         if isinstance(cause, ssl.SSLCertVerificationError):
             return "The receiver's TLS certificate is not valid for its name."
-        if isinstance(cause, ssl.SSLError):
+        if isinstance(cause, ssl.SSLError) and connecting:
             return "No TLS connection to the receiver came about."
         cause = cause.__cause__ or cause.__context__
     if connecting:

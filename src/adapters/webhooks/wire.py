@@ -7,13 +7,14 @@ URL's name although the connection goes to the checked address.
 import asyncio
 import ssl
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
+from contextlib import aclosing, suppress
 from functools import cache
 
 import attrs
 import httpcore
 import httpx
 
+from adapters.connecting import Network
 from adapters.webhooks.addresses import Address
 from adapters.webhooks.targets import Target
 
@@ -38,7 +39,7 @@ class Pinned(httpcore.AsyncNetworkBackend):
 
     def __init__(self, addresses: Sequence[Address]) -> None:
         self._addresses = addresses
-        self._network = httpcore.AnyIOBackend()
+        self._network = Network()
 
     async def connect_tcp(
         self,
@@ -72,6 +73,10 @@ class Pinned(httpcore.AsyncNetworkBackend):
         """Wait."""
         await self._network.sleep(seconds)
 
+    async def aclose(self) -> None:
+        """Close every connection."""
+        await self._network.aclose()
+
 
 @cache
 def _trust() -> ssl.SSLContext:
@@ -88,10 +93,11 @@ async def post(target: Target, addresses: Sequence[Address], headers: Mapping[st
     trust = await asyncio.to_thread(_trust) if target.secure else None
     timeouts = {"connect": CONNECT_S, "read": None, "write": None, "pool": None}
     async with (
+        aclosing(Pinned(addresses)) as network,
         # A connection of its own, so that the address is checked for each message.
         httpcore.AsyncConnectionPool(
             ssl_context=trust,
-            network_backend=Pinned(addresses),
+            network_backend=network,
             max_connections=1,
             max_keepalive_connections=0,
         ) as pool,
@@ -106,7 +112,7 @@ async def post(target: Target, addresses: Sequence[Address], headers: Mapping[st
 
 async def _skim(response: httpcore.Response) -> None:
     read = 0
-    with suppress(httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, TimeoutError):
+    with suppress(httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException, TimeoutError, ssl.SSLError):
         async with asyncio.timeout(BODY_S):
             async for part in response.aiter_stream():
                 read += len(part)
