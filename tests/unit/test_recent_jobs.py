@@ -1,7 +1,7 @@
 """What the SQLite adapter remembers of jobs is never older than what anybody may have been told."""
 
 from adapters.sqlite.recent import RecentJobs
-from contracts.samples import a_job
+from contracts.samples import a_job, a_request
 
 
 def remembered(recent: RecentJobs, job_id: str) -> bool:
@@ -57,3 +57,17 @@ def test_the_memory_is_bounded() -> None:
     for job in jobs:
         recent.keep(job, recent.changes)
     assert [remembered(recent, job.id) for job in jobs] == [False, True, True]
+
+
+def test_long_prompts_leave_room_for_fewer() -> None:
+    recent = RecentJobs(most_characters=100)
+    request = a_request(prompt="x" * 30, negative_prompt="y" * 20)
+    jobs = [a_job(request=request) for _ in range(3)]
+    for job in (*jobs, jobs[2]):
+        recent.keep(job, recent.changes)
+    assert [remembered(recent, job.id) for job in jobs] == [False, True, True]
+
+    recent.leave(jobs[1].id)
+    recent.settle(jobs[1].id)
+    recent.keep(jobs[0], recent.changes)
+    assert [remembered(recent, job.id) for job in jobs] == [True, False, True]

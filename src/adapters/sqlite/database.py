@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, asynccontextmanager, suppress
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -114,7 +115,8 @@ class SqliteDatabase:
                 loop=loop,
                 translate=lambda error: unavailable(error, self.folder),
                 touched=self.recent.leave,
-                committed=self._committed,
+                # Bound to this memory: what an earlier opening still has to answer settles in its own.
+                committed=partial(self._committed, self.recent),
             )
             stack.callback(writer.stop)
             resources = stack.pop_all()
@@ -171,9 +173,15 @@ class SqliteDatabase:
 
         return await parts.loop.run_in_executor(parts.reading, run)
 
-    def _committed(self, events: Sequence[JobEvent], touched: Sequence[str], jobs: Mapping[str, Job | None]) -> None:
+    def _committed(
+        self,
+        recent: RecentJobs,
+        events: Sequence[JobEvent],
+        touched: Sequence[str],
+        jobs: Mapping[str, Job | None],
+    ) -> None:
         for job_id in touched:
-            self.recent.settle(job_id, jobs.get(job_id))
+            recent.settle(job_id, jobs.get(job_id))
         if events:
             self._last_event = self._log.place(events[-1].cursor)
             self.subscribers.tell(events)

@@ -8,16 +8,18 @@ import threading
 
 from imaging_core.jobs import Job
 
-#: Most jobs that are remembered, a few KB each.
-MOST = 2_000
+#: Most jobs that are remembered, a few KB each without their prompts, and most characters of their prompts together: 4
+#: bytes each at worst.
+MOST, MOST_CHARACTERS = 2_000, 4_000_000
 
 
 class RecentJobs:
     """A bounded memory of jobs. `leave` is called by the writer's thread, everything else on the loop."""
 
-    def __init__(self, most: int = MOST) -> None:
-        self._most = most
+    def __init__(self, most: int = MOST, most_characters: int = MOST_CHARACTERS) -> None:
+        self._most, self._most_characters = most, most_characters
         self._jobs: dict[str, Job] = {}
+        self._characters = 0
         #: Writes under way, by job.
         self._changing: dict[str, int] = {}
         #: How many writes have begun and ended: what was read while one of them did may be old.
@@ -45,7 +47,7 @@ class RecentJobs:
         with self._lock:
             self._changes += 1
             self._changing[job_id] = self._changing.get(job_id, 0) + 1
-            self._jobs.pop(job_id, None)
+            self._forget(job_id)
 
     def settle(self, job_id: str, written: Job | None = None) -> None:
         """A write of that job is about to be answered, whatever came of it; `written` is the job as it is now, if known."""
@@ -58,6 +60,17 @@ class RecentJobs:
                 self._remember(written)
 
     def _remember(self, job: Job) -> None:
+        self._forget(job.id)
         self._jobs[job.id] = job
-        if len(self._jobs) > self._most:
-            del self._jobs[next(iter(self._jobs))]
+        self._characters += _characters(job)
+        while len(self._jobs) > self._most or self._characters > self._most_characters:
+            self._forget(next(iter(self._jobs)))
+
+    def _forget(self, job_id: str) -> None:
+        if (job := self._jobs.pop(job_id, None)) is not None:
+            self._characters -= _characters(job)
+
+
+def _characters(job: Job) -> int:
+    asked = () if job.asked is None else (job.asked,)
+    return sum(len(request.prompt) + len(request.negative_prompt) for request in (job.request, *asked))
