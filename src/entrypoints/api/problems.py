@@ -33,6 +33,7 @@ from imaging_core.errors import (
     Unavailable,
     UnknownBackend,
     UnknownCursor,
+    UnreadableDelivery,
     UnreadableJob,
 )
 from imaging_core.spending import CreditLimitReached
@@ -91,6 +92,7 @@ TABLE: Mapping[type[ImagingError], tuple[str, int]] = {
     QueueFull: ("queue-full", 503),
     UnknownCursor: ("unknown-cursor", 410),
     UnreadableJob: ("unreadable-job", 503),
+    UnreadableDelivery: ("unreadable-job", 503),
     StorageFull: ("storage-full", 503),
     CreditLimitReached: ("credit-limit", 429),
     Unavailable: ("unavailable", 503),
