@@ -72,11 +72,11 @@ class InspectedStore(ImageStore, Protocol):
         """Seconds since anything of that job was last written; 0 when there is nothing."""
         ...
 
-    async def unnamed(self, job_id: str, *, older_than_s: float) -> Sequence[str]:
-        """Pictures in that job's folder that no record names and nobody has touched for that long."""
+    async def unnamed(self, job_id: str, *, older_than_s: float, kept: Sequence[ImageRef]) -> Sequence[str]:
+        """Pictures in that job's folder that neither a record nor `kept` names and nobody has touched for that long."""
         ...
 
-    async def sweep_unnamed(self, job_id: str, *, older_than_s: float) -> int:
+    async def sweep_unnamed(self, job_id: str, *, older_than_s: float, kept: Sequence[ImageRef]) -> int:
         """Remove those; how many."""
         ...
 
@@ -192,11 +192,14 @@ class Repair:
         if not job.status.terminal:
             # Its worker is about to name it, or the next one removes it.
             return
-        names = await self._store.unnamed(job.id, older_than_s=self._young_s)
+        # A job's own pictures are kept also where the record of their call is lost: they can still be asked for.
+        names = await self._store.unnamed(job.id, older_than_s=self._young_s, kept=job.images)
         if names and self._mend:
-            await self._store.sweep_unnamed(job.id, older_than_s=self._young_s)
+            await self._store.sweep_unnamed(job.id, older_than_s=self._young_s, kept=job.images)
         for name in names:
-            message = "The job has ended and no record of it names this picture: a crash left it."
+            message = (
+                "The job has ended and neither it nor a record names this picture: a crash or a failing disk left it."
+            )
             self._found(FindingKind.UNNAMED_PICTURE, name, message, mended=self._mend)
 
     async def _unknown(self, job_id: str) -> None:

@@ -94,9 +94,9 @@ def name_of(ref: ImageRef) -> str:
     return ref.key.partition("/")[2]
 
 
-def unnamed_among(names: Iterable[str], calls: Iterable[StoredCall]) -> list[str]:
-    """Pictures that none of the records names: of a writer that crashed, or of one that is about to write its record."""
-    named = {name_of(ref) for stored in calls for ref in stored.images}
+def unnamed_among(names: Iterable[str], calls: Iterable[StoredCall], kept: Iterable[ImageRef]) -> list[str]:
+    """Pictures that none of the records names, nor `kept`: of a writer that crashed, or is about to write its record."""
+    named = {name_of(ref) for stored in calls for ref in stored.images} | {name_of(ref) for ref in kept}
     return [name for name in names if PICTURE.fullmatch(name) and name not in named]
 
 

@@ -221,7 +221,7 @@ async def test_a_directory_that_overwrites_is_caught(tmp_path: Path, monkeypatch
 def _without_a_look(
     self: DirectoryImageStore, job_id: str, call: int, generated: Generated, first_image: int
 ) -> StoredCall:
-    with self._job_folder(job_id, create=True) as folder:
+    with self._made_folder(job_id) as (folder, *_):
         return store_call(folder, job_id, call, generated, first_image)
 
 
@@ -232,7 +232,8 @@ async def test_a_record_that_is_written_before_its_pictures_is_caught(
         folder: Folder, job_id: str, call: int, generated: Generated, first_image: int, **_: object
     ) -> StoredCall:
         # What the record will say is learnt on the side; then it is published while its pictures are still to come.
-        with folder.enter("aside", create=True) as aside:
+        folder.make("aside")
+        with folder.enter("aside") as aside:
             stored = store_call(aside, job_id, call, generated, first_image)
         folder.draft(json.dumps(stored_call_to_record(stored)).encode()).publish(f"{call}.json")
         worker = ACTING.get()

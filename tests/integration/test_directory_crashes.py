@@ -1,8 +1,10 @@
 """A directory store that crashes anywhere leaves a whole call or nothing, and never stands in its own way."""
 
 import asyncio
+import errno
 import os
-from collections.abc import Callable, Iterator
+import stat
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,7 +13,8 @@ import pytest
 
 from adapters.directory import DirectoryImageStore, draft
 from contracts.image_store import read
-from contracts.samples import a_picture, a_result
+from contracts.samples import a_picture, a_result, png
+from imaging_core.errors import StorageFull, Unavailable
 from imaging_core.jobs import new_job_id
 
 
@@ -71,6 +74,22 @@ def crash_at(step: int) -> Iterator[list[str]]:
         yield done
 
 
+@contextmanager
+def syncs(*, failing_while: Callable[[], bool] = lambda: False) -> Iterator[list[int]]:
+    """Lists what is synced, by inode; a sync fails like a broken disk's while that says so."""
+    real, synced = os.fsync, list[int]()
+
+    def sync(descriptor: int) -> None:
+        if failing_while():
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        real(descriptor)
+        synced.append(os.fstat(descriptor).st_ino)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(os, "fsync", sync)
+        yield synced
+
+
 async def steps_of_a_put(folder: Path) -> list[str]:
     with crash_at(1000) as done:
         await DirectoryImageStore(folder).put(new_job_id(), 0, a_result(2), first_image=0)
@@ -85,9 +104,50 @@ class TestCrashes:
         *pictures, record = [n for n, step in enumerate(steps) if step in ("link", "rename")]
         assert (len(pictures), steps[record]) == (2, "link")
         assert max(n for n, step in enumerate(steps) if step == "write") < min(pictures)
-        # Two pictures, the record, and the three folders that lead to them.
-        assert sum(max(pictures) < sync < record for sync in syncs) >= 6
+        # Two pictures, the record, and the two folders that lead to theirs.
+        assert (
+            sum(max(n for n, step in enumerate(steps) if step == "write") < sync < min(pictures) for sync in syncs) == 5
+        )
+        assert any(max(pictures) < sync < record for sync in syncs)
         assert any(record < sync for sync in syncs)
+
+    @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
+    async def test_a_sync_of_bytes_that_fails_leaves_nothing(
+        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch, reason: int
+    ) -> None:
+        real = os.fsync
+
+        def sync(descriptor: int) -> None:
+            if stat.S_ISREG(os.fstat(descriptor).st_mode):
+                raise OSError(reason, os.strerror(reason))
+            real(descriptor)
+
+        monkeypatch.setattr(os, "fsync", sync)
+        with pytest.raises(Unavailable) as failed:
+            await store.put(job_id, 0, a_result(2), first_image=0)
+
+        assert isinstance(failed.value, StorageFull) is (reason != errno.EIO)
+        assert files_in(folder) == []
+
+    async def test_a_call_whose_last_sync_failed_is_told_of_only_once_it_is_on_the_disk(
+        self, store: DirectoryImageStore, folder: Path, job_id: str
+    ) -> None:
+        place = place_of(folder, job_id)
+        with syncs(failing_while=(place / "0.json").exists), pytest.raises(Unavailable):
+            await store.put(job_id, 0, a_result(), first_image=0)
+
+        def again() -> tuple[Coroutine[Any, Any, Any], ...]:
+            # Another's retry, and whoever takes the job over: neither knows which folders were synced.
+            other = DirectoryImageStore(folder)
+            return other.put(job_id, 0, a_result(), first_image=0), DirectoryImageStore(folder).find(job_id)
+
+        for telling in again():
+            with syncs(failing_while=lambda: True), pytest.raises(Unavailable):
+                await telling
+        for telling in again():
+            with syncs() as synced:
+                assert await telling
+            assert [where.stat().st_ino for where in (place.parent, folder, place)] == synced
 
     async def test_a_picture_that_is_told_of_is_replaced_by_one_that_is_on_the_disk(
         self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
@@ -110,22 +170,36 @@ class TestCrashes:
         assert picture.stat().st_ino != before
         assert await read(store, stored.images[0]) == a_picture().data
 
+    @pytest.mark.parametrize("what", ["call", "inputs"])
     async def test_the_folders_that_lead_to_a_picture_are_on_the_disk_whoever_made_them(
-        self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
+        self, store: DirectoryImageStore, folder: Path, job_id: str, what: str
     ) -> None:
         place = place_of(folder, job_id)
         # By a writer that died before it could sync anything.
         place.mkdir(parents=True)
-        real, synced = os.fsync, list[int]()
-
-        def sync(descriptor: int) -> None:
-            synced.append(os.fstat(descriptor).st_ino)
-            real(descriptor)
-
-        monkeypatch.setattr(os, "fsync", sync)
-        await store.put(job_id, 0, a_result(), first_image=0)
+        with syncs() as synced:
+            if what == "call":
+                await store.put(job_id, 0, a_result(), first_image=0)
+            else:
+                await store.put_inputs(job_id, {"mask": png(64, 64)})
 
         assert {where.stat().st_ino for where in (folder, place.parent, place)} <= set(synced)
+
+    @pytest.mark.parametrize("first", ["check", "put", "put_inputs"])
+    async def test_the_folders_that_lead_to_a_new_root_are_on_the_disk_whatever_made_it(
+        self, tmp_path: Path, job_id: str, first: str
+    ) -> None:
+        root = tmp_path / "data" / "pictures"
+        store = DirectoryImageStore(root, reserve_bytes=0)
+        with syncs() as synced:
+            if first == "check":
+                await store.check()
+            elif first == "put":
+                await store.put(job_id, 0, a_result(), first_image=0)
+            else:
+                await store.put_inputs(job_id, {"mask": png(64, 64)})
+
+        assert {where.stat().st_ino for where in (tmp_path, root.parent)} <= set(synced)
 
     async def test_a_crash_at_any_step_leaves_the_whole_call_or_nothing_and_never_stands_in_the_way(
         self, tmp_path: Path, drafts: str

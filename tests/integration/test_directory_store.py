@@ -166,6 +166,7 @@ asyncio.run(main())
         self, folder: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         now = 100.0
+        await DirectoryImageStore(folder).check()
         store = DirectoryImageStore(folder, clock=lambda: now)
         real, synced = os.fsync, list[int]()
 

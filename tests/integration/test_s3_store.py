@@ -277,8 +277,14 @@ class TestRepairAndQuota:
         assert await store.unnamed(job_id) == []
         assert await store.unnamed(job_id, older_than_s=0) == [stray]
         assert await store.sweep_unnamed(job_id, older_than_s=0) == 1
-        assert len((await store.find(job_id))[0].images) == 2
+        (call,) = await store.find(job_id)
+        assert len(call.images) == 2
         assert len(keys(place)) == 3
+
+        # The record is lost, and the job still names them.
+        obstore.delete(place.client(), f"{job_id[:2]}/{job_id}/0.json")
+        assert await store.sweep_unnamed(job_id, older_than_s=0, kept=call.images[:1]) == 1
+        assert len(keys(place)) == 1
 
     async def test_room_is_counted_over_all_processes_when_measured(
         self, store: S3ImageStore, place: S3Place, job_id: str

@@ -205,6 +205,18 @@ async def test_a_picture_that_no_record_of_an_ended_job_names_is_removed_once_it
     assert (await house.repair(mend=False, young_s=0.0)).clean is mend
 
 
+async def test_a_picture_that_a_finished_job_names_stays_also_when_the_record_of_its_call_is_lost(house: House) -> None:
+    job = await house.finished()
+    stray = stray_in(house, job)
+    # As a power cut takes it whose disk failed before.
+    (house.path(job.id) / "0.json").unlink()
+
+    report = await house.repair(young_s=0.0)
+
+    assert [f.subject.rpartition("/")[2] for f in report.findings] == [stray.name]
+    assert {path.name for path in house.path(job.id).iterdir()} == {ref.key.partition("/")[2] for ref in job.images}
+
+
 async def test_a_picture_without_a_record_of_a_job_that_runs_is_left_to_its_worker(house: House) -> None:
     job = await house.jobs.add(a_job(NOON))
     house.path(job.id).mkdir(parents=True)

@@ -3,13 +3,13 @@
 Everything here blocks, and raises OSError.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 from adapters.directory.draft import Draft
 from adapters.directory.folder import Folder
 from adapters.directory.together import together
 from imaging_core.errors import Unavailable
-from imaging_core.images import Generated, StoredCall
+from imaging_core.images import Generated, ImageRef, StoredCall
 from imaging_core.stored_files import MANIFEST, call_files, name_of, read_record, unnamed_among
 
 #: Far more than the manifest of the largest call, in bytes.
@@ -44,7 +44,8 @@ def store_call(
     """Store a call's pictures, then its record at once; the record that is there when another was first.
 
     `sync_parents` makes the folder's own name durable; it may run beside the writing. A `fresh` folder was made for this
-    call: others left nothing in it. After an OSError nothing is found of the call.
+    call: others left nothing in it. After an OSError nothing is found of the call, unless its last sync failed: then its
+    record may be there, and whoever finds it has to sync before telling of it.
     """
     files = call_files(job_id, call, generated, first_image)
     stored, record = files.stored, files.record_name
@@ -54,15 +55,14 @@ def store_call(
         # Before any of it gets a name: that there is no room comes out here, without a trace.
         for name, data in contents.items():
             drafts[name] = folder.draft(data)
-        # A picture may have its name before its bytes are durable, since nothing tells of it before its record does. Who
-        # has that name already has the same bytes, and may be told of: that one is replaced once ours are on the disk.
-        taken = [name for name in files.pictures if not drafts[name].publish(name)]
-        # None of these syncs needs another to be first, only the record's name needs them all: journals take them as one.
-        together(*(draft.sync for draft in drafts.values()), folder.sync, sync_parents)
-        if taken:
-            for name in taken:
-                drafts[name].replace(name)
-            folder.sync()
+        # Quotas, NFS and delayed allocation say only at the sync that there is no room. None of these syncs needs another
+        # to be first, only the names below need them all: journals take them as one.
+        together(*(draft.sync for draft in drafts.values()), sync_parents)
+        # From here on a failure leaves whole pictures that no record names. They stay, for whoever stores the call again,
+        # or for a repair: another writer of equal bytes may have come to rely on their names.
+        for name in files.pictures:
+            drafts[name].replace(name)
+        folder.sync()
         # The record must not survive a power cut that a picture's name did not: nothing says which of two names of one
         # folder reaches the disk first, so each has a sync of its own.
         first = drafts[record].publish(record)
@@ -78,14 +78,14 @@ def store_call(
     return stored
 
 
-def unnamed_pictures(folder: Folder) -> list[str]:
-    """Pictures that no record names: of a writer that crashed, or of one that is about to write its record.
+def unnamed_pictures(folder: Folder, kept: Iterable[ImageRef]) -> list[str]:
+    """Pictures that no record names, nor `kept`: of a writer that crashed, or of one that is about to write its record.
 
     Unavailable when a record cannot be read.
     """
     names = folder.names()
     calls = [read_call(folder, int(match[1])) for name in names if (match := MANIFEST.fullmatch(name))]
-    return unnamed_among(names, (stored for stored in calls if stored is not None))
+    return unnamed_among(names, (stored for stored in calls if stored is not None), kept)
 
 
 def _remove_losers(folder: Folder, stored: StoredCall) -> None:

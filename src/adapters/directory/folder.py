@@ -7,6 +7,9 @@ and no symbolic link is followed below the root: a name can therefore open nothi
 import errno
 import os
 import stat
+from contextlib import suppress
+from itertools import takewhile
+from pathlib import Path
 from typing import Self
 
 from adapters.directory.draft import Draft, write_draft
@@ -32,6 +35,18 @@ class Folder:
         return cls(os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC))
 
     @classmethod
+    def made(cls, path: str) -> Self:
+        """The directory at that path; if need be it and those that lead to it are made, and their names durable."""
+        place = Path(path)
+        missing = list(takewhile(lambda one: not one.exists(), (place, *place.parents)))
+        place.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for one in missing:
+            # A folder may let its user make names and not read them: then only its owner can sync it.
+            with suppress(PermissionError), cls.root(str(one.parent)) as parent:
+                parent.sync()
+        return cls.root(path)
+
+    @classmethod
     def below(cls, path: str, name: str) -> Self:
         """The directory of that name in the one at that path; a link or a file in its place is an error."""
         return cls(os.open(f"{path}/{name}", _OPEN_FOLDER))
@@ -42,11 +57,8 @@ class Folder:
     def __exit__(self, *_: object) -> None:
         os.close(self._fd)
 
-    def enter(self, name: str, *, create: bool = False) -> "Folder":
+    def enter(self, name: str) -> "Folder":
         """The directory of that name; a link or a file in its place is an error."""
-        if create and self.make(name):
-            # The new name must survive a power cut before anything in it is promised.
-            self.sync()
         return Folder(os.open(name, _OPEN_FOLDER, dir_fd=self._fd))
 
     def make(self, name: str) -> bool:

@@ -1,7 +1,5 @@
 """Whether a picture could be stored now: the only way to know is to try; imports stdlib, imaging_core and its neighbours."""
 
-from pathlib import Path
-
 from adapters.directory.draft import temporary_name
 from adapters.directory.folder import Folder
 from imaging_core.errors import StorageFull
@@ -12,8 +10,7 @@ def try_to_store(path: str, *, reserve_bytes: int) -> None:
 
     Raises OSError, and StorageFull when fewer than `reserve_bytes` are free.
     """
-    Path(path).mkdir(mode=0o700, parents=True, exist_ok=True)
-    with Folder.root(path) as root:
+    with Folder.made(path) as root:
         free = root.free()
         if free < reserve_bytes:
             raise StorageFull(

@@ -15,6 +15,7 @@ import threading
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 from pathlib import Path
 from typing import ParamSpec, TypeVar
 
@@ -155,16 +156,18 @@ class DirectoryImageStore:
         """What `sweep_temporary` would remove, below the root."""
         return await self._blocking(self._temporary_files, older_than_s)
 
-    async def unnamed(self, job_id: str, *, older_than_s: float = 3600.0) -> Sequence[str]:
-        """Pictures in a job's folder that no record of it names and nobody has touched for that long, below the root.
+    async def unnamed(
+        self, job_id: str, *, older_than_s: float = 3600.0, kept: Sequence[ImageRef] = ()
+    ) -> Sequence[str]:
+        """Pictures in a job's folder that neither a record nor `kept` names and nobody has touched for that long, below the root.
 
         None where a record cannot be read: it may be the one that names them.
         """
-        return await self._blocking(self._unnamed, job_id, older_than_s)
+        return await self._blocking(self._unnamed, job_id, older_than_s, kept)
 
-    async def sweep_unnamed(self, job_id: str, *, older_than_s: float = 3600.0) -> int:
+    async def sweep_unnamed(self, job_id: str, *, older_than_s: float = 3600.0, kept: Sequence[ImageRef] = ()) -> int:
         """Remove those; how many."""
-        return await self._blocking(self._sweep_unnamed, job_id, older_than_s)
+        return await self._blocking(self._sweep_unnamed, job_id, older_than_s, kept)
 
     async def age_s(self, job_id: str) -> float:
         """Seconds since anything of that job was last written; 0 when there is nothing."""
@@ -189,6 +192,9 @@ class DirectoryImageStore:
             with suppress(FileNotFoundError), self._made_folder(job_id) as (folder, fresh, sync_parents):
                 known = None if fresh else read_call(folder, call)
                 if known is not None:
+                    # Its writer may have died before its last sync, or that sync may have failed.
+                    sync_parents()
+                    folder.sync()
                     return known
                 stored = store_call(
                     folder, job_id, call, generated, first_image, sync_parents=sync_parents, fresh=fresh
@@ -198,7 +204,8 @@ class DirectoryImageStore:
         raise Unavailable(f"The folder of job {job_id} was removed while its pictures were being stored. Try again.")
 
     def _put_inputs(self, job_id: str, inputs: Mapping[str, bytes]) -> dict[str, str]:
-        with self._job_folder(job_id, create=True) as folder:
+        with self._made_folder(job_id) as (folder, _, sync_parents):
+            sync_parents()
             keys = store_inputs(folder, job_id, inputs)
             self._count(sum(map(len, inputs.values())))
             return keys
@@ -232,10 +239,15 @@ class DirectoryImageStore:
         if not JOB_ID.fullmatch(job_id):
             return []
         try:
-            with self._job_folder(job_id) as folder:
+            with Folder.below(self.root, job_id[:2]) as fan_out, fan_out.enter(job_id) as folder:
                 calls = [int(match[1]) for name in folder.names() if (match := MANIFEST.fullmatch(name))]
                 found = (read_call(folder, call) for call in sorted(calls))
-                return [stored for stored in found if stored is not None]
+                stored = [one for one in found if one is not None]
+                if stored:
+                    # Whoever takes a job over ends it with what is found, and its writer may have died before its last sync.
+                    self._sync_parents(fan_out, job_id[:2])
+                    folder.sync()
+                return stored
         except FileNotFoundError:
             return []
 
@@ -279,13 +291,9 @@ class DirectoryImageStore:
 
     # --- the tree ----------------------------------------------------------------------------------------
 
-    def _job_folder(self, job_id: str, *, create: bool = False) -> Folder:
-        if not create:
-            with Folder.below(self.root, job_id[:2]) as fan_out:
-                return fan_out.enter(job_id)
-        Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Folder.root(self.root) as root, root.enter(job_id[:2], create=True) as fan_out:
-            return fan_out.enter(job_id, create=True)
+    def _job_folder(self, job_id: str) -> Folder:
+        with Folder.below(self.root, job_id[:2]) as fan_out:
+            return fan_out.enter(job_id)
 
     @contextmanager
     def _made_folder(self, job_id: str) -> Iterator[tuple[Folder, bool, Callable[[], None]]]:
@@ -295,24 +303,23 @@ class DirectoryImageStore:
         """
         with self._made_fan_out(job_id[:2]) as fan_out:
             fresh = fan_out.make(job_id)
-
-            def sync() -> None:
-                # Also when another made them: it may not have come to its own sync yet, or have died before it.
-                fan_out.sync()
-                if job_id[:2] not in self._durable:
-                    with Folder.root(self.root) as root:
-                        root.sync()
-                    self._durable.add(job_id[:2])
-
             with fan_out.enter(job_id) as folder:
-                yield folder, fresh, sync
+                yield folder, fresh, partial(self._sync_parents, fan_out, job_id[:2])
+
+    def _sync_parents(self, fan_out: Folder, name: str) -> None:
+        """Make the names in a folder right below the root durable, and its own."""
+        # Also when another made them: it may not have come to its own sync yet, or have died before it.
+        fan_out.sync()
+        if name not in self._durable:
+            with Folder.root(self.root) as root:
+                root.sync()
+            self._durable.add(name)
 
     def _made_fan_out(self, name: str) -> Folder:
         # There from the second job on, of 256.
         with suppress(FileNotFoundError):
             return Folder.below(self.root, name)
-        Path(self.root).mkdir(mode=0o700, parents=True, exist_ok=True)
-        with Folder.root(self.root) as root:
+        with Folder.made(self.root) as root:
             root.make(name)
         return Folder.below(self.root, name)
 
@@ -349,15 +356,14 @@ class DirectoryImageStore:
     def _sweep_temporary(self, older_than_s: float) -> int:
         return sum(folder.remove(name) for _, folder in self._folders() for name in _stale(folder, older_than_s))
 
-    def _unnamed(self, job_id: str, older_than_s: float) -> list[str]:
+    def _unnamed(self, job_id: str, older_than_s: float, kept: Sequence[ImageRef]) -> list[str]:
         with suppress(FileNotFoundError, NotADirectoryError, Unavailable), self._job_folder(job_id) as folder:
-            return [
-                f"{job_id[:2]}/{job_id}/{name}" for name in unnamed_pictures(folder) if _old(folder, name, older_than_s)
-            ]
+            names = unnamed_pictures(folder, kept)
+            return [f"{job_id[:2]}/{job_id}/{name}" for name in names if _old(folder, name, older_than_s)]
         return []
 
-    def _sweep_unnamed(self, job_id: str, older_than_s: float) -> int:
-        names = [path.rpartition("/")[2] for path in self._unnamed(job_id, older_than_s)]
+    def _sweep_unnamed(self, job_id: str, older_than_s: float, kept: Sequence[ImageRef]) -> int:
+        names = [path.rpartition("/")[2] for path in self._unnamed(job_id, older_than_s, kept)]
         with suppress(FileNotFoundError, NotADirectoryError), self._job_folder(job_id) as folder:
             for name in names:
                 size = folder.size(name)

@@ -210,8 +210,10 @@ class S3ImageStore:
         """There are none: an object is whole or not there."""
         return ()
 
-    async def unnamed(self, job_id: str, *, older_than_s: float = 3600.0) -> Sequence[str]:
-        """Pictures of a job that no record of it names and that were stored at least that long ago, below the prefix.
+    async def unnamed(
+        self, job_id: str, *, older_than_s: float = 3600.0, kept: Sequence[ImageRef] = ()
+    ) -> Sequence[str]:
+        """Pictures of a job that neither a record nor `kept` names and that were stored at least that long ago, below the prefix.
 
         None where a record cannot be read: it may be the one that names them.
         """
@@ -222,12 +224,12 @@ class S3ImageStore:
             ]
         except ValueError:
             return []
-        unnamed = unnamed_among(found, (stored for stored in calls if stored is not None))
+        unnamed = unnamed_among(found, (stored for stored in calls if stored is not None), kept)
         return [found[name].path for name in unnamed if _age_s(found[name]) >= older_than_s]
 
-    async def sweep_unnamed(self, job_id: str, *, older_than_s: float = 3600.0) -> int:
+    async def sweep_unnamed(self, job_id: str, *, older_than_s: float = 3600.0, kept: Sequence[ImageRef] = ()) -> int:
         """Remove those; how many."""
-        paths = await self.unnamed(job_id, older_than_s=older_than_s)
+        paths = await self.unnamed(job_id, older_than_s=older_than_s, kept=kept)
         await self._blocking(self._objects.delete, paths)
         return len(paths)
 
