@@ -7,7 +7,7 @@ import asyncio
 
 import attrs
 
-from imaging_core.errors import BackendUnreachable
+from imaging_core.errors import BackendUnreachable, CallRejected, FailureCode
 from imaging_core.images import Generated, ImageRequest
 from imaging_core.jobs import Job
 from imaging_core.keys import KeyLimits
@@ -19,6 +19,8 @@ from imaging_core.spending import Budget, Settling, listed_price
 from scripted import ScriptedGenerator, World
 
 REQUEST = ImageRequest(prompt="a secretive lighthouse")
+NO_KEY = CallRejected("It does not accept the API key.", code=FailureCode.NOT_AUTHORIZED)
+BROKE = CallRejected("The account has too few credits.", code=FailureCode.INSUFFICIENT_CREDITS)
 
 
 class Switchable(ScriptedGenerator):

@@ -5,9 +5,9 @@ import asyncio
 import attrs
 import pytest
 
-from auto_setting import REQUEST, Two
+from auto_setting import BROKE, NO_KEY, REQUEST, Two
 from imaging_core.capabilities import Capabilities
-from imaging_core.errors import AnswerLost, CallRejected, FailureCode, Unavailable
+from imaging_core.errors import AnswerLost, Unavailable
 from imaging_core.events import EventKind
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.key_ports import Reservation
@@ -16,9 +16,6 @@ from imaging_core.moving import STEP, Mover
 from imaging_core.observing import WorkerSign
 from imaging_core.ports import QueueLimits
 from virtual_time import in_virtual_time
-
-NO_KEY = CallRejected("It does not accept the API key.", code=FailureCode.NOT_AUTHORIZED)
-BROKE = CallRejected("The account has too few credits.", code=FailureCode.INSUFFICIENT_CREDITS)
 
 
 async def stranded_here(world: Two) -> Job:
@@ -33,7 +30,7 @@ async def stranded_here(world: Two) -> Job:
 
 
 @in_virtual_time
-async def test_jobs_that_a_full_queue_kept_away_hold_no_credits() -> None:
+async def test_a_full_queue_takes_no_more_than_its_limit_and_those_kept_away_hold_no_credits() -> None:
     world = Two(queue_limits=QueueLimits(max_queued=3), credits_per_day=15.0)
     jobs = await world.auto(3)
     for _ in range(2):
@@ -43,6 +40,8 @@ async def test_jobs_that_a_full_queue_kept_away_hold_no_credits() -> None:
     await world.look(70.0)
 
     assert (await world.where(jobs)).count("stability") == 1
+    stayed = [await world.reread(job) for job in jobs if (await world.reread(job)).backend == "local"]
+    assert all("'stability' has no room in its queue." in (job.stayed or "") for job in stayed)
     assert await world.book.spent(jobs[0].created_at.date()) == 9.0
 
 
