@@ -50,9 +50,10 @@ class Two(World):
         queue_limits: QueueLimits | None = None,
         patience_s: float = 900.0,
         credits_per_day: float | None = None,
+        here: Switchable | None = None,
         **policy: object,
     ) -> None:
-        self.here, self.cloud = Switchable("local"), ScriptedGenerator("stability", credits=3.0)
+        self.here, self.cloud = here or Switchable("local"), ScriptedGenerator("stability", credits=3.0)
         self.cloud.can = attrs.evolve(
             self.cloud.can,
             credits={"": 3.0},

@@ -10,6 +10,7 @@ from imaging_core.errors import BackendNotConfigured, FieldProblem, InvalidReque
 from imaging_core.images import ImageRequest
 from imaging_core.jobs import Job
 from imaging_core.offering import Offering
+from imaging_core.pool import down_with
 from imaging_core.routing import AUTO, NoRoute, Option, Route, choose, choose_another
 from imaging_core.spending import CreditLimitReached
 from imaging_core.views import BackendView
@@ -110,7 +111,9 @@ class Chooser:
         except InvalidRequest as error:
             return Option(backend=view.name, objection=f"does not take it: {str(error).rstrip('.')}")
         wait_s = _wait_s(view, self._sent[view.name])
-        return Option(backend=view.name, trouble=trouble_of(view), credits=able.price(fitted), wait_s=wait_s)
+        lack = lack_of(view, fitted.checkpoint)
+        trouble = trouble_of(view) or (lack[0] if lack else None)
+        return Option(backend=view.name, trouble=trouble, credits=able.price(fitted), wait_s=wait_s)
 
     async def _affordable(self, option: Option) -> Option:
         """The option, with an objection if it costs more than is left of the day."""
@@ -158,6 +161,15 @@ def trouble_of(view: BackendView) -> str | None:
     if view.queue.paused is not None:
         return "is stopped by an operator"
     return None if view.answers else "does not answer"
+
+
+def lack_of(view: BackendView, checkpoint: str | None) -> tuple[str, tuple[str, ...]] | None:
+    """Why a backend that answers cannot begin what needs that checkpoint, and for the sake of which instances.
+
+    The first is half a sentence that follows its name.
+    """
+    names = down_with(view.instances, checkpoint)
+    return (f"has the checkpoint {checkpoint!r} only on instances that do not answer", names) if names else None
 
 
 def _wait_s(view: BackendView, sent: int) -> float:

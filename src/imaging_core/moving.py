@@ -12,7 +12,7 @@ from contextlib import suppress
 
 import attrs
 
-from imaging_core.choosing import Chooser, trouble_of
+from imaging_core.choosing import Chooser, lack_of, trouble_of
 from imaging_core.errors import (
     ImagingError,
     InvalidRequest,
@@ -58,12 +58,47 @@ class _Illness:
     mean_run_s: float | None
 
 
+@attrs.frozen(kw_only=True)
+class _Silence:
+    """How long an instance of a backend has been down, on the loop's clock."""
+
+    since: float
+    seen: float
+
+
+@attrs.frozen(kw_only=True)
+class _Ails:
+    """Why nothing will come of jobs of one backend for longer than they should wait."""
+
+    #: Of any of them: half a sentence.
+    whole: str | None = None
+    #: Its instances that have been down for so long: nothing comes of jobs whose checkpoint only they have.
+    down: frozenset[str] = frozenset()
+    view: BackendView | None = None
+
+    @property
+    def any(self) -> bool:
+        """Whether there may be such jobs."""
+        return self.whole is not None or bool(self.down)
+
+    def why(self, job: Job) -> str | None:
+        """Why nothing will come of a job: half a sentence; None while it may wait."""
+        lack = self.lack(job) if self.whole is None else None
+        return lack[0] if lack is not None and self.down.issuperset(lack[1]) else self.whole
+
+    def lack(self, job: Job) -> tuple[str, tuple[str, ...]] | None:
+        """What a job lacks there just now, as half a sentence, and the instances that alone may have it."""
+        return None if self.view is None else lack_of(self.view, job.request.checkpoint)
+
+
 class Mover:
     """Looks for jobs that cannot go on where they are, and moves them."""
 
     def __init__(self, service: ImagingService) -> None:
         self._service = service
         self._illness: dict[str, _Illness] = {}
+        #: By backend and instance.
+        self._silences: dict[tuple[str, str], _Silence] = {}
         self._views: Sequence[BackendView] = ()
         self._served: frozenset[str] | None = None
         self._looked_at = self._absent_at = float("-inf")
@@ -94,34 +129,36 @@ class Mover:
             if not front:
                 self._passed.pop(backend, None)
                 continue
-            await self._go_through(backend, front, await self._ails(backend))
+            ails = await self._ails(backend)
+            await self._go_through(backend, front, ails)
             if backend not in self._illness:
                 for job in front:
-                    await self._let_wait(job)
+                    if ails.lack(job) is None:
+                        await self._let_wait(job)
         for backend in self._absent():
             front = await self._service.jobs.movable(backend, limit=STEP)
             if front:
                 await self._go_through(backend, front, await self._abandoned(backend))
 
-    async def _go_through(self, backend: str, front: Sequence[Job], why: str | None) -> None:
+    async def _go_through(self, backend: str, front: Sequence[Job], ails: _Ails) -> None:
         """Move those that cannot be made where they are, and, if there is a reason, some of those that wait."""
         passed, page = self._passed[backend], front
         in_vain = self._in_vain.get(backend) == self._looked_at
         if passed or in_vain:
             # A job that would fail is at the front, and waits for no turn.
-            await self._go_all(front, None)
+            await self._go_all(front, _Ails())
             if in_vain:
                 # Nothing is known that was not known then.
                 return
             page = await self._service.jobs.movable(backend, skip=passed, limit=STEP)
-        stay, gone = await self._go_all(page, why)
+        stay, gone = await self._go_all(page, ails)
         # Those that cannot be moved must not stand before the others for ever; at the end it begins anew.
-        more = len(page) == STEP and (why is not None or page[-1].stranded)
-        self._passed[backend] = passed + stay if more else 0
-        if why is not None and not gone:
+        more = len(page) == STEP and (ails.any or page[-1].stranded)
+        self._passed[backend] = passed + len(page) - gone if more else 0
+        if ails.any and not gone and (stay or not more):
             self._in_vain[backend] = self._looked_at
 
-    async def _go_all(self, jobs: Sequence[Job], why: str | None) -> tuple[int, int]:
+    async def _go_all(self, jobs: Sequence[Job], ails: _Ails) -> tuple[int, int]:
         """How many stay of those that were to go, and how many do not."""
         went = []
         for job in jobs:
@@ -131,7 +168,7 @@ class Mover:
                 stuck = job.id in self._stuck or not await self._go_on(job, f"cannot make it now ({code})", must=True)
                 self._stuck |= {job.id} if stuck else set()
                 went.append(not stuck)
-            elif why is not None:
+            elif (why := ails.why(job)) is not None:
                 went.append(await self._go_on(job, why, must=False))
         return went.count(False), went.count(True)
 
@@ -146,6 +183,7 @@ class Mover:
             self._looked_at = asyncio.get_running_loop().time()
             for view in self._views:
                 self._note(view)
+                self._note_instances(view)
         return self._views
 
     def _note(self, view: BackendView) -> None:
@@ -166,6 +204,16 @@ class Mover:
         elif before is not None and not (goes_on and before.closed):
             del self._illness[view.name]
 
+    def _note_instances(self, view: BackendView) -> None:
+        """Note which instances are down; one answer begins anew, whatever the others finish meanwhile."""
+        seen = self._looked_at
+        for look in view.instances:
+            before = self._silences.pop((view.name, look.name), None)
+            if look.down:
+                recent = before is not None and seen - before.seen <= CALM_S + LOOK_S
+                since = before.since if before is not None and recent else seen
+                self._silences[view.name, look.name] = _Silence(since=since, seen=seen)
+
     def _absent(self) -> Sequence[str]:
         """The backends of the order that are not set up here, now and then: jobs may be left of when they were."""
         now = asyncio.get_running_loop().time()
@@ -174,23 +222,30 @@ class Mover:
         self._absent_at = now
         return [name for name in self._service.auto.order if name not in self._service.backend_names]
 
-    async def _abandoned(self, backend: str) -> str | None:
-        """Why nothing will come of the jobs of one that is not set up here; None while a worker elsewhere may make them."""
+    async def _abandoned(self, backend: str) -> _Ails:
+        """Why nothing will come of the jobs of one that is not set up here, while no worker elsewhere may make them."""
         await self._look()
         seen, before = self._looked_at, self._illness.pop(backend, None)
         if self._has_worker(backend):
-            return None
+            return _Ails()
         since = before.since if before is not None and seen - before.seen <= 2 * ABSENT_S else seen
         self._illness[backend] = _Illness(why="has no worker", since=since, seen=seen, closed=False, mean_run_s=None)
-        return "has no worker" if seen - since > self._service.auto.max_wait_s else None
+        return _Ails(whole="has no worker" if seen - since > self._service.auto.max_wait_s else None)
 
     def _has_worker(self, backend: str) -> bool:
         return self._served is None or backend in self._served
 
-    async def _ails(self, backend: str) -> str | None:
-        """Why nothing will come of its jobs for longer than they should wait: half a sentence; None while they may wait."""
+    async def _ails(self, backend: str) -> _Ails:
         view = next(view for view in await self._look() if view.name == backend)
-        illness = self._illness.get(backend)
+        return _Ails(whole=await self._ails_whole(view), down=self._long_down(view), view=view)
+
+    def _long_down(self, view: BackendView) -> frozenset[str]:
+        silences = {look.name: self._silences.get((view.name, look.name)) for look in view.instances}
+        limit = self._service.auto.max_wait_s
+        return frozenset(name for name, silence in silences.items() if silence and silence.seen - silence.since > limit)
+
+    async def _ails_whole(self, view: BackendView) -> str | None:
+        illness = self._illness.get(view.name)
         if illness is None or illness.seen < self._looked_at:
             return None
         for_s = max(illness.seen - illness.since, view.gate.closed_for_s)

@@ -43,6 +43,8 @@ class InstanceLook:
     answers: bool
     #: What it is, or why it does not answer.
     message: str
+    #: Whether the last question to it failed; one that only has not answered yet may still.
+    down: bool = False
     #: The checkpoint it has loaded, as last heard.
     loaded: str | None
     #: Those it has, as last heard.
@@ -83,6 +85,17 @@ class InstancePool(Protocol):
 def instances_of(generator: ImageGenerator | None) -> tuple[str, ...]:
     """The instances of a backend; none for one that is a single whole."""
     return generator.instances if isinstance(generator, InstancePool) else ()
+
+
+def down_with(looks: Sequence[InstanceLook], checkpoint: str | None) -> tuple[str, ...]:
+    """The instances that alone may have a checkpoint, if all of them are down; none otherwise.
+
+    One that was never heard may have any: until it is, what no other has is left to it.
+    """
+    if checkpoint is None:
+        return ()
+    able = [look for look in looks if checkpoint in look.checkpoints or not (look.checkpoints or look.answers)]
+    return tuple(look.name for look in able) if all(look.down for look in able) else ()
 
 
 @attrs.frozen(kw_only=True)

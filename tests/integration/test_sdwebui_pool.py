@@ -114,7 +114,7 @@ async def test_an_instance_that_is_down_is_known_by_what_it_had_and_holds_up_nob
             assert checkpoints is not None
             assert set(checkpoints.choices) == {"tinyA", "onlytwo"}
             assert (await pool.standing(first)).preference.never == {"onlytwo"}
-            assert [look.answers for look in await pool.look()] == [True, False]
+            assert [(look.answers, look.down) for look in await pool.look()] == [(True, False), (False, True)]
             assert "cannot be reached" in await pool.probe()
 
 
@@ -126,4 +126,4 @@ async def test_an_instance_that_says_nothing_holds_up_no_question_to_the_others(
                 checkpoints = (await pool.capabilities()).parameter("checkpoint")
                 assert checkpoints is not None
                 assert checkpoints.choices == ("tinyA",)
-            assert [look.answers for look in await pool.look()] == [True, False]
+            assert [(look.answers, look.down) for look in await pool.look()] == [(True, False), (False, False)]

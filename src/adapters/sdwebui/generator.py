@@ -162,6 +162,7 @@ class SdWebuiGenerator:
             name=instance.name,
             answers=isinstance(answer, Lists),
             message=_described(instance, answer) if isinstance(answer, Lists) else str(answer),
+            down=not isinstance(answer, Lists) and instance.failure is not None,
             loaded=known.current if known else None,
             checkpoints=tuple(known.checkpoints) if known else (),
         )
