@@ -19,6 +19,7 @@ from imaging_core.errors import CallFailed, Charged
 from imaging_core.events import Preview
 from imaging_core.formats import media_type_of
 from imaging_core.images import GeneratedImage
+from imaging_core.whole_png import surely_whole
 
 #: The line of the infotext that tells what was done; prompts come before it.
 _DONE = re.compile(r"^Steps: \d+, Sampler: [^,]+, Schedule type: (?P<schedule>[^,]+),", re.ASCII)
@@ -150,7 +151,7 @@ def _picture(encoded: object, seed: int, wanted: tuple[int, int], where: str) ->
         with Image.open(io.BytesIO(data), formats=[media_type.removeprefix("image/")]) as picture:
             size = picture.size
             # Judged by its header: a 20 KB file can ask for gigabytes of pixels.
-            if size == wanted:
+            if size == wanted and not surely_whole(data):
                 picture.load()
     except Exception as error:  # over damaged data a decoder raises whatever its arithmetic runs into
         raise bad_answer(where, "with a picture that cannot be decoded") from error

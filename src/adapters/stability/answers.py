@@ -20,6 +20,7 @@ from adapters.stability.failures import BROKEN, bad_answer
 from imaging_core.errors import Charged
 from imaging_core.formats import media_type_of
 from imaging_core.images import MAX_SEED, GeneratedImage
+from imaging_core.whole_png import surely_whole
 
 log = logging.getLogger("imaging.stability")
 
@@ -130,7 +131,7 @@ def _from_json(body: bytes) -> tuple[bytes, object, object]:
 
 
 def _decoded(data: bytes, max_pixels: int) -> tuple[str, int, int]:
-    """Media type, width and height of a picture of which every pixel was decoded."""
+    """Media type, width and height of a picture of which every pixel was unpacked."""
     media_type = media_type_of(data)
     if media_type is None:
         raise bad_answer("with nothing" if not data else "with a file that is neither PNG, JPEG nor WebP")
@@ -139,7 +140,7 @@ def _decoded(data: bytes, max_pixels: int) -> tuple[str, int, int]:
             width, height = picture.size
             # Judged by its header: a 20 KB file can ask for gigabytes of pixels.
             fits = max(width, height) <= _MAX_SIDE and width * height <= max_pixels
-            if fits:
+            if fits and not surely_whole(data):
                 picture.load()
     except Exception as error:  # over damaged data a decoder raises whatever its arithmetic runs into
         raise bad_answer("with a picture that cannot be decoded") from error
