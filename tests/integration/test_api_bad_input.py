@@ -107,6 +107,21 @@ def test_every_wrong_field_is_named_at_once(client: httpx.Client) -> None:
     assert "Euler, Euler a" in problem["detail"]
 
 
+@pytest.mark.parametrize(
+    ("path", "body", "right"),
+    [
+        ("/images", {"prompt": "x", "priority": "urgent"}, "must be one of 'low', 'normal' or 'high'."),
+        ("/estimate", {"operation": "paint"}, "must be one of 'generate', 'edit' or 'upscale'."),
+        ("/jobs/cancel", {"status": "finished"}, "must be one of 'queued' or 'started'."),
+        ("/jobs/cancel", {"everybody": "yes"}, "must be true or false."),
+    ],
+)
+def test_a_word_that_is_none_of_the_choices_is_told_them(
+    client: httpx.Client, path: str, body: dict[str, str], right: str
+) -> None:
+    assert right in _refused(client.post(path, json=body), 422)["detail"]
+
+
 def test_a_misspelt_field_is_told_the_right_one(client: httpx.Client) -> None:
     problem = _refused(client.post("/local/images", json={"prompt": "x", "sampler_nam": CANARY}), 422)
     assert "Did you mean sampler_name?" in problem["detail"]

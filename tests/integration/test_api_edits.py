@@ -282,7 +282,7 @@ def test_a_picture_that_asks_for_gigabytes_is_refused_at_once(client: httpx.Clie
         ({"image": base64_of(FILE), "index": 0}, "index", "only together with image_id"),
         ({"image_id": "0" * 32, "index": -1}, "index", "must be at least 0"),
         ({"image": base64_of(FILE), "mask_mode": "white"}, "mask_mode", "only together with mask"),
-        ({"image": base64_of(FILE), "mask": base64_of(MASK), "mask_mode": "grey"}, "mask_mode", "is not valid"),
+        ({"image": base64_of(FILE), "mask": base64_of(MASK), "mask_mode": "grey"}, "mask_mode", "one of 'white' or 'transparent'"),
         ({"image": base64_of(FILE), "strength": 1.5}, "strength", "must be from 0 to 1"),
         ({"image": base64_of(FILE), "strength": "much"}, "strength", "must be a number"),
         ({"image": base64_of(FILE), "scale": 2}, "scale", "for edits"),

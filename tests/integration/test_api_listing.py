@@ -68,6 +68,7 @@ def test_jobs_are_found_by_the_time_of_their_submit(client: httpx.Client) -> Non
 @pytest.mark.parametrize(
     ("filters", "field"),
     [
+        ({"status": "done"}, "status"),
         ({"created_from": "yesterday"}, "created_from"),
         ({"created_before": "2026-11-22"}, "created_before"),
         ({"created_before": "2026-11-22T10:00:00"}, "created_before"),
@@ -87,6 +88,19 @@ def test_a_filter_that_means_nothing_is_refused_by_name(
     answer = client.get("/jobs", params=filters)
     assert answer.status_code == 422
     assert [error["field"] for error in answer.json()["errors"]] == [field]
+
+
+@pytest.mark.parametrize(
+    ("filters", "right"),
+    [
+        ({"favourite": "perhaps"}, "must be true or false."),
+        ({"status": "done"}, "must be one of 'queued', 'started', "),
+    ],
+)
+def test_a_filter_that_means_nothing_is_told_what_would(
+    client: httpx.Client, filters: dict[str, str], right: str
+) -> None:
+    assert right in client.get("/jobs", params=filters).json()["detail"]
 
 
 def test_a_favourite_is_marked_found_and_let_go(client: httpx.Client) -> None:

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 
 from api_setting import RunningApi
+from entrypoints.api.operation_ids import OPERATION_IDS
 from imaging_core.errors import StorageFull
 
 
@@ -126,6 +127,18 @@ def test_the_description_is_whole_and_every_endpoint_has_an_example(client: http
                 or method == "delete"
                 or path.endswith(("/preview", "/input"))
             ), (method, path)
+
+
+def test_a_generated_client_gets_names_that_people_would_choose(client: httpx.Client) -> None:
+    spec = client.get("/openapi.json").json()
+    operations = [(path, method, operation) for path, of in spec["paths"].items() for method, operation in of.items()]
+    for path, method, operation in operations:
+        assert operation["operationId"] == OPERATION_IDS[path][method]
+        assert all(parameter.get("description") for parameter in operation.get("parameters", [])), path
+    assert len({operation["operationId"] for _, _, operation in operations}) == len(operations)
+    # Nothing is named that is not there, but for what only a service with keys has.
+    for path in OPERATION_IDS.keys() - spec["paths"].keys():
+        assert path.startswith(("/keys", "/audit")), path
 
 
 def test_every_example_fits_its_own_schema(client: httpx.Client) -> None:

@@ -31,7 +31,7 @@ _MOST_PLACED = 50
 #: RFC 3339, which always says which zone is meant; a leap second is none that Python knows.
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d:[0-5]\d(\.\d{1,9})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
 
-_When = Query(max_length=40, json_schema_extra={"format": "date-time"})
+_DATE_TIME = {"format": "date-time"}
 
 
 class ListDoor:
@@ -69,8 +69,12 @@ class ListDoor:
         favourite: Annotated[bool | None, Query(description="Only favourites, or only others.")] = None,
         checkpoint: Annotated[str | None, Query(max_length=500, description="Only those made with it.")] = None,
         model: Annotated[str | None, Query(max_length=500, description="Means checkpoint.")] = None,
-        created_from: Annotated[str | None, _When] = None,
-        created_before: Annotated[str | None, _When] = None,
+        created_from: Annotated[
+            str | None, Query(max_length=40, json_schema_extra=_DATE_TIME, description="Submitted then, or later.")
+        ] = None,
+        created_before: Annotated[
+            str | None, Query(max_length=40, json_schema_extra=_DATE_TIME, description="Submitted before that moment.")
+        ] = None,
         pictures: Annotated[bool, Query(description="Only finished jobs, which have pictures.")] = False,
         positions: Annotated[
             bool,

@@ -14,6 +14,7 @@ from entrypoints.api.job_shapes import CancelRequest
 from entrypoints.api.key_docs import describe_keys
 from entrypoints.api.key_shapes import KeyRequest
 from entrypoints.api.openai.fields import OpenAiEdit, OpenAiGeneration
+from entrypoints.api.operation_ids import name_operations
 from entrypoints.api.problems import TITLES
 from entrypoints.api.shapes import Problem, Shape
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission
@@ -122,6 +123,7 @@ def _spec(app: FastAPI) -> Spec:
             answers = operation["responses"]
             if "HTTPValidationError" in str(answers.get("422")):
                 del answers["422"]
+    name_operations(spec)
     describe_keys(spec)
     describe_webhooks(spec)
     return spec

@@ -185,6 +185,7 @@ _MESSAGES = {
     "int_parsing_size": "is too large.",
     "float_type": "must be a number.",
     "bool_type": "must be true or false.",
+    "bool_parsing": "must be true or false.",
     "list_type": "must be a list.",
     "tuple_type": "must be a list.",
     "greater_than_equal": "must be at least {ge}.",
@@ -192,6 +193,7 @@ _MESSAGES = {
     "string_too_long": "must have at most {max_length} characters.",
     "too_long": "must have at most {max_length} entries.",
     "enum": "must be one of {expected}.",
+    "literal_error": "must be one of {expected}.",
     "string_pattern_mismatch": "has characters that do not belong there.",
 }
 
@@ -200,10 +202,13 @@ def field_problems(errors: Sequence[ErrorDetails]) -> list[FieldProblem]:
     """Pydantic's findings in our words, which never repeat the input."""
     problems = []
     for error in errors:
-        location = [str(part) for part in error["loc"] if part not in ("body", "query", "path", "header")]
+        location = [part for part in error["loc"] if part not in ("body", "query", "path", "header")]
+        if error["loc"][:1] == ("query",):
+            # A parameter that comes several times has no numbers to its sender.
+            location = [part for part in location if not isinstance(part, int)]
         template = _MESSAGES.get(error["type"], "is not valid.")
         problems.append(
-            FieldProblem(field=".".join(location), message=template.format_map(dict(error.get("ctx") or {})))
+            FieldProblem(field=".".join(map(str, location)), message=template.format_map(dict(error.get("ctx") or {})))
         )
     return problems
 
