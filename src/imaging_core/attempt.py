@@ -11,6 +11,7 @@ from datetime import timedelta
 
 import attrs
 
+from imaging_core.beside import end
 from imaging_core.caller import Caller, OutOfTime, Stopped, StopReason, fault
 from imaging_core.errors import (
     CallRefused,
@@ -39,9 +40,6 @@ from imaging_core.setbacks import PartAway, Setbacks, insist_on_part
 from imaging_core.stays import calls_here, crashes_here
 
 log = logging.getLogger("imaging.runner")
-
-#: How long what runs beside an attempt gets to end, in s.
-STOP_GRACE_S = 5.0
 
 
 class Attempt:
@@ -118,23 +116,14 @@ class Attempt:
 
         Raises LeaseLost when it became somebody else's, Unavailable when the repository was away for long.
         """
-        beside = [
-            asyncio.create_task(self._heart.run(), name="A heartbeat"),
-            asyncio.create_task(self._progress.run(), name="A progress report"),
-        ]
+        beside = (self._heart.beside, self._progress.beside)
+        for one in beside:
+            one.start()
         try:
             await self._work_or_park()
         finally:
             self._ended.set()
-            for task in beside:
-                task.cancel()
-            # Bounded: a library that loses a cancel (asyncio.wait_for before Python 3.12 can) must not cost a slot.
-            ended, deaf = await asyncio.wait(beside, timeout=STOP_GRACE_S)
-            for task in ended:
-                if not task.cancelled() and (error := task.exception()) is not None:
-                    log_fault(log, f"{task.get_name()} failed.", error, self._held.facts())
-            for task in deaf:
-                log.warning("%s did not end when told to.", task.get_name(), extra=self._held.facts())
+            await end(*beside, facts=self._held.facts)
         return self._held.job
 
     # --- the order of work -------------------------------------------------------------------------------

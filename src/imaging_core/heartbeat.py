@@ -5,6 +5,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 
+from imaging_core.beside import Beside
 from imaging_core.errors import LeaseLost, Unavailable
 from imaging_core.faults import log_fault
 from imaging_core.held import HeldJob, insist
@@ -43,21 +44,20 @@ class Heartbeat:
         self._cancelled = cancelled
         self._lost = lost
         self._nudged = asyncio.Event()
+        #: The beating, which begins by itself after `heartbeat_s`.
+        self.beside = Beside("A heartbeat", self.run, after_s=limits.heartbeat_s)
         #: Until when the lease surely holds, by this process's monotonic clock.
         self._sure_until = asyncio.get_running_loop().time() + limits.lease_s
 
     def nudge(self) -> None:
         """Beat now: somebody may have asked for a cancel."""
         self._nudged.set()
+        self.beside.hurry()
 
     async def run(self) -> None:
         """Beat until cancelled; a beat that goes wrong is no reason to stop beating."""
-        wait_s = self._limits.heartbeat_s
         retry_s = FIRST_RETRY_S
         while True:
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(wait_s):
-                    await self._nudged.wait()
             self._nudged.clear()
             try:
                 await self._beat()
@@ -70,6 +70,9 @@ class Heartbeat:
                 retry_s = min(retry_s * 2, LONGEST_RETRY_S)
             else:
                 wait_s, retry_s = self._limits.heartbeat_s, FIRST_RETRY_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(wait_s):
+                    await self._nudged.wait()
 
     def _tell_loss(self) -> None:
         if not self._held.letting_go:

@@ -3,6 +3,7 @@
 import asyncio
 import logging
 
+from imaging_core.beside import Beside
 from imaging_core.errors import Unavailable
 from imaging_core.events import JobProgress
 from imaging_core.images import PlannedCall
@@ -13,6 +14,8 @@ log = logging.getLogger("imaging.runner")
 
 #: Shortest time between two publications of one job, in s: a person sees no more, and a bus need not carry more.
 PUBLISH_EVERY_S = 0.2
+#: How long an attempt must last before anything is published of it, in s: nobody looks at what is over by then.
+FIRST_AFTER_S = 0.05
 
 
 class ProgressReporter:
@@ -26,6 +29,8 @@ class ProgressReporter:
         self._newest: JobProgress | None = None
         self._changed = asyncio.Event()
         self._events = events
+        #: The publishing.
+        self.beside = Beside("A progress report", self.run, after_s=FIRST_AFTER_S)
 
     def call_begins(self, planned: PlannedCall, *, done: int) -> None:
         """Progress is now that of this call; `done` of the job's pictures are made already."""

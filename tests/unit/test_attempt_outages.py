@@ -6,7 +6,7 @@ import logging
 
 import pytest
 
-from imaging_core.attempt import STOP_GRACE_S
+from imaging_core.beside import STOP_GRACE_S
 from imaging_core.errors import (
     Charged,
     FailureCode,
