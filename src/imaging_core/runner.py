@@ -9,7 +9,7 @@ import attrs
 from imaging_core.attempt import Attempt
 from imaging_core.errors import LeaseLost, StorageFull, UnknownBackend
 from imaging_core.jobs import Job, new_token
-from imaging_core.pool import NEARER_S, Place, Places
+from imaging_core.pool import NEARER_S, Place, Places, pool_of
 from imaging_core.ports import RetryAt
 from imaging_core.runner_parts import RunnerParts
 
@@ -46,6 +46,7 @@ class JobRunner:
 
     def __init__(self, parts: RunnerParts) -> None:
         self.parts = parts
+        self._pools = {backend: pool_of(generator) for backend, generator in parts.generators.items()}
         self._running: dict[str, Attempt] = {}
         #: Until when, on the loop's clock, the jobs that stepped aside here are parked.
         self._aside: dict[str, float] = {}
@@ -70,7 +71,7 @@ class JobRunner:
         except StorageFull as error:
             # Nothing is claimed, so nothing fails and nothing is paid for while there is no room for it.
             return Held(delay_s=parts.limits.sweep_s, reason=str(error))
-        async with Places(parts.gate, parts.generators[backend]) as places:
+        async with Places(parts.gate, backend, self._pools[backend]) as places:
             place = await places.next()
             while isinstance(place, Place):
                 ran = await self._run_at(place, places, claimed)
