@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-import uuid
 from typing import Any
 
 import attrs
@@ -58,7 +57,7 @@ class FakeStability:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         request = Request(scope, receive)
-        if request.url.path.startswith("/__"):
+        if scope["path"].startswith("/__"):
             await wire.deliver(await operator.answer(self, request), receive, send)
         else:
             await self._serve(request, receive, send)
@@ -66,9 +65,9 @@ class FakeStability:
     async def _serve(self, request: Request, receive: Receive, send: Send) -> None:
         self.requests += 1
         call = Call(
-            id=uuid.uuid4().hex,
+            id=wire.new_id(),
             method=request.method,
-            path=request.url.path,
+            path=request.scope["path"],
             key=intake.bare_key(request),
             time_in=time.time(),
         )
@@ -78,7 +77,7 @@ class FakeStability:
             answer = refusal.answer
         except ClientDisconnect:  # in the middle of its own form
             answer = Answer(status=499, body=b"", headers={}, outcome="form_cut_off", delivery="never")
-        gone = await request.is_disconnected()
+        gone = await wire.has_left(send)
         left = await wire.deliver(answer, receive, send)
         self._log(call, answer, client_gone=gone or left)
 
@@ -145,7 +144,7 @@ class FakeStability:
         generation.key = call.key
         generation.ready_at = time.monotonic() + self.settings.deferred_delay
         generation.polls_left = self.settings.deferred_polls
-        generation_id = uuid.uuid4().hex * 2
+        generation_id = wire.new_id() * 2
         self.generations[generation_id] = generation
         return wire.as_json({"id": generation_id}, outcome="accepted")
 
