@@ -6,8 +6,8 @@ from contextlib import ExitStack, suppress
 from urllib.parse import urlsplit
 
 from benchmarks.figures import Figure, at_most, percentile
-from benchmarks.http_load import Connection
-from benchmarks.rigs import Embedded, OnRedis, Rig, memory, stability
+from benchmarks.http_load import Connection, run
+from benchmarks.rigs import Embedded, OnRedis, Rig, alternated, memory, stability
 from benchmarks.work import one_by_one
 
 CROWD = 1000
@@ -26,11 +26,10 @@ def pollers(runs: int) -> list[Figure]:
         rigs: list[Rig] = [OnRedis(provider), Embedded(provider)]
         for rig in rigs:
             stack.enter_context(rig)
-            asyncio.run(one_by_one(rig, 3))
-        for _ in range(min(runs, 3)):
-            for rig in rigs:
-                alone.add(rig.name, max(asyncio.run(one_by_one(rig, 20))))
-                crowded.add(rig.name, asyncio.run(_beside_pollers(rig)))
+            run(one_by_one(rig, 3))
+        for rig in alternated(rigs, min(runs, 3)):
+            alone.add(rig.name, max(run(one_by_one(rig, 20))))
+            crowded.add(rig.name, run(_beside_pollers(rig)))
     return [alone, crowded]
 
 
@@ -73,8 +72,8 @@ def streams(runs: int) -> list[Figure]:
         rigs: list[Rig] = [OnRedis(provider), Embedded(provider)]
         for rig in rigs:
             stack.enter_context(rig)
-            asyncio.run(one_by_one(rig, 3))
-            kilobytes, seconds = asyncio.run(_stream(rig, runs))
+            run(one_by_one(rig, 3))
+            kilobytes, seconds = run(_stream(rig, runs))
             cost.add(rig.name, kilobytes)
             for value in seconds:
                 reach.add(rig.name, value)

@@ -1,6 +1,5 @@
 """The floors beside which the figures stand; imports the floors, Redis and SQLite."""
 
-import asyncio
 import os
 import sqlite3
 import subprocess
@@ -11,9 +10,10 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+from benchmarks.bare import BareServer
 from benchmarks.figures import Figure
-from benchmarks.http_load import flood
-from benchmarks.reads import PICTURE, BareServer
+from benchmarks.http_load import flood, run
+from benchmarks.reads import PICTURE
 from benchmarks.rigs import ROOT
 from redis_server import RedisServer
 
@@ -30,12 +30,12 @@ def floors(runs: int) -> list[Figure]:
         picture.write_bytes(os.urandom(PICTURE))
         server = stack.enter_context(BareServer(picture))
         redis = stack.enter_context(RedisServer())
-        for run in range(runs):
-            hello.add("floor", asyncio.run(_hello(server.url, 4000)))
+        for number in range(runs):
+            hello.add("floor", run(_hello(server.url, 4000)))
             environment = os.environ | {"FLOOR_REDIS": redis.url, "PYTHONPATH": str(ROOT)}
             actor = [sys.executable, "-m", "benchmarks.floors.noop_actor"]
             noop.add("floor", float(subprocess.check_output(actor, env=environment)))
-            commit.add("floor", _commits(folder / f"{run}.db", 300))
+            commit.add("floor", _commits(folder / f"{number}.db", 300))
             file.add("floor", _files(folder, 30))
     return [hello, noop, commit, file]
 

@@ -10,10 +10,37 @@ from xml.sax.saxutils import escape
 import attrs
 
 #: Drawn by subject, so that a colour means the same in every plot; readable on white and with red-green blindness.
-_COLOURS = {"baseline": "#b8b8b8", "redis": "#1f6feb", "embedded": "#e07b00", "floor": "#5f5f5f", "sqlite": "#e07b00"}
-_NAMES = {"baseline": "FastAPI + RQ", "redis": "on Redis", "embedded": "embedded", "floor": "floor"}
+_COLOURS = {"baseline": "#8c8c8c", "redis": "#1f6feb", "embedded": "#e07b00", "sqlite": "#e07b00"}
+_FLOOR = "#d9d9d9"
+_NAMES = {
+    "baseline": "FastAPI + RQ",
+    "redis": "on Redis",
+    "floor on Redis": "floor, on Redis",
+    "floor embedded": "floor, embedded",
+}
+_STORES = {"redis": "on Redis", "sqlite": "embedded (SQLite)"}
 _PAGE = "a page of 50 of the list"
-_WIDTH, _LEFT, _RIGHT, _ROW = 720, 230, 130, 26
+#: Plots of bars: name, title, how to read them, and the figures with what they are called there.
+_BARS = (
+    (
+        "latency",
+        "From submit to finished",
+        "A generator that takes no time. Shorter is better",
+        {"submit to finished, p50": "half of all jobs within", "submit to finished, p95": "95 of 100 jobs within"},
+    ),
+    (
+        "throughput",
+        "How much in a second",
+        "Two cores, load included. Longer is better",
+        {
+            "burst of 300 jobs": "jobs finished, of 300 at once",
+            "submits": "jobs taken",
+            "downloads of 1.5 MB": "pictures of 1.5 MB downloaded",
+            "status of a finished job": "statuses told",
+        },
+    ),
+)
+_WIDTH, _LEFT, _RIGHT, _ROW = 720, 140, 190, 22
 
 
 @attrs.frozen(kw_only=True)
@@ -26,19 +53,21 @@ class Bar:
     colour: str
 
 
-def bars(title: str, note: str, rows: Sequence[Bar]) -> str:
-    """Horizontal bars on a logarithmic scale, the number beside each: the designs differ by powers of ten."""
-    least = min(row.value for row in rows) / 2
-    decades = math.log10(max(row.value for row in rows) / least)
-    room = _WIDTH - _LEFT - _RIGHT
-    height = 62 + _ROW * len(rows)
-    parts = _frame(title, note, height)
-    for number, row in enumerate(rows):
-        y = 54 + number * _ROW
-        length = max(2.0, room * math.log10(row.value / least) / decades)
-        parts.append(f'<text x="{_LEFT - 10}" y="{y + 14}" text-anchor="end">{escape(row.label)}</text>')
-        parts.append(f'<rect x="{_LEFT}" y="{y}" width="{length:.1f}" height="18" rx="2" fill="{row.colour}"/>')
-        parts.append(f'<text x="{_LEFT + length + 8:.1f}" y="{y + 14}" class="number">{escape(row.shown)}</text>')
+def bars(title: str, note: str, groups: Mapping[str, Sequence[Bar]]) -> str:
+    """Horizontal bars from zero, the number beside each; every group has a scale of its own."""
+    height = 60 + sum(34 + _ROW * len(rows) for rows in groups.values())
+    parts, y = _frame(title, note, height), 56
+    for name, rows in groups.items():
+        parts.append(f'<text x="16" y="{y + 14}" class="number">{escape(name)}</text>')
+        y += 22
+        most = max(row.value for row in rows)
+        for row in rows:
+            length = max(1.5, (_WIDTH - _LEFT - _RIGHT) * row.value / most)
+            parts.append(f'<text x="{_LEFT - 10}" y="{y + 13}" text-anchor="end">{escape(row.label)}</text>')
+            parts.append(f'<rect x="{_LEFT}" y="{y}" width="{length:.1f}" height="16" rx="2" fill="{row.colour}"/>')
+            parts.append(f'<text x="{_LEFT + length + 8:.1f}" y="{y + 13}" class="number">{escape(row.shown)}</text>')
+            y += _ROW
+        y += 12
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -69,7 +98,7 @@ def lines(title: str, note: str, series: Mapping[str, Sequence[tuple[float, floa
         parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2.5"/>')
         parts += [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="3.5" fill="{colour}"/>' for x, y in drawn]
         x, y = drawn[-1]
-        parts.append(f'<text x="{x + 10:.1f}" y="{y + 4:.1f}" class="number">{escape(name)}</text>')
+        parts.append(f'<text x="{x + 10:.1f}" y="{y + 4:.1f}" class="number">{escape(_STORES[name])}</text>')
     return "\n".join([*parts, "</svg>", ""])
 
 
@@ -84,21 +113,23 @@ def _frame(title: str, note: str, height: int) -> list[str]:
     ]
 
 
-def _rows(results: Mapping[str, Any], name: str, label: str = "") -> list[Bar]:
-    """A bar per subject of a figure; none when it was not measured."""
-    figure = next((figure for figure in results["figures"] if figure["name"] == name), None)
-    if figure is None:
-        return []
+def _groups(results: Mapping[str, Any], names: Mapping[str, str]) -> dict[str, list[Bar]]:
+    """A bar per subject of each figure that was measured, by what the figure is to be called."""
+    found = {figure["name"]: figure for figure in results["figures"]}
+    return {label: _rows(found[name]) for name, label in names.items() if name in found}
+
+
+def _rows(figure: Mapping[str, Any]) -> list[Bar]:
     unit, medians = figure["unit"], {subject: statistics.median(each) for subject, each in figure["values"].items()}
-    return [
-        Bar(
-            label=f"{label + ': ' if label else ''}{_NAMES.get(subject, subject)}",
-            value=value,
-            shown=f"{value:,.0f} {unit}" if value >= 10 else f"{value:.2g} {unit}",
-            colour=_COLOURS.get(subject, "#5f5f5f"),
-        )
-        for subject, value in medians.items()
-    ]
+    rows = []
+    for subject, value in medians.items():
+        shown = f"{value:,.0f} {unit}" if value >= 10 else f"{value:.2g} {unit}"
+        if subject in ("redis", "embedded") and "baseline" in medians:
+            times = value / medians["baseline"]
+            shown += f" ({max(times, 1 / times):.2g} x {'better' if (times > 1) == unit.endswith('/s') else 'worse'})"
+        colour = _COLOURS.get(subject, _FLOOR)
+        rows.append(Bar(label=_NAMES.get(subject, subject), value=value, shown=shown, colour=colour))
+    return rows
 
 
 def _grown(results: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
@@ -116,30 +147,21 @@ def _grown(results: Mapping[str, Any]) -> dict[str, list[tuple[float, float]]]:
 def draw(results: Mapping[str, Any], folder: Path) -> dict[str, str]:
     """Write the plots of docs/performance.md, as far as what they show was measured; gives their titles by name."""
     folder.mkdir(parents=True, exist_ok=True)
-    latency = _rows(results, "submit to finished, p50", "median") + _rows(results, "submit to finished, p95", "95 %")
-    rates = [
-        row
-        for name, label in (
-            ("burst of 300 jobs", "jobs"),
-            ("submits", "submits"),
-            ("downloads of 1.5 MB", "downloads"),
-            ("status of a finished job", "status"),
-        )
-        for row in _rows(results, name, label)
-    ]
     plots: dict[str, tuple[str, str]] = {}
-    if latency:
-        title = "From submit to finished"
-        plots["latency"] = (
-            title,
-            bars(title, "A generator that takes no time; shorter is better. Logarithmic.", latency),
-        )
-    if rates:
-        title = "How much in a second"
-        plots["throughput"] = title, bars(title, "Two cores, load included; longer is better. Logarithmic.", rates)
+    for name, title, hint, figures in _BARS:
+        if groups := _groups(results, figures):
+            plots[name] = title, bars(title, f"{hint}; the floor is the least that the steps themselves cost.", groups)
     if grown := _grown(results):
         title = "A page of the list as jobs grow"
-        plots["growth"] = title, lines(title, "50 jobs, newest first. Logarithmic.", grown, "ms")
+        plots["growth"] = (
+            title,
+            lines(
+                title,
+                "50 jobs, newest first, by how many there are. Lower is better; logarithmic.",
+                grown,
+                "ms",
+            ),
+        )
     for name, (_, drawn) in plots.items():
         (folder / f"performance-{name}.svg").write_text(drawn)
     return {name: title for name, (title, _) in plots.items()}

@@ -1,56 +1,28 @@
 """What is asked again and again: status and pictures, beside the floors of one read and one round trip."""
 
-import asyncio
 import os
-import subprocess
-import sys
 import tempfile
 import time
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import redis.asyncio
 from redis._parsers import BaseParser, _AsyncRESP2Parser
 
+from benchmarks.bare import BareServer
 from benchmarks.figures import Figure, at_least
-from benchmarks.http_load import Answer, Connection, flood
+from benchmarks.http_load import Answer, Connection, flood, run
 from benchmarks.picture_load import download
-from benchmarks.rigs import ROOT, Baseline, Embedded, OnRedis, Rig, answers, stability
+from benchmarks.rigs import Baseline, Embedded, OnRedis, Rig, alternated, stability
 from benchmarks.work import reaches
-from imaging_process import free_port
 from redis_server import RedisServer
 
 PICTURE = 1_500_000
 CONNECTIONS = 8
 #: Pictures of one run: half a second of the quickest.
 DOWNLOADS = 800
-
-
-class BareServer:
-    """uvicorn with the service's own loop and parser, around a bare ASGI app."""
-
-    name = "floor"
-
-    def __init__(self, file: Path) -> None:
-        self.url = f"http://127.0.0.1:{free_port()}"
-        self._file = file
-
-    def __enter__(self) -> Self:
-        serve = [str(Path(sys.executable).parent / "uvicorn"), "benchmarks.floors.bare_asgi:app", "--lifespan", "off"]
-        serve += ["--port", self.url.rsplit(":", 1)[1], "--no-access-log", "--log-level", "error"]
-        environment = os.environ | {"FLOOR_FILE": str(self._file), "PYTHONPATH": str(ROOT)}
-        self._process = subprocess.Popen(serve, env=environment)
-        answers(self.url + "/")
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._process.terminate()
-        self._process.wait()
-
-    def pids(self) -> dict[str, int]:
-        """The one process."""
-        return {"api": self._process.pid}
 
 
 async def _finished(rig: Rig) -> str:
@@ -91,18 +63,15 @@ def downloads(runs: int) -> list[Figure]:
         paths = {}
         for rig in rigs:
             stack.enter_context(rig)
-            paths[rig.name] = f"/image/{asyncio.run(_finished(rig))}"
+            paths[rig.name] = f"/image/{run(_finished(rig))}"
         file = Path(stack.enter_context(tempfile.TemporaryDirectory())) / "picture.png"
         file.write_bytes(os.urandom(PICTURE))
         rigs.append(stack.enter_context(BareServer(file)))
         paths["floor"] = "/file"
-        pictures = {rig.name: asyncio.run(_picture(rig.url, paths[rig.name])) for rig in rigs}
-        for _ in range(runs):
-            for rig in rigs:
-                seconds = download(
-                    rig.url, paths[rig.name], pictures[rig.name], times=DOWNLOADS, connections=CONNECTIONS
-                )
-                figure.add(rig.name, DOWNLOADS / seconds)
+        pictures = {rig.name: run(_picture(rig.url, paths[rig.name])) for rig in rigs}
+        for rig in alternated(rigs, runs):
+            seconds = download(rig.url, paths[rig.name], pictures[rig.name], times=DOWNLOADS, connections=CONNECTIONS)
+            figure.add(rig.name, DOWNLOADS / seconds)
     return [figure]
 
 
@@ -130,22 +99,22 @@ def statuses(runs: int) -> list[Figure]:
         slow = stack.enter_context(stability(delay_s=3600)).url
         done: list[Rig] = [Baseline(quick), OnRedis(quick), Embedded(quick)]
         open_: list[Rig] = [OnRedis(slow, IMAGING_GRACE_S="0"), Embedded(slow, IMAGING_GRACE_S="0")]
-        paths = {rig.name: f"/status/{asyncio.run(_finished(stack.enter_context(rig)))}" for rig in done}
-        ids = {rig.name: f"/status/{asyncio.run(_running(stack.enter_context(rig)))}" for rig in open_}
+        paths = {rig.name: f"/status/{run(_finished(stack.enter_context(rig)))}" for rig in done}
+        ids = {rig.name: f"/status/{run(_running(stack.enter_context(rig)))}" for rig in open_}
         server = stack.enter_context(RedisServer())
-        for _ in range(runs):
-            for rig in done:
-                finished.add(rig.name, asyncio.run(_rate(rig.url, paths[rig.name], 2000)))
-                if rig.name != "baseline":
-                    tag = asyncio.run(_etag(rig.url, paths[rig.name]))
-                    headers = f"If-None-Match: {tag}\r\n"
-                    unchanged.add(
-                        rig.name, asyncio.run(_rate(rig.url, paths[rig.name], 2000, headers=headers, expected=304))
-                    )
-            for rig in open_:
-                running.add(rig.name, asyncio.run(_rate(rig.url, ids[rig.name], 1500)))
-            running.add("floor", asyncio.run(_round_trips(server.url, 3000, _AsyncRESP2Parser)))
-            running.add("floor with hiredis", asyncio.run(_round_trips(server.url, 3000)))
+        for rig in alternated(done, runs):
+            finished.add(rig.name, run(_rate(rig.url, paths[rig.name], 2000)))
+            if rig.name != "baseline":
+                headers = f"If-None-Match: {run(_etag(rig.url, paths[rig.name]))}\r\n"
+                rate = run(_rate(rig.url, paths[rig.name], 2000, headers=headers, expected=304))
+                unchanged.add(rig.name, rate)
+        ways: list[tuple[str, Callable[[], float]]] = [
+            ("floor", lambda: run(_round_trips(server.url, 3000, _AsyncRESP2Parser))),
+            ("floor with hiredis", lambda: run(_round_trips(server.url, 3000))),
+            *((rig.name, lambda rig=rig: run(_rate(rig.url, ids[rig.name], 1500))) for rig in open_),
+        ]
+        for name, measured in alternated(ways, runs):
+            running.add(name, measured())
     return [finished, running, unchanged]
 
 

@@ -10,16 +10,20 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Protocol, Self
+from typing import Protocol, Self, TypeVar
 from urllib.parse import urlsplit
 
 from fakes.process import ServerProcess
 from imaging_process import PATIENCE_S, Imaging, free_port
 from redis_server import RedisServer
 
+T = TypeVar("T")
+
+#: What ends after its answer has gone out has this long before others are measured, in s.
+_REST_S = 0.2
 KEY = "sk-benchmark-0000000000000000"
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -98,7 +102,7 @@ class Baseline:
                 commands["worker"] = [str(bin_ / "rq"), "worker", "images", "--url", redis.url, "--quiet"]
             for role, command in commands.items():
                 process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-                stack.callback(_stop, process)
+                stack.callback(stop, process)
                 self._pids[role] = process.pid
             answers(self.url + "/openapi.json")
             self._stack = stack.pop_all()
@@ -166,7 +170,8 @@ class OnRedis:
             if self._with_worker:
                 worker = stack.enter_context(Imaging("worker", folder=folder, **settings))
                 begin = time.perf_counter()
-                worker.started("Worker ready")
+                worker.start()
+                _says(worker, "Worker ready")
                 self.start_s["worker"] = time.perf_counter() - begin
                 self._pids["worker"] = worker.pid
             self._stack = stack.pop_all()
@@ -178,6 +183,19 @@ class OnRedis:
     def pids(self) -> Mapping[str, int]:
         """api and worker."""
         return self._pids
+
+
+def alternated(ways: Sequence[T], runs: int) -> Iterator[T]:
+    """Each way in each run, another one first each time, and none beside what the one before left behind.
+
+    Files that nobody synced are a burden on whoever syncs next, and the straightforward design syncs none of its own.
+    """
+    for run in range(runs):
+        first = run % len(ways)
+        for way in (*ways[first:], *ways[:first]):
+            os.sync()
+            time.sleep(_REST_S)
+            yield way
 
 
 def _settings(provider: str) -> dict[str, str]:
@@ -204,7 +222,16 @@ def answers(url: str) -> None:
         time.sleep(0.005)
 
 
-def _stop(process: "subprocess.Popen[bytes]") -> None:
+def _says(process: Imaging, sentence: str) -> None:
+    """Wait until it does; looks as often as `answers`, where the tests are content with each 50 ms."""
+    deadline = time.monotonic() + PATIENCE_S
+    while sentence not in process.output:
+        assert time.monotonic() < deadline, f"it never said {sentence!r}"
+        time.sleep(0.005)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """End it, by force after 10 s."""
     process.terminate()
     try:
         process.wait(10)

@@ -5,9 +5,10 @@ import time
 from contextlib import ExitStack
 from typing import Any
 
+from benchmarks.bare import BareJobs
 from benchmarks.figures import Figure, at_least, at_most, percentile
-from benchmarks.http_load import Connection, flood
-from benchmarks.rigs import Baseline, Embedded, OnRedis, Rig, memory, stability
+from benchmarks.http_load import Connection, flood, run
+from benchmarks.rigs import Baseline, Embedded, OnRedis, Rig, alternated, memory, stability
 
 #: Jobs one after the other in one run of the latency measurement.
 IN_SEQUENCE = 25
@@ -26,8 +27,8 @@ def _asked(number: int) -> dict[str, str]:
     return {"prompt": f"a lighthouse, number {number}"}
 
 
-async def reaches(connection: Connection, job_id: str, wanted: str, every_s: float = 0.01) -> None:
-    """Look at a job until it has that status."""
+async def reaches(connection: Connection, job_id: str, wanted: str, every_s: float = 0.02) -> None:
+    """Look at a job until it has that status. Looks take from what is measured, so they are seldom beside how long it takes."""
     while True:
         answer = await connection.get(f"/status/{job_id}")
         status = answer.json()["status"]
@@ -40,14 +41,15 @@ async def reaches(connection: Connection, job_id: str, wanted: str, every_s: flo
 async def one_by_one(rig: Rig, jobs: int = IN_SEQUENCE) -> list[float]:
     """Seconds from submit to `finished` on an idle service, as a client sees it that asks in the quickest way there is.
 
-    That is `Prefer: wait` here, and looking every 2 ms at the straightforward design, which has nothing else.
+    That is `Prefer: wait` here, and looking every 5 ms at the straightforward design, which has nothing else: more often
+    and the looks slow it down.
     """
     seconds = []
     async with Connection(rig.url) as connection:
         for number in range(jobs):
             begin = time.perf_counter()
             if rig.name == "baseline":
-                await reaches(connection, await _submit(connection, number), "finished", 0.002)
+                await reaches(connection, await _submit(connection, number), "finished", 0.005)
             else:
                 answer = await connection.post("/images", _asked(number), "Prefer: wait=30\r\n")
                 assert answer.json()["status"] == "finished", answer.body
@@ -84,18 +86,18 @@ def latency_and_burst(runs: int) -> list[Figure]:
     with ExitStack() as stack:
         provider = stack.enter_context(stability()).url
         rigs: list[Rig] = [Baseline(provider), OnRedis(provider), Embedded(provider)]
+        rigs += [BareJobs(provider, on_redis=True), BareJobs(provider, on_redis=False)]
         for rig in rigs:
             stack.enter_context(rig)
-            asyncio.run(one_by_one(rig, 3))
-        for _ in range(runs):
-            for rig in rigs:
-                seconds = asyncio.run(one_by_one(rig, 5 if rig.name == "baseline" else IN_SEQUENCE))
-                middle, late = percentile(seconds, 0.5), percentile(seconds, 0.95)
-                p50.add(rig.name, middle * 1000)
-                p95.add(rig.name, late * 1000)
-                tail.add(rig.name, late / middle)
-                jobs = 20 if rig.name == "baseline" else BURST
-                burst.add(rig.name, jobs / asyncio.run(all_at_once(rig, jobs)))
+            run(one_by_one(rig, 3))
+        for rig in alternated(rigs, runs):
+            seconds = run(one_by_one(rig, 5 if rig.name == "baseline" else IN_SEQUENCE))
+            middle, late = percentile(seconds, 0.5), percentile(seconds, 0.95)
+            p50.add(rig.name, middle * 1000)
+            p95.add(rig.name, late * 1000)
+            tail.add(rig.name, late / middle)
+            jobs = 20 if rig.name == "baseline" else BURST
+            burst.add(rig.name, jobs / run(all_at_once(rig, jobs)))
     return [p50, p95, tail, burst]
 
 
@@ -112,15 +114,14 @@ def concurrency(runs: int) -> list[Figure]:
         for rig in rigs:
             stack.enter_context(rig)
             # Modules and pools are loaded by the first job, not by its being one of 200.
-            asyncio.run(all_at_once(rig, 2))
-        for _ in range(runs):
-            for rig in rigs:
-                jobs = AT_ONCE[rig.name]
-                seconds, extra = asyncio.run(_watched(rig, jobs))
-                rate.add(rig.name, jobs / seconds)
-                if jobs == 200:
-                    whole.add(rig.name, seconds)
-                    grown.add(rig.name, extra)
+            run(all_at_once(rig, 2))
+        for rig in alternated(rigs, runs):
+            jobs = AT_ONCE[rig.name]
+            seconds, extra = run(_watched(rig, jobs))
+            rate.add(rig.name, jobs / seconds)
+            if jobs == 200:
+                whole.add(rig.name, seconds)
+                grown.add(rig.name, extra)
     return [whole, rate, grown]
 
 
@@ -151,13 +152,14 @@ def submits(runs: int) -> list[Figure]:
             Baseline(provider, worker=False),
             OnRedis(provider, worker=False),
             Embedded(provider, IMAGING_STABILITY_SLOTS="1", IMAGING_GRACE_S="0"),
+            BareJobs(provider, on_redis=True, worker=False),
+            BareJobs(provider, on_redis=False, worker=False),
         ]
         for rig in rigs:
             stack.enter_context(rig)
-            asyncio.run(_submits(rig, 50))
-        for _ in range(runs):
-            for rig in rigs:
-                figure.add(rig.name, asyncio.run(_submits(rig, 600)))
+            run(_submits(rig, 50))
+        for rig in alternated(rigs, runs):
+            figure.add(rig.name, run(_submits(rig, 600)))
     return [figure]
 
 

@@ -40,7 +40,7 @@ def test_a_run_is_written_between_the_marks_and_may_be_written_again(tmp_path: P
     assert "| submits | 601 /s (600 .. 602) | 1,301 /s (1,300 .. 1,302) | 901 /s (900 .. 902) |" in once
     assert "redis >= 2 x baseline (is 2.16)" in once
     assert "| a page of 50 of the list: sqlite, 100,000 jobs | 3 ms |" in once
-    assert once.count("\n* submits: embedded >= 2 x baseline was asked for, it is 1.5. ") == 1
+    assert once.count("\n* **submits**: embedded >= 2 x baseline was asked for, it is 1.5. ") == 1
     assert once.startswith(PAGE.read_text().partition("<!-- measured -->")[0])
     for name in ("throughput", "growth"):
         assert f"images/performance-{name}.svg" in once
