@@ -1,8 +1,7 @@
-"""What adapters that call others share of httpcore: connections that get closed, and why none came about; imports httpcore."""
+"""Why a connection did not come about, for the adapters that call others; imports httpcore."""
 
 import socket
 import ssl
-from collections.abc import Iterable
 
 import httpcore
 
@@ -28,28 +27,3 @@ def why_not(error: Exception) -> str:
                 return reason
         cause = cause.__cause__ or cause.__context__
     return "the connection failed"
-
-
-class Network(httpcore.AnyIOBackend):
-    """Knows what it opened: httpcore lets go of a connection whose TLS handshake is cancelled without closing it."""
-
-    def __init__(self) -> None:
-        self._opened: list[httpcore.AsyncNetworkStream] = []
-
-    async def connect_tcp(
-        self,
-        host: str,
-        port: int,
-        timeout: float | None = None,
-        local_address: str | None = None,
-        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
-    ) -> httpcore.AsyncNetworkStream:
-        """A connection, to be closed with this."""
-        stream = await super().connect_tcp(host, port, timeout, local_address, socket_options)
-        self._opened.append(stream)
-        return stream
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        for stream in self._opened:
-            await stream.aclose()

@@ -1,4 +1,4 @@
-"""A connection to the API for each call; imports httpcore, certifi, `connecting` and this folder.
+"""A connection to the API for each call; imports httpcore, certifi, `network` and this folder.
 
 None is used twice. Whatever a server or gateway says beyond the end of an answer (the same answer again, more than its
 Content-Length tells) stays in the buffers of a connection that is kept, and httpcore takes it for the answer to the next
@@ -17,7 +17,7 @@ from urllib.parse import quote, urlsplit
 import certifi
 import httpcore
 
-from adapters.connecting import Network
+from adapters.network import Network
 from adapters.stability.failures import Sending
 from adapters.stability.proxies import proxy_for
 from adapters.stability.settings import PORTS, StabilitySettings, ascii_host

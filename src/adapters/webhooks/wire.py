@@ -14,7 +14,7 @@ import attrs
 import httpcore
 import httpx
 
-from adapters.connecting import Network
+from adapters.network import Network
 from adapters.webhooks.addresses import Address
 from adapters.webhooks.targets import Target
 
