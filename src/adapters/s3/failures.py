@@ -63,6 +63,10 @@ _BY_STATUS = {
 }
 
 
+class NoAnswer(Unavailable):
+    """Nothing was heard of it, in time."""
+
+
 @contextmanager
 def translated(place: S3Place) -> Iterator[None]:
     """Raise StorageFull or Unavailable, with a sentence that names the bucket, for every error of S3 inside.
@@ -81,9 +85,9 @@ def translated(place: S3Place) -> Iterator[None]:
         raise _translation(error, place) from None
 
 
-def no_answer(place: S3Place) -> Unavailable:
+def no_answer(place: S3Place) -> NoAnswer:
     """What is said when it takes too long to answer."""
-    return _translation(TimeoutError(), place)
+    return NoAnswer(str(_translation(TimeoutError(), place)))
 
 
 def _translation(error: Exception, place: S3Place) -> Unavailable:
@@ -98,6 +102,8 @@ def _translation(error: Exception, place: S3Place) -> Unavailable:
     )
     if kind == "full":
         return StorageFull(sentence)
+    if kind == "away":
+        return NoAnswer(sentence)
     return Unavailable(sentence, retry_after_s=_SLOW_DOWN_S) if kind == "slow down" else Unavailable(sentence)
 
 

@@ -42,6 +42,7 @@ class Objects:
         """Raises ValueError for a place that cannot be meant."""
         self.place = place
         self._client = place.client()
+        self._reader = place.reading_client()
         self._public: obstore.store.S3Store | None = None
         self._making = threading.Lock()
 
@@ -70,7 +71,7 @@ class Objects:
         """A whole picture. Raises ImageNotAvailable when it is gone or is not what was stored."""
         with translated(self.place):
             try:
-                answer = obstore.get(self._client, path)
+                answer = obstore.get(self._reader, path)
                 _check_size(answer.meta["size"], size)
                 data = bytes(answer.bytes())
             except FileNotFoundError:
@@ -84,7 +85,7 @@ class Objects:
         """The bytes from start to before stop of a picture. Raises ImageNotAvailable as `read_picture` does."""
         with translated(self.place):
             try:
-                answer = obstore.get(self._client, path, options={"range": (start, stop)})
+                answer = obstore.get(self._reader, path, options={"range": (start, stop)})
                 _check_size(answer.meta["size"], size)
                 data = bytes(answer.bytes())
             except FileNotFoundError:
@@ -97,7 +98,7 @@ class Objects:
         """Raises ImageNotAvailable unless there is an object of that length."""
         with translated(self.place):
             try:
-                _check_size(obstore.head(self._client, path)["size"], size)
+                _check_size(obstore.head(self._reader, path)["size"], size)
             except FileNotFoundError:
                 raise ImageNotAvailable(_GONE) from None
 

@@ -8,7 +8,7 @@ from obstore.exceptions import BaseError
 from obstore.store import S3Store
 
 if TYPE_CHECKING:
-    from obstore.store import S3Config
+    from obstore.store import ClientConfig, S3Config
 
 #: Nothing is heard within that long, in s: the store is away.
 CONNECT_S = 5
@@ -16,6 +16,8 @@ CONNECT_S = 5
 REQUEST_S = 30
 #: Further tries of a request that had no answer or a 5xx, and the time after which none is begun, in s.
 RETRIES, RETRY_S = 3, 15
+#: The same two for whoever waits for a picture: nothing of it is heard within the first, and no try is begun after the second.
+SILENT_S, READ_RETRY_S = 10, 5
 
 
 @attrs.frozen(kw_only=True)
@@ -59,11 +61,20 @@ class S3Place:
         """What talks to it; connects to nothing yet. Raises ValueError for what cannot be meant."""
         return self._client(self.endpoint)
 
+    def reading_client(self) -> S3Store:
+        """The same for reads that somebody waits for: it gives up sooner on a store that says nothing.
+
+        Writes keep to the other, since the time in which one sends counts as silence.
+        """
+        return self._client(self.endpoint, read_timeout=timedelta(seconds=SILENT_S), retry_s=READ_RETRY_S)
+
     def public_client(self) -> S3Store:
         """The same under the address that callers know, for signing links."""
         return self._client(self.public_endpoint or self.endpoint)
 
-    def _client(self, endpoint: str | None) -> S3Store:
+    def _client(
+        self, endpoint: str | None, *, read_timeout: timedelta | None = None, retry_s: float = RETRY_S
+    ) -> S3Store:
         # The store checks what it gets against this sum, whatever lies on the way.
         config: S3Config = {"checksum_algorithm": "SHA256"}
         if endpoint is not None:
@@ -78,17 +89,20 @@ class S3Place:
             config["secret_access_key"] = self.credentials.secret_access_key
             if self.credentials.session_token is not None:
                 config["session_token"] = self.credentials.session_token
+        options: ClientConfig = {
+            "allow_http": endpoint is not None and endpoint.startswith("http://"),
+            "connect_timeout": timedelta(seconds=CONNECT_S),
+            "timeout": timedelta(seconds=REQUEST_S),
+        }
+        if read_timeout is not None:
+            options["read_timeout"] = read_timeout
         try:
             return S3Store(
                 self.bucket,
                 prefix=self.prefix or None,
                 config=config,
-                client_options={
-                    "allow_http": endpoint is not None and endpoint.startswith("http://"),
-                    "connect_timeout": timedelta(seconds=CONNECT_S),
-                    "timeout": timedelta(seconds=REQUEST_S),
-                },
-                retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=RETRY_S)},
+                client_options=options,
+                retry_config={"max_retries": RETRIES, "retry_timeout": timedelta(seconds=retry_s)},
             )
         except BaseError as error:
             # Its own text may repeat what it was given.

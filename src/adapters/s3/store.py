@@ -21,6 +21,7 @@ from typing import ParamSpec, Self, TypeVar
 from adapters.s3.failures import no_answer
 from adapters.s3.objects import Found, Objects
 from adapters.s3.place import S3Place
+from adapters.s3.reads import Reads
 from imaging_core.errors import ImageNotAvailable, Unavailable
 from imaging_core.images import Generated, ImageRef, InputImage, StoredCall
 from imaging_core.jobs import JOB_ID
@@ -51,7 +52,7 @@ CHECK_S = 10.0
 #: How long a link is good, in s; never more than a quarter of an hour.
 LINK_S = 900
 
-#: Requests at a time of one process.
+#: Requests at a time of one process, those besides that read pictures.
 _THREADS = 32
 _WRITE_TRIES = 3
 _PROBE = "probe"
@@ -73,6 +74,7 @@ class S3ImageStore:
         #: Where the pictures are.
         self.root = place.url
         self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="imaging-s3")
+        self._reads = Reads(place)
         #: None until somebody asks; then counted on by whoever stores or deletes, in several threads.
         self._used: int | None = None
         self._counting = threading.Lock()
@@ -90,6 +92,7 @@ class S3ImageStore:
     def __exit__(self, *_: object) -> None:
         """End the threads once what they do is done, and begin nothing more; waits for none of them."""
         self._pool.shutdown(wait=False, cancel_futures=True)
+        self._reads.close()
 
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
         """Store what a call gave, or give what was stored of it before; see the port's promises 1 and 2."""
@@ -128,7 +131,7 @@ class S3ImageStore:
         """The bytes of a picture up to 8 MB, else a stream of them. Raises ImageNotAvailable."""
         path = _path_of(ref)
         if ref.size <= ONE_PIECE:
-            return await self._blocking(self._objects.read_picture, path, size=ref.size, sha256=ref.sha256)
+            return await self._reads.run(self._objects.read_picture, path, size=ref.size, sha256=ref.sha256)
         first = await self._piece(path, ref, 0)
         return self._pieces(path, ref, first)
 
@@ -152,12 +155,12 @@ class S3ImageStore:
         if key is None:
             raise ImageNotAvailable("There is no such picture in this store.")
         path = _path(*key.groups())
-        return await self._blocking(self._objects.read_picture, path, size=picture.size, sha256=picture.sha256)
+        return await self._reads.run(self._objects.read_picture, path, size=picture.size, sha256=picture.sha256)
 
     async def link(self, ref: ImageRef) -> str:
         """An address under which whoever has it may read that picture for 15 minutes. Raises ImageNotAvailable."""
         path = _path_of(ref)
-        await self._blocking(self._objects.check_picture, path, size=ref.size)
+        await self._reads.run(self._objects.check_picture, path, size=ref.size)
         return await self._blocking(self._objects.link, path, seconds=LINK_S)
 
     async def delete(self, job_id: str) -> None:
@@ -271,7 +274,7 @@ class S3ImageStore:
 
     async def _piece(self, path: str, ref: ImageRef, start: int) -> bytes:
         stop = min(start + PIECE, ref.size)
-        return await self._blocking(self._objects.read_piece, path, start=start, stop=stop, size=ref.size)
+        return await self._reads.run(self._objects.read_piece, path, start=start, stop=stop, size=ref.size)
 
     async def _pieces(self, path: str, ref: ImageRef, piece: bytes) -> AsyncIterator[bytes]:
         # Each piece is asked for when it is wanted, so that a slow reader keeps no connection waiting.
