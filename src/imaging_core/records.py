@@ -4,7 +4,8 @@ Unknown fields of a job survive (an older version may pass a newer one's job on)
 """
 
 import functools
-from collections.abc import Mapping
+import operator
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -36,7 +37,9 @@ _EMPTY_IN_JOB, _EMPTY_IN_REQUEST = _empty_by_default(Job), _empty_by_default(Ima
 
 def time_to_text(time: datetime | None) -> str | None:
     """ISO 8601 in UTC with microseconds, so that texts sort as times do."""
-    return None if time is None else time.astimezone(UTC).isoformat(timespec="microseconds")
+    if time is None:
+        return None
+    return (time if time.tzinfo is UTC else time.astimezone(UTC)).isoformat(timespec="microseconds")
 
 
 def time_from_text(text: str | None) -> datetime | None:
@@ -54,22 +57,38 @@ def _names(kind: type) -> tuple[str, ...]:
     return tuple(attribute.name for attribute in attrs.fields(kind)) if attrs.has(kind) else ()
 
 
+@functools.cache
+def _reader(kind: type) -> Callable[[Any], tuple[Any, ...]]:
+    """Reads all fields of an attrs class, of which every one has several, at once."""
+    return operator.attrgetter(*_names(kind))
+
+
+def _read(value: Any) -> tuple[tuple[str, ...], tuple[Any, ...]]:
+    """The names of a value's fields, and what they are."""
+    return _names(value.__class__), _reader(value.__class__)(value)
+
+
 def _ready(value: Any) -> Any:
-    if type(value) in _PLAIN:
+    kind = value.__class__
+    if kind in _PLAIN or issubclass(kind, str):
         return value
     if isinstance(value, datetime):
         return time_to_text(value)
-    if isinstance(value, tuple | list):
+    if kind is tuple or kind is list:
         return [_ready(item) for item in value]
-    if isinstance(value, Mapping):
-        return {name: _ready(item) for name, item in value.items()}
+    if kind is dict or issubclass(kind, Mapping):
+        return _all_ready(value.items())
     # attrs.asdict does the same, for any value there can be, in three times the time.
-    return _record(value) if _names(value.__class__) else value
+    return _record(value) if _names(kind) else value
 
 
 def _record(value: Any) -> Record:
     """A value's fields as JSON-ready data: texts for times, lists for tuples, plain text for enums."""
-    return {name: _ready(getattr(value, name)) for name in _names(value.__class__)}
+    return _all_ready(zip(*_read(value), strict=True))
+
+
+def _all_ready(fields: Iterable[tuple[str, Any]]) -> Record:
+    return {name: value if type(value) in _PLAIN else _ready(value) for name, value in fields}
 
 
 def job_to_record(job: Job) -> Record:
@@ -83,18 +102,22 @@ def job_to_record(job: Job) -> Record:
 
 def job_to_stored(job: Job) -> Record:
     """The same as short as every version can read it: without what is None or empty unless it says otherwise."""
-    record = job_to_record(job)
+    record = _filled(job, _EMPTY_IN_JOB)
+    record.pop("unknown", None)
     for name in _requests_in(record):
-        record[name] = _without(record[name], _EMPTY_IN_REQUEST)
-    return _without(record, _EMPTY_IN_JOB)
+        request = _filled(record[name], _EMPTY_IN_REQUEST)
+        record[name] = _without_later_defaults(request)
+    return {**job.unknown, **_all_ready(record.items())}
 
 
 def _requests_in(record: Record) -> tuple[str, ...]:
-    return ("request",) if record["asked"] is None else ("request", "asked")
+    return ("request",) if record.get("asked") is None else ("request", "asked")
 
 
-def _without(record: Record, empty: frozenset[str]) -> Record:
-    return {name: value for name, value in record.items() if value or value in (0, "") or name not in empty}
+def _filled(value: Any, empty: frozenset[str]) -> Record:
+    """A value's fields as they are, without those of `empty` that are None or hold nothing."""
+    fields = zip(*_read(value), strict=True)
+    return {name: v for name, v in fields if v or name not in empty or (v is not None and v in (0, ""))}
 
 
 def job_from_record(record: Mapping[str, Any]) -> Job:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from adapters.sqlite import SqliteDatabase, SqliteJobRepository, claims, job_pages, job_rows, open_database
+from adapters.sqlite import SqliteDatabase, SqliteJobRepository, claims, job_pages, job_rows, open_database, turns
 from adapters.sqlite.schema import migrate
 from contracts.samples import NOON, a_job, a_request
 from imaging_core.jobs import SCHEMA, JobStatus
@@ -28,6 +28,8 @@ FACTS = {"backend": "alpha", "now": 1, "schema": SCHEMA, "limit": 9, "id": "x", 
 STATEMENTS: dict[str, Any] = {
     "BY_ID": ("x",),
     "HELD": ("x",),
+    "TAKEN": ("x", "x"),
+    "NEXT": {**FACTS, "owner": None, "own": "-"},
     "FIRST_QUEUED": {**FACTS, "only": None, "never": "[]"},
     "FIRST_RUN_OUT": {**FACTS, "only": None, "never": "[]"},
     "LOADED_QUEUED": {**FACTS, "loaded": "tinyA"},
@@ -52,7 +54,7 @@ STATEMENTS: dict[str, Any] = {
 
 SQL = {
     name: value
-    for module in (job_rows, claims)
+    for module in (job_rows, claims, turns)
     for name, value in vars(module).items()
     if name[0] != "_" and name.isupper() and isinstance(value, str)
 }
@@ -76,7 +78,7 @@ def test_a_statement_is_answered_from_an_index(empty: sqlite3.Connection, name: 
 
     looks = [step for step in steps if "jobs" in step]
     assert looks
-    assert [step for step in looks if not step.startswith("SEARCH jobs USING")] == []
+    assert [step for step in looks if not step.startswith(("SEARCH jobs USING", "SEARCH deleted_jobs USING"))] == []
 
 
 def test_every_statement_is_looked_at() -> None:

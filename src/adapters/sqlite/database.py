@@ -152,7 +152,7 @@ class SqliteDatabase:
         return self._last_event
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
-        """What `work` gives, once its writes are on the disk; it runs in the writer's thread, in a savepoint."""
+        """What `work` gives, once its writes are on the disk; it runs in the writer's thread; all or nothing."""
         return await self.must_be_open().writer.write(work)
 
     def append(self, transaction: Transaction, events: Sequence[JobEvent]) -> None:

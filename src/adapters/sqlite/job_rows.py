@@ -42,13 +42,16 @@ _COLUMNS = (
     "movable",
     "record",
 )
+#: json.dumps would make an encoder for each.
+_to_json = json.JSONEncoder(separators=(",", ":")).encode
 #: How many of the last finished jobs tell how long one takes.
 _RECENT = 50
 
-INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}, turn) VALUES ({', '.join(f':{c}' for c in _COLUMNS)}, :turn)"  # noqa: S608
+INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}, turn) VALUES ({', '.join('?' for _ in _COLUMNS)}, ?)"  # noqa: S608
 UPDATE = f"UPDATE jobs SET {', '.join(f'{c} = :{c}' for c in _COLUMNS if c != 'id')} WHERE id = :id"  # noqa: S608
 BY_ID = "SELECT record, claimable_at FROM jobs WHERE id = ?"
 HELD = "SELECT seq, version, status, priority, turn, claimable_at, lease_token, favourite FROM jobs WHERE id = ?"
+TAKEN = "SELECT 1 FROM jobs WHERE id = ? UNION ALL SELECT 1 FROM deleted_jobs WHERE id = ?"
 BEAT = """
 UPDATE jobs SET claimable_at = max(claimable_at, :until) WHERE id = :id AND lease_token = :token AND status = 'started'
 RETURNING cancel_requested
@@ -151,9 +154,9 @@ def existing(connection: sqlite3.Connection, job_id: str) -> Job:
     return job
 
 
-def was_deleted(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Whether there was a job with that id."""
-    return connection.execute("SELECT 1 FROM deleted_jobs WHERE id = ?", (job_id,)).fetchone() is not None
+def taken(connection: sqlite3.Connection, job_id: str) -> bool:
+    """Whether there is or was a job with that id."""
+    return connection.execute(TAKEN, (job_id, job_id)).fetchone() is not None
 
 
 def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFound:
@@ -165,7 +168,7 @@ def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFoun
 def insert(connection: sqlite3.Connection, job: Job, now: datetime, terms: str) -> None:
     """Store a new job, to be found by these terms; IntegrityError when the id is taken."""
     facts = columns(job, now)
-    added = connection.execute(INSERT, {**facts, "turn": give_turn(connection, job)})
+    added = connection.execute(INSERT, (*map(facts.__getitem__, _COLUMNS), give_turn(connection, job)))
     connection.execute(job_pages.INDEX, (added.lastrowid, terms))
 
 
@@ -324,7 +327,7 @@ def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
 
 
 def _record(job: Job) -> str:
-    return json.dumps(job_to_stored(job), separators=(",", ":"))
+    return _to_json(job_to_stored(job))
 
 
 def job_of(record: str, claimable_at: int | None) -> Job:

@@ -82,7 +82,7 @@ class SqliteJobRepository:
                     return known
             for job, words in zip(added, terms, strict=True):
                 # Each is checked with those before it stored: a refusal takes all of them back.
-                if job_rows.held(connection, job.id) is not None or job_rows.was_deleted(connection, job.id):
+                if job_rows.taken(connection, job.id):
                     raise JobConflict(f"There is a job with the id {job.id} already.")
                 if limits is not None:
                     self._database.room.take(connection, job, limits, now)

@@ -10,19 +10,24 @@ _RAISE = """
 INSERT INTO turns (backend, priority, owner, turn) VALUES (?, ?, ?, ?)
 ON CONFLICT DO UPDATE SET turn = excluded.turn
 """
-_WAITS = (
-    "SELECT 1 FROM jobs INDEXED BY jobs_queue_by_owner WHERE backend = ? AND status = 'queued' AND owner IS ? LIMIT 1"
+#: The turn after the latest that was claimed, but while jobs of the owner wait, not before the one after the owner's last.
+NEXT = f"""
+SELECT 1 + max(
+    coalesce((SELECT turn FROM turns WHERE backend = :backend AND priority = :priority AND owner = '{_SERVED}'), 0),
+    CASE WHEN EXISTS (
+        SELECT 1 FROM jobs INDEXED BY jobs_queue_by_owner WHERE backend = :backend AND status = 'queued' AND owner IS :owner
+    ) THEN coalesce((SELECT turn FROM turns WHERE backend = :backend AND priority = :priority AND owner = :own), 0) ELSE 0 END
 )
+"""  # noqa: S608  # a constant
 
 
 def give_turn(connection: sqlite3.Connection, job: Job) -> int:
     """The turn of a job that is about to be added."""
     own = "-" if job.owner is None else f"+{job.owner}"
-    before = _last(connection, job.backend, job.priority, _SERVED)
-    if connection.execute(_WAITS, (job.backend, job.owner)).fetchone() is not None:
-        before = max(before, _last(connection, job.backend, job.priority, own))
-    connection.execute(_RAISE, (job.backend, job.priority, own, before + 1))
-    return before + 1
+    facts = {"backend": job.backend, "priority": job.priority, "owner": job.owner, "own": own}
+    turn: int = connection.execute(NEXT, facts).fetchone()[0]
+    connection.execute(_RAISE, (job.backend, job.priority, own, turn))
+    return turn
 
 
 def serve(connection: sqlite3.Connection, backend: str, priority: int, turn: int) -> None:

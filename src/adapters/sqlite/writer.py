@@ -63,8 +63,17 @@ class _Outcome:
     events: Sequence[JobEvent] = ()
 
 
+class _HalfDone(Exception):
+    """An operation that failed has written before, so that what is in the transaction counts for nothing."""
+
+
 class GroupWriter:
-    """Runs operations in the order they came, each in a savepoint of its own, and answers after the commit."""
+    """Runs operations in the order they came, and answers after the commit; one that fails takes no other with it.
+
+    Savepoints would make that certain, but each makes FTS5 write out what was entered before it, which costs as much as all
+    else that a submit writes. So they are used only where they are needed: when an operation fails that has written
+    something, everything is taken back and done again, each operation in a savepoint of its own.
+    """
 
     def __init__(
         self,
@@ -136,8 +145,8 @@ class GroupWriter:
                 return batch, False
         return batch, True
 
-    def _commit(self, batch: Sequence[_Operation]) -> list[_Outcome]:
-        """What became of the first of them: of all unless they take long."""
+    def _commit(self, batch: Sequence[_Operation], *, apart: bool = False) -> list[_Outcome]:
+        """What became of the first of them: of all unless they take long; `apart` is in a savepoint each."""
         ends = time.monotonic() + MOST_S
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -146,36 +155,49 @@ class GroupWriter:
         try:
             outcomes: list[_Outcome] = []
             for operation in batch:
-                outcomes.append(self._apply(operation))
+                outcomes.append(self._apply(operation, apart=apart))
                 if time.monotonic() >= ends:
                     break
             self._connection.execute("COMMIT")
+        except _HalfDone:
+            self._take_back()
+            return self._commit(batch, apart=True)
         except sqlite3.Error as error:
-            self._jobs.clear()
-            if self._connection.in_transaction:
-                self._connection.execute("ROLLBACK")
+            self._take_back()
             if len(batch) == 1:
                 return self._all_failed(batch, error)
             # One that finds no room must not take the others with it: each gets a commit of its own.
             return [outcome for operation in batch for outcome in self._commit([operation])]
         return outcomes
 
-    def _apply(self, operation: _Operation) -> _Outcome:
+    def _take_back(self) -> None:
+        self._jobs.clear()
+        if self._connection.in_transaction:
+            self._connection.execute("ROLLBACK")
+
+    def _apply(self, operation: _Operation, *, apart: bool) -> _Outcome:
         transaction = Transaction(self._connection, self._touch)
-        self._connection.execute("SAVEPOINT operation")
+        if apart:
+            self._connection.execute("SAVEPOINT operation")
+        written = self._connection.total_changes
         try:
             result = operation.work(transaction)
         except Exception as error:
             # Whatever it is, it is the caller's answer and no reason for the thread to stop.
             if isinstance(error, sqlite3.Error):
-                # A full disk makes SQLite roll back the whole transaction, not just the savepoint.
+                # A full disk makes SQLite roll back the whole transaction, whether or not there is a savepoint.
                 if not self._connection.in_transaction:
                     raise
                 error = self._translated(error)
-            self._connection.execute("ROLLBACK TO operation")
-            self._connection.execute("RELEASE operation")
+            if apart:
+                self._connection.execute("ROLLBACK TO operation")
+                self._connection.execute("RELEASE operation")
+            elif self._connection.total_changes != written:
+                # It counts what FTS5 writes out meanwhile too, so now and then this is done for nothing.
+                raise _HalfDone from error
             return _Outcome(operation=operation, error=error)
-        self._connection.execute("RELEASE operation")
+        if apart:
+            self._connection.execute("RELEASE operation")
         self._jobs.update(transaction.jobs)
         return _Outcome(operation=operation, result=result, events=transaction.events)
 
