@@ -42,9 +42,9 @@ class OnBroker:
 
     @asynccontextmanager
     async def listening(
-        self, *backends: str, on_ring: OnRing, threads: int = 2, free: Callable[[str], int] | None = None
+        self, *backends: str, on_ring: OnRing, most: int = 2, free: Callable[[str], int] | None = None
     ) -> AsyncIterator[DramatiqListener]:
-        listener = DramatiqListener(self.url, backends, on_ring, threads=threads, free=free, namespace=self.namespace)
+        listener = DramatiqListener(self.url, backends, on_ring, most=most, free=free, namespace=self.namespace)
         await listener.start()
         try:
             yield listener

@@ -7,12 +7,11 @@ import time
 import pytest
 import redis
 from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
 
 from adapters.dramatiq_queue import DramatiqJobQueue
-from adapters.dramatiq_queue.broker import BellBroker
 from adapters.dramatiq_queue.inbox import IDLE_S
 from adapters.dramatiq_queue.ring import message_for, queue_of
-from adapters.dramatiq_queue.server import BrokerServer
 from bell_setting import PATIENCE_S, OnBroker, into, nothing
 from imaging_core.jobs import new_job_id
 from redis_server import RedisServer
@@ -39,7 +38,10 @@ class TestListening(OnBroker):
     async def test_a_ring_without_its_announcement_is_found_by_looking(
         self, client: redis.Redis, queue: DramatiqJobQueue, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("adapters.dramatiq_queue.broker.Bell.run", lambda _: None)
+        async def deaf(*_: object) -> None:
+            await asyncio.Event().wait()
+
+        monkeypatch.setattr("adapters.dramatiq_queue.listener.listen", deaf)
         monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 0.1)
         heard: asyncio.Queue[str] = asyncio.Queue()
         async with self.listening("alpha", on_ring=heard.put):
@@ -74,7 +76,7 @@ class TestListening(OnBroker):
             if backend == "alpha":
                 await released.wait()
 
-        async with self.listening("alpha", "beta", on_ring=on_ring, threads=4):
+        async with self.listening("alpha", "beta", on_ring=on_ring, most=4):
             for _ in range(10):
                 await queue.ring("alpha", new_job_id())
             await queue.ring("beta", new_job_id())
@@ -94,14 +96,14 @@ class TestListening(OnBroker):
             slots[backend] -= 1
             await heard.put("busy")
 
-        async with self.listening("alpha", on_ring=on_ring, threads=8, free=lambda name: slots[name]) as busy:
+        async with self.listening("alpha", on_ring=on_ring, most=8, free=lambda name: slots[name]) as busy:
             await queue.ring("alpha", new_job_id())
             assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "busy"
             await until(lambda: self.bodies(client) == 0)
             for _ in range(2):
                 await queue.ring("alpha", new_job_id())
 
-            async with self.listening("alpha", on_ring=into(heard, "idle"), threads=1):
+            async with self.listening("alpha", on_ring=into(heard, "idle"), most=1):
                 got = [await asyncio.wait_for(heard.get(), PATIENCE_S) for _ in range(2)]
             await queue.ring("alpha", new_job_id())
             slots["alpha"] = 1
@@ -150,7 +152,7 @@ class TestListening(OnBroker):
         client.rpush(name, "garbage", "without-a-body")
         await queue.ring("alpha", new_job_id())
 
-        async with self.listening("alpha", on_ring=heard.put, threads=4):
+        async with self.listening("alpha", on_ring=heard.put, most=4):
             for _ in range(2):
                 assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
             await until(lambda: self.bodies(client) == 0 and not client.keys(f"{self.namespace}:__acks__*"))
@@ -173,7 +175,7 @@ class TestListening(OnBroker):
     ) -> None:
         heard: asyncio.Queue[str] = asyncio.Queue()
         foreign: Message[None] = Message(**{**message_for("alpha", new_job_id()).asdict(), **change})
-        BellBroker(BrokerServer(self.url), namespace=self.namespace).enqueue(foreign)
+        RedisBroker(url=self.url, middleware=[], namespace=self.namespace).enqueue(foreign)  # type: ignore[no-untyped-call]
         await queue.ring("alpha", new_job_id())
 
         async with self.listening("alpha", on_ring=heard.put):

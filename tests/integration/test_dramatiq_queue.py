@@ -68,7 +68,7 @@ class TestStopping(OnBroker):
             await heard.put(backend)
             await never.wait()
 
-        async with self.listening("alpha", on_ring=on_ring, threads=2):
+        async with self.listening("alpha", on_ring=on_ring, most=2):
             for _ in range(5):
                 await queue.ring("alpha", new_job_id())
             for _ in range(2):
@@ -143,7 +143,7 @@ class TestOutages(OnBroker):
         with RedisServer() as server:
             self.url = server.broker_url
             queue = DramatiqJobQueue(self.url, namespace=self.namespace)
-            async with self.listening("alpha", on_ring=on_ring, threads=2):
+            async with self.listening("alpha", on_ring=on_ring, most=2):
                 await queue.ring("alpha", new_job_id())
                 await asyncio.wait_for(heard.get(), PATIENCE_S)
                 server.kill()
@@ -159,23 +159,41 @@ class TestOutages(OnBroker):
                     await until(lambda: not client.keys(f"{self.namespace}:__acks__*"))
             await queue.aclose()
 
+    async def test_a_bell_that_was_cut_off_is_heard_again(
+        self, queue: DramatiqJobQueue, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # With a poll that never comes within the test, only the bell can wake it.
+        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        channel = f"{self.namespace}:bell".encode()
+        async with self.listening("alpha", on_ring=heard.put):
+            with server.admin() as admin:
+                await until(lambda: dict(admin.pubsub_numsub(channel))[channel] == 1)
+                admin.client_kill_filter(_type="pubsub")
+                # Nobody hears this one's announcement; the bell looks once it is back.
+                await queue.ring("alpha", new_job_id())
+                assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+                await until(lambda: dict(admin.pubsub_numsub(channel))[channel] == 1)
+            await queue.ring("alpha", new_job_id())
+            assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+
     async def test_a_fetch_whose_answer_was_lost_strands_no_ring(
         self, queue: DramatiqJobQueue, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         heard: asyncio.Queue[str] = asyncio.Queue()
         listener = DramatiqListener(self.url, ["alpha"], heard.put, namespace=self.namespace)
         broker = listener._broker
-        fetch = broker.do_fetch
+        fetch = broker.fetch
         lost: list[object] = []
 
-        def lossy(*arguments: object) -> object:
-            answer = fetch(*arguments)
+        async def lossy(queue_name: str, most: int) -> list[bytes | None]:
+            answer = await fetch(queue_name, most)
             if answer and not lost:
                 lost.append(answer)
                 raise redis.TimeoutError("on purpose")
             return answer
 
-        monkeypatch.setattr(broker, "do_fetch", lossy, raising=False)
+        monkeypatch.setattr(broker, "fetch", lossy)
         await queue.ring("alpha", new_job_id())
         await listener.start()
         try:

@@ -1,31 +1,20 @@
-"""Dramatiq's Redis broker with a bell of its own, so that an idle worker is woken instead of polling faster.
+"""Dramatiq's Redis broker for an event loop, with a bell of its own; imports Dramatiq, redis-py and stdlib.
 
-Imports Dramatiq, redis-py and stdlib. Upstream's consumer polls with a back-off that grows to a second. Here each
-enqueue is announced by a pub/sub message beside it, and the consumers wait for that; a poll each few seconds remains for
-announcements that get lost.
+Upstream's client blocks, and its consumer polls with a back-off that grows to a second. Here upstream says what each of its
+commands would send, and the loop sends it; each enqueue is announced by a pub/sub message beside it, so that an idle worker
+is woken instead of polling faster.
 """
 
-import contextlib
-import logging
-import threading
 from collections.abc import Callable, Sequence
 from typing import Any, Final, cast
 
 from dramatiq import Message
-from dramatiq.broker import Consumer
 from dramatiq.brokers.redis import RedisBroker
-from redis.exceptions import RedisError
+from redis.exceptions import NoScriptError
 
-from adapters.dramatiq_queue.inbox import Inbox
 from adapters.dramatiq_queue.server import BrokerServer
 from adapters.redis_line import Word
 
-log = logging.getLogger("imaging.bell")
-
-#: How long one look for announcements waits, in s; no round trip, only how soon a stop is noticed.
-_LISTEN_S: Final = 0.2
-#: Pause before the bell is connected again, in s.
-_RECONNECT_S: Final = 0.5
 #: Messages that upstream's maintenance moves at a time.
 _UNPACKED: Final = 1_000
 
@@ -34,10 +23,14 @@ class BellBroker(RedisBroker):
     """A Redis broker without delay queues: nothing here is ever sent for later, and each would be polled too."""
 
     def __init__(self, server: BrokerServer, *, namespace: str) -> None:
-        super().__init__(client=server.client, middleware=[], namespace=namespace)  # type: ignore[no-untyped-call]
-        self.server = server
+        # Without a client it makes one, which never connects.
+        super().__init__(middleware=[], namespace=namespace)  # type: ignore[no-untyped-call]
         self.channel = f"{namespace}:bell"
-        self._inboxes: dict[str, Inbox] = {}
+        self.server = server
+        dispatch = self.scripts["dispatch"]
+        self._text, self._digest = cast("bytes", dispatch.script), dispatch.sha
+        self._sent: tuple[Word, ...] = ()
+        self.scripts = {"dispatch": self._note}
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue; may be repeated."""
@@ -46,43 +39,38 @@ class BellBroker(RedisBroker):
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
 
-    def announce(self, queue_name: str) -> None:
-        """Wake whoever waits for that queue."""
-        # The message lies in the queue already: a lost announcement costs the poll's delay.
-        with contextlib.suppress(RedisError):
-            self.client.publish(self.channel, queue_name)
+    # --- what is asked of Redis; each raises the errors of redis-py ---------------------------------------
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> Consumer:  # noqa: ARG002
-        """The consumer of a queue, the same one each time: it knows which messages this process holds."""
-        inbox = self.inbox(queue_name)
-        inbox.prefetch = prefetch
-        return inbox
+    async def ring(self, message: Message[Any]) -> None:
+        """Enqueue a message, and announce it in the same breath: whoever is woken by that finds it."""
+        await self._said(lambda: self.enqueue(message), announced=message.queue_name)
 
-    def inbox(self, queue_name: str) -> Inbox:
-        """This process's share of a queue."""
-        if queue_name not in self._inboxes:
-            self._inboxes[queue_name] = Inbox(self, queue_name)
-        return self._inboxes[queue_name]
+    async def fetch(self, queue_name: str, most: int) -> list[bytes | None]:
+        """So many messages at most, which this process owes Redis from now on; None stands for one without a body."""
+        messages: list[bytes | None] = await self._said(lambda: self.do_fetch(queue_name, most))
+        return messages
 
-    def acks_key(self, queue_name: str) -> str:
-        """Where upstream's script notes the messages that this process fetched and has not acknowledged."""
-        return f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}"
+    async def ack(self, queue_name: str, name: str) -> None:
+        """Have done with a message that was fetched."""
+        await self._said(lambda: self.do_ack(queue_name, name))
 
+    async def requeue(self, queue_name: str, name: str) -> None:
+        """Give a message that was fetched back, for others."""
+        await self._said(lambda: self.do_requeue(queue_name, name), announced=queue_name)
 
-class RingPacker(BellBroker):
-    """Says what enqueueing a message sends, for whoever sends it from an event loop; upstream's own code would block."""
+    async def owed(self, queue_name: str) -> set[str]:
+        """Names of the messages that Redis believes this process to hold."""
+        names = await self.server.line.ask("SMEMBERS", f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}")
+        return {name.decode() for name in names}
 
-    def __init__(self, server: BrokerServer, *, namespace: str) -> None:
-        super().__init__(server, namespace=namespace)
-        dispatch = self.scripts["dispatch"]
-        self._text, self._digest = cast("bytes", dispatch.script), dispatch.sha
-        self._sent: tuple[Word, ...] = ()
-        self.scripts = {"dispatch": self._note}
-
-    def packed(self, message: Message[Any]) -> tuple[tuple[Word, ...], tuple[Word, ...]]:
-        """The command by the script's digest, and by its text for a Redis that has not seen it yet."""
-        self.enqueue(message)
-        return ("EVALSHA", self._digest, *self._sent), ("EVAL", self._text, *self._sent)
+    async def _said(self, command: Callable[[], object], *, announced: str | None = None) -> Any:
+        command()
+        beside: tuple[tuple[Word, ...], ...] = () if announced is None else (("PUBLISH", self.channel, announced),)
+        sent, line = self._sent, self.server.line
+        try:
+            return await line.ask_all(("EVALSHA", self._digest, *sent), *beside)
+        except NoScriptError:
+            return await line.ask_all(("EVAL", self._text, *sent), *beside)
 
     def _note(self, *, args: Sequence[Word], keys: Sequence[str]) -> None:
         self._sent = (len(keys), *keys, *args)
@@ -90,38 +78,3 @@ class RingPacker(BellBroker):
     def _max_unpack_size(self) -> int:
         # Upstream asks Redis, and only for what moves many messages at a time. A Lua stack takes 8,000.
         return _UNPACKED
-
-
-class Bell(threading.Thread):
-    """Hears the announcements and passes them on, from a thread of its own."""
-
-    def __init__(self, broker: BellBroker, wake: Callable[[str | None], None]) -> None:
-        """`wake` gets the queue's name, or None when any may have been missed."""
-        super().__init__(name="imaging-bell", daemon=True)
-        self._broker = broker
-        self._wake = wake
-        self._ended = threading.Event()
-
-    def run(self) -> None:
-        """Listen until stopped."""
-        while not self._ended.is_set():
-            try:
-                self._listen()
-            except (RedisError, OSError) as error:
-                log.info("The bell is out of order, rings are found by looking: %s", type(error).__name__)
-                self._ended.wait(_RECONNECT_S)
-
-    def _listen(self) -> None:
-        with self._broker.client.pubsub(ignore_subscribe_messages=True) as subscription:
-            subscription.subscribe(self._broker.channel)
-            # What was announced before is lost: look once.
-            self._wake(None)
-            while not self._ended.is_set():
-                message = subscription.get_message(timeout=_LISTEN_S)
-                if message is not None and isinstance(message["data"], bytes):
-                    self._wake(message["data"].decode(errors="replace"))
-
-    def stop(self) -> None:
-        """Stop listening and wait for the thread's end."""
-        self._ended.set()
-        self.join()

@@ -1,24 +1,19 @@
 """One process's share of a queue: what it fetched, what it owes the broker, and how it waits.
 
-Imports Dramatiq, redis-py and stdlib. Nothing raised here would help anybody: upstream answers an error by closing the
-consumer for three seconds and stranding what it held.
+Imports Dramatiq, redis-py and stdlib. It lives on the loop that does the work: each thread between the two would have to be
+woken in its turn, and would hold the interpreter while the job that it brought begins.
 """
 
+import asyncio
+import contextlib
 import logging
-import threading
-import time
 from collections import deque
-from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Final
+from collections.abc import Awaitable, Callable
+from typing import Final
 
-from dramatiq import Message
-from dramatiq.broker import Consumer, MessageProxy
-from redis.exceptions import RedisError
-
+from adapters.dramatiq_queue.broker import BellBroker
 from adapters.dramatiq_queue.ring import Ring, read_message
-
-if TYPE_CHECKING:
-    from adapters.dramatiq_queue.broker import BellBroker
+from imaging_core.faults import log_fault
 
 log = logging.getLogger("imaging.bell")
 
@@ -27,63 +22,83 @@ log = logging.getLogger("imaging.bell")
 IDLE_S: Final = 5.0
 #: Longest pause between looks while Redis does not answer, in s.
 _TROUBLE_S: Final = 2.0
-#: How soon a wait ends once the worker is stopping, in s.
-_STOPPING_S: Final = 0.02
 
 
-class Inbox(Consumer):
-    """The consumer of one queue. Upstream's worker threads acknowledge through it while its own thread fetches."""
+class Inbox:
+    """Fetches the rings of one queue, hands each to whoever hears it, and settles it with the broker."""
 
-    def __init__(self, broker: "BellBroker", queue_name: str) -> None:
-        self.prefetch = 1
-        #: How many rings the process can take now; those it cannot stay in Redis for others.
-        self.free: Callable[[], int] | None = None
-        self.stopping = False
+    def __init__(
+        self,
+        broker: BellBroker,
+        queue_name: str,
+        hear: Callable[[str], Awaitable[None]],
+        *,
+        most: int,
+        free: Callable[[], int] | None = None,
+    ) -> None:
+        """`hear` gets a ring's job id and returns once the ring is taken. At most `most` wait for that here.
+
+        `free` tells how many rings the process can take now; those it cannot stay in Redis for others.
+        """
         self._broker = broker
         self._queue = queue_name
-        self._fetched: deque[Ring] = deque()
-        self._lock = threading.Lock()
-        #: Ids of messages that were fetched and are not settled.
-        self._held: set[str] = set()
-        #: Of those, the ones to give back instead of acknowledging them.
-        self._give_back: set[str] = set()
+        self._hear = hear
+        self._most = most
+        self._free = free
+        #: Whether there may be rings that no look has fetched.
+        self._more = True
+        #: Ids of messages that were fetched and are not settled, with the tasks that hand them over.
+        self._held: dict[str, asyncio.Task[None] | None] = {}
         #: Settlements that Redis has not heard of yet: command and id.
         self._owed: deque[tuple[str, str]] = deque()
-        self._wake = threading.Event()
+        self._wake = asyncio.Event()
+        self._looking: asyncio.Task[None] | None = None
+        self._stopping = False
         self._failures = 0
 
-    # --- for the consumer's thread -----------------------------------------------------------------------
+    def start(self) -> None:
+        """Look for rings from now on."""
+        self._looking = asyncio.create_task(self._look_again_and_again(), name=f"imaging-inbox-{self._queue}")
 
-    def __next__(self) -> MessageProxy | None:
-        """The next ring, or None after a wait."""
-        self._wake.clear()
-        if not self._fetched and not self.stopping:
-            self._look()
-        if self._fetched and not self.stopping:
-            ring = self._fetched.popleft()
-            options = {"redis_message_id": ring.id}
-            message: Message[None] = Message(
-                queue_name=self._queue, actor_name=self._queue, args=(ring.id, ring.job_id), kwargs={}, options=options
-            )
-            return MessageProxy(message)
-        self._wait()
-        return None
+    def wake(self) -> None:
+        """Look now."""
+        self._more = True
+        self._wake.set()
 
-    def _wait(self) -> None:
-        if self.stopping:
-            time.sleep(_STOPPING_S)
-        elif self._failures:
-            self._wake.wait(min(_TROUBLE_S, 0.1 * 2 ** min(self._failures, 10)))
-        else:
-            self._wake.wait(IDLE_S)
-
-    def _look(self) -> None:
+    async def stop(self) -> None:
+        """Fetch no more, and give back what nobody has taken; told to Redis if that answers."""
+        self._stopping = True
+        self._wake.set()
+        if self._looking is not None:
+            # It is not cancelled: what a fetch that is under way brings would be known to Redis alone.
+            await asyncio.wait((self._looking,))
+        tasks = [task for task in self._held.values() if task is not None]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
         try:
-            self._settle_owed()
+            await self._settle_owed()
+        except Exception:  # noqa: BLE001  # whatever it is, the process ends here
+            log.info("%d rings are left to Dramatiq's maintenance.", len(self._owed))
+
+    # --- looking -----------------------------------------------------------------------------------------
+
+    async def _look_again_and_again(self) -> None:
+        while not self._stopping:
+            self._wake.clear()
+            await self._look()
+            pause_s = min(_TROUBLE_S, 0.1 * 2 ** min(self._failures, 10)) if self._failures else IDLE_S
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(pause_s):
+                    await self._wake.wait()
+
+    async def _look(self) -> None:
+        try:
+            await self._settle_owed()
             if self._failures:
-                self._find_stranded("requeue")
-            self._fetch()
-        except (RedisError, OSError) as error:
+                await self._find_stranded("requeue")
+            await self._fetch()
+        except Exception as error:  # noqa: BLE001  # whatever it is, no ring would be heard any more
             if not self._failures:
                 log.warning("No rings can be heard: %s", self._broker.server.unavailable(error))
             self._failures += 1
@@ -92,95 +107,69 @@ class Inbox(Consumer):
                 log.info("Rings are heard again.")
             self._failures = 0
 
-    def _fetch(self) -> None:
-        room = self.prefetch - len(self._held)
-        if self.free is not None:
-            room = min(room, self.free() - len(self._held))
+    async def _fetch(self) -> None:
+        room = self._most if self._free is None else min(self._most, self._free())
+        room -= len(self._held)
         if room < 1:
+            self._more = True
             return
+        messages = await self._broker.fetch(self._queue, room)
+        # Fewer than there was room for are all that there were.
+        self._more = len(messages) >= room
         unreadable = 0
-        for data in self._broker.do_fetch(self._queue, room):
+        for data in messages:
             name, ring = read_message(data, self._queue)
             if name is None:
                 unreadable += 1
                 continue
-            with self._lock:
-                self._held.add(name)
+            self._held[name] = None
             if ring is None:
                 log.warning("A message in queue %s is no ring of this version; it was passed over.", self._queue)
-                self._settle("ack", name)
+                await self._settle("ack", name)
             else:
-                self._fetched.append(ring)
+                self._held[name] = asyncio.create_task(self._hand_over(ring))
         if unreadable:
             log.warning("%d unreadable messages in queue %s were passed over.", unreadable, self._queue)
-            self._find_stranded("ack")
+            await self._find_stranded("ack")
 
-    def _find_stranded(self, command: str) -> None:
+    async def _find_stranded(self, command: str) -> None:
         """Settle what Redis believes this process to hold although it does not know it.
 
         That is how a message without a readable name is found, and one whose fetch got no answer.
         """
-        names: set[bytes] = self._broker.client.smembers(self._broker.acks_key(self._queue))  # type: ignore[assignment]
-        with self._lock:
-            known = self._held | {name for _, name in self._owed}
-        for name in {name.decode() for name in names} - known:
-            self._tell(command, name)
+        names = await self._broker.owed(self._queue)
+        for name in names - self._held.keys() - {name for _, name in self._owed}:
+            await self._tell(command, name)
 
-    # --- for any thread ----------------------------------------------------------------------------------
+    # --- settling ----------------------------------------------------------------------------------------
 
-    def wake(self) -> None:
-        """Look now."""
-        self._wake.set()
-
-    def hand_back(self, name: str) -> None:
-        """Leave a ring that was fetched to other processes, once its actor has returned."""
-        with self._lock:
-            self._give_back.add(name)
-
-    def ack(self, message: MessageProxy) -> None:
-        """Settle a message: acknowledged, or given back if it was marked so. Never raises."""
-        name = message.options["redis_message_id"]
-        with self._lock:
-            give_back = name in self._give_back
-            self._give_back.discard(name)
-        self._settle("requeue" if give_back else "ack", name)
-
-    def nack(self, message: MessageProxy) -> None:
-        """The same: a ring has nothing to be kept for, its job is in the repository."""
-        self.ack(message)
-
-    def requeue(self, messages: Iterable[MessageProxy]) -> None:
-        """Give back what no thread has begun."""
-        for message in messages:
-            self._settle("requeue", message.options["redis_message_id"])
-
-    def close(self) -> None:
-        """Give back what was fetched and not handed out, and tell Redis what is owed, if it answers."""
-        while self._fetched:
-            self._settle("requeue", self._fetched.popleft().id)
+    async def _hand_over(self, ring: Ring) -> None:
+        command = "ack"
         try:
-            self._settle_owed()
-        except (RedisError, OSError):
-            log.info("%d rings are left to Dramatiq's maintenance.", len(self._owed))
+            await self._hear(ring.job_id)
+        except asyncio.CancelledError:
+            # Only `stop` cancels it.
+            command = "requeue"
+        except Exception as error:  # noqa: BLE001  # the ring is spent; what it rang for is found by the sweep
+            log_fault(log, "A ring could not be taken; the sweep will find the job.", error, {"job_id": ring.job_id})
+        await self._settle(command, ring.id)
 
-    def _settle(self, command: str, name: str) -> None:
+    async def _settle(self, command: str, name: str) -> None:
         try:
-            self._tell(command, name)
-        except (RedisError, OSError):
-            # Upstream would retry here, in the thread, until Redis is back, and would not stop before. Later is fine.
+            await self._tell(command, name)
+        except Exception:  # noqa: BLE001  # later is fine: what goes wrong with Redis is told when it is looked into
             self._owed.append((command, name))
-        with self._lock:
-            self._held.discard(name)
-        self.wake()
+        self._held.pop(name, None)
+        if self._more or self._owed:
+            self._wake.set()
 
-    def _settle_owed(self) -> None:
+    async def _settle_owed(self) -> None:
         while self._owed:
-            self._tell(*self._owed[0])
+            await self._tell(*self._owed[0])
             self._owed.popleft()
 
-    def _tell(self, command: str, name: str) -> None:
+    async def _tell(self, command: str, name: str) -> None:
         if command == "ack":
-            self._broker.do_ack(self._queue, name)
+            await self._broker.ack(self._queue, name)
         else:
-            self._broker.do_requeue(self._queue, name)
-            self._broker.announce(self._queue)
+            await self._broker.requeue(self._queue, name)

@@ -3,9 +3,9 @@
 import time
 from typing import Final
 
-from redis.exceptions import NoScriptError, RedisError
+from redis.exceptions import RedisError
 
-from adapters.dramatiq_queue.broker import RingPacker
+from adapters.dramatiq_queue.broker import BellBroker
 from adapters.dramatiq_queue.ring import message_for
 from adapters.dramatiq_queue.server import BrokerServer
 from imaging_core.errors import Unavailable
@@ -20,22 +20,15 @@ class DramatiqJobQueue:
     def __init__(self, broker_url: str, *, namespace: str = "dramatiq", setting: str = "IMAGING_BROKER_URL") -> None:
         """Prepare the bell; nothing connects before the first ring. Raises ValueError for what is no URL."""
         self._server = BrokerServer(broker_url, setting=setting)
-        self._packer = RingPacker(self._server, namespace=namespace)
+        self._broker = BellBroker(self._server, namespace=namespace)
         self._rests_until = 0.0
 
     async def ring(self, backend: str, job_id: str) -> None:
         """Ring for a backend. Raises Unavailable when the bell cannot be rung."""
         if time.monotonic() < self._rests_until:
             raise Unavailable(f"The doorbell's Redis at {self._server.address} did not answer a moment ago.")
-        message = message_for(backend, job_id)
-        known, whole = self._packer.packed(message)
-        # Announced in the same breath: whoever is woken by it finds the message.
-        announced = ("PUBLISH", self._packer.channel, message.queue_name)
         try:
-            try:
-                await self._server.line.ask_all(known, announced)
-            except NoScriptError:
-                await self._server.line.ask_all(whole, announced)
+            await self._broker.ring(message_for(backend, job_id))
         except (RedisError, OSError) as error:
             self._rests_until = time.monotonic() + _REST_S
             raise self._server.unavailable(error) from error

@@ -7,12 +7,10 @@ import re
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
-import redis
-import redis.asyncio
-import redis.asyncio.retry
 from redis import exceptions as redis_errors
+from redis.asyncio import ConnectionPool
+from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
-from redis.retry import Retry
 
 from adapters.redis_line import Line
 from imaging_core.errors import Unavailable
@@ -44,7 +42,7 @@ def default_broker_url(redis_url: str) -> str:
 
 
 class BrokerServer:
-    """The ways to the doorbell's Redis, with short time-outs: a client for threads, a line for the loop.
+    """The ways to the doorbell's Redis, with short time-outs: a line to ask through, and how a connection is made.
 
     Nothing connects before it is used.
     """
@@ -67,11 +65,9 @@ class BrokerServer:
                 "protocol": 2,
             }
             # Once, for a connection that Redis closed while it lay idle; a ring may well be doubled.
-            once, lost = ConstantBackoff(0.02), (redis_errors.ConnectionError,)
-            retry = Retry(once, 1, supported_errors=lost)
-            self.client = redis.Redis.from_pool(redis.ConnectionPool.from_url(url, retry=retry, **options))
-            again = redis.asyncio.retry.Retry(once, 1, supported_errors=lost)
-            self.line = Line(redis.asyncio.ConnectionPool.from_url(url, retry=again, **options), answer_s=ANSWER_S)
+            retry = Retry(ConstantBackoff(0.02), 1, supported_errors=(redis_errors.ConnectionError,))
+            self.pool = ConnectionPool.from_url(url, retry=retry, **options)
+            self.line = Line(self.pool, answer_s=ANSWER_S)
         except (ValueError, TypeError):
             # What urllib and redis-py say may hold a part of the URL, and so of the password.
             raise ValueError(f"{setting} is not a URL like redis://:password@host:6379/1.") from None
