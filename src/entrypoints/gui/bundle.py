@@ -45,6 +45,11 @@ def file_name(job: JobInfo, index: int, extension: str | None = None) -> str:
     return f"{_slug(job)}-{image.seed}{number}.{extension}"
 
 
+def zip_name(job: JobInfo) -> str:
+    """The name of a zip of all its pictures."""
+    return f"{_slug(job)}-{len(job.images)}-pictures.zip"
+
+
 def _slug(job: JobInfo) -> str:
     words = shortened(job.request.prompt if job.request else job.image_id, 40).lower()
     return "-".join("".join(c if c.isalnum() else " " for c in words).split()) or "picture"

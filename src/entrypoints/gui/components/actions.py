@@ -126,11 +126,20 @@ def mark(image_id: str, *, favourite: bool) -> None:
         look_again()
 
 
-def open_job(image_id: str) -> None:
-    """Show a job in full; the address then leads to it."""
+def open_job(image_id: str, index: int = 0) -> None:
+    """Show a job in full, beginning with that picture; the address then leads to it."""
     st.session_state.pop(_CLOSED, None)
-    st.query_params[JOB] = image_id
+    name_picture(image_id, index)
     st.rerun()
+
+
+def name_picture(image_id: str, index: int) -> None:
+    """Have the address name a job, and which of its pictures unless it is the first."""
+    st.query_params[JOB] = image_id
+    if index:
+        st.query_params[PICTURE] = str(index + 1)
+    else:
+        st.query_params.pop(PICTURE, None)
 
 
 def named() -> str | None:

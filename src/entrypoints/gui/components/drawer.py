@@ -7,7 +7,8 @@ import streamlit as st
 
 from entrypoints.client import ApiError, ClientError, JobInfo
 from entrypoints.gui import clock, draft, remote, visitor
-from entrypoints.gui.components import actions, canvas, outage
+from entrypoints.gui.beside import Beside
+from entrypoints.gui.components import actions, canvas, outage, viewer
 from entrypoints.gui.components.compare import compare, has_before
 from entrypoints.gui.components.ended_card import is_trouble, notice, trouble_card
 from entrypoints.gui.components.job_actions import job_actions
@@ -23,17 +24,26 @@ def show_named() -> None:
 
 
 @st.dialog("Details", width="medium", position="right", on_dismiss=actions.close)
-def _drawer(image_id: str) -> None:
+def _drawer(opened: str) -> None:
+    # A step to another job draws only the drawer anew, and the address has gone on.
+    image_id = actions.named() or opened
     try:
         job = remote.job(image_id)
         title = titles().get(job.backend, job.backend)
         if not job.status.terminal:
             _still_open(job.image_id, title)
         elif is_trouble(job):
+            near = viewer.around(job, 0)
+            viewer.viewer(job, 0, near)
             trouble_card(job, title, drawer=True)
+            _turning(near)
             _settings(job, title)
         else:
-            index = _picture(job)
+            index = _index(job)
+            near = viewer.around(job, index)
+            viewer.viewer(job, index, near)
+            _picture(job, index)
+            _turning(near)
             canvas.prompt_line(job)
             notice(job)
             job_actions(job, index)
@@ -65,37 +75,36 @@ def _still_open(image_id: str, title: str) -> None:
         outage.note(error)
 
 
-def _picture(job: JobInfo) -> int:
-    """The picture that the address names, or the first, and the way to the others; gives which it is."""
-    last = len(job.images) - 1
+def _index(job: JobInfo) -> int:
+    """Which of its pictures the address names; the first where it names none that there is."""
     told = st.query_params.get(actions.PICTURE, "1")
     number = int(told) if told.isascii() and told.isdigit() and len(told) < 5 else 1
-    index = min(max(number - 1, 0), last)
-    if has_before(job):
+    return min(max(number - 1, 0), len(job.images) - 1)
+
+
+def _picture(job: JobInfo, index: int) -> None:
+    """The picture in full; of an edit, over the one that it began with."""
+    twice = has_before(job)
+    if twice:
         compare(job, index, "drawer", tallest=64)
-    else:
-        with st.container(key=f"frame-full-{job.image_id}"):
-            st.image(remote.picture(job.image_id, index).data, width="stretch", alt=canvas.alt_of(job, index))
-    if last:
-        _turning(index, last)
-    return index
+    with st.container(key="pictured-twice" if twice else "pictured"), st.container(key=viewer.frame(job, index)):
+        st.image(remote.picture(job.image_id, index).data, width="stretch", alt=canvas.alt_of(job, index))
 
 
-def _turning(index: int, last: int) -> None:
-    def turn(to: int) -> None:
-        st.query_params[actions.PICTURE] = str(to + 1)
-
+def _turning(near: Beside) -> None:
+    if not near.told:
+        return
     with st.container(horizontal=True, horizontal_alignment="center", vertical_alignment="center", key="pictures"):
-        for label, icon, to in (("Previous", "left", index - 1), ("Next", "right", index + 1)):
+        for label, icon, to in (("Previous", "left", near.before), ("Next", "right", near.after)):
             if label == "Next":
-                st.caption(f"Picture {index + 1} of {last + 1}", width="content")
+                st.caption(near.told, width="content")
             st.button(
                 label,
                 icon=f":material/chevron_{icon}:",
                 key=f"{label}-picture",
                 type="tertiary",
-                disabled=not 0 <= to <= last,
-                on_click=turn,
+                disabled=to is None,
+                on_click=viewer.go,
                 args=(to,),
             )
 

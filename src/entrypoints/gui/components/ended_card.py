@@ -8,7 +8,7 @@ from entrypoints.client import ApiError, JobInfo
 from entrypoints.gui import draft, remote
 from entrypoints.gui.components import actions, canvas
 from entrypoints.gui.components.compare import compare, has_before
-from entrypoints.gui.components.saving import save_button
+from entrypoints.gui.components.saving import save_all_button, save_button
 from entrypoints.gui.words import ago, credit_sum, duration, plain
 from imaging_core.jobs import JobStatus
 
@@ -52,6 +52,12 @@ def _picture(job: JobInfo, index: int) -> None:
         return
     with st.container(key=f"frame-large-{job.image_id}-{index}"):
         st.image(data, width="stretch", alt=canvas.alt_of(job, index))
+        st.button(
+            plain(f"Show in full: {canvas.alt_of(job, index)}"),
+            key=f"show-{job.image_id}-{index}",
+            on_click=actions.open_job,
+            args=(job.image_id, index),
+        )
 
 
 def notice(job: JobInfo) -> None:
@@ -64,8 +70,10 @@ def notice(job: JobInfo) -> None:
 def buttons(job: JobInfo) -> None:
     """What can be done with a finished job at a glance; the drawer has the rest."""
     with st.container(horizontal=True, gap="xsmall", key=f"actions-card-{job.image_id}"):
-        for image in job.images:
-            save_button(job, image.index, "card", f"Download {image.index + 1}" if job.count > 1 else "Download")
+        if len(job.images) == 1:
+            save_button(job, 0, "card", "Download")
+        else:
+            save_all_button(job, "card")
         if job.request is not None:
             use_settings_button(job, "card")
             st.button(

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 import streamlit as st
 
 from entrypoints.client import ClientError, JobInfo, JobsPage
-from entrypoints.gui import remote
-from entrypoints.gui.components import actions, canvas, outage, problems, tile
+from entrypoints.gui import beside, remote
+from entrypoints.gui.components import actions, canvas, outage, problems, tile, viewer
 from entrypoints.gui.components.drawer import titles
 from entrypoints.gui.components.ended_card import is_trouble, picture_card, trouble_card
 from entrypoints.gui.components.live_card import live_jobs
@@ -57,6 +57,7 @@ def _draw(running: JobsPage, ended: JobsPage, nothing_yet: Callable[[], object])
     st.html('<div id="feed"></div>')
     if running.jobs:
         live_jobs(running, names, most=MOST_LIVE)
+    viewer.listed(beside.shown(ended.jobs))
     if ended.jobs:
         _ended(ended.jobs, names)
     elif not running.jobs:

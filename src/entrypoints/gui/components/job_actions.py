@@ -8,7 +8,7 @@ from entrypoints.client import JobInfo
 from entrypoints.gui import source
 from entrypoints.gui.components import actions, likes
 from entrypoints.gui.components.ended_card import delete_button, use_settings_button
-from entrypoints.gui.components.saving import Format, save_button
+from entrypoints.gui.components.saving import Format, save_all_button, save_button
 from entrypoints.gui.components.variations import variations
 
 #: Formats that a picture can be had in.
@@ -46,6 +46,8 @@ def _downloads(job: JobInfo, index: int) -> None:
         for other in _FORMATS:
             if other.media_type != job.images[index].media_type:
                 save_button(job, index, "drawer", f"Download {other.name}", other)
+    if len(job.images) > 1:
+        save_all_button(job, "drawer")
 
 
 def _favourite(job: JobInfo) -> None:

@@ -59,9 +59,9 @@ def _behind(backends: Backends, changed: Callable[[], None]) -> None:
     )
     _choice("Backend", names, _BACKEND, changed)
     _choice("Model", {model: model for model in _models(backends, st.session_state[_BACKEND])}, _MODEL, changed)
+    # Without a value of its own: the session has one, and two would be told of in the log.
     st.date_input(
         "Made",
-        [],
         key=_MADE,
         format="YYYY-MM-DD",
         help="One day or the first and the last of several",

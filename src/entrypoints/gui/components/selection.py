@@ -8,6 +8,7 @@ import streamlit as st
 from entrypoints.client import ApiError, ClientError, JobInfo
 from entrypoints.gui import bundle, clock, remote
 from entrypoints.gui.components import actions
+from entrypoints.gui.components.saving import zip_button
 from entrypoints.gui.words import megabytes, pictures, plain
 
 #: In the session: the picked jobs by id, and whether tiles are picked or opened.
@@ -71,34 +72,7 @@ def _sum(jobs: Sequence[JobInfo]) -> str:
 
 
 def _download(jobs: Sequence[JobInfo]) -> None:
-    wanted = bundle.pieces(jobs)
-    most = bundle.weight(jobs) > bundle.MOST_BYTES
-    zone = clock.zone()
-    st.download_button(
-        "Download zip",
-        _zipper([bundle.local(piece, zone) for piece in wanted]),
-        file_name=f"pictures-{clock.now():%Y-%m-%d-%H%M}.zip",
-        mime="application/zip",
-        icon=":material/folder_zip:",
-        key="zip",
-        disabled=most or not wanted,
-        help=f"More than {megabytes(bundle.MOST_BYTES)} do not fit in one zip: pick fewer." if most else None,
-        on_click="ignore",
-    )
-
-
-def _zipper(wanted: Sequence[bundle.Piece]) -> "bundle.Zipper":
-    read = remote.reading()
-
-    def one(piece: bundle.Piece) -> bytes | None:
-        try:
-            return read(piece.image_id, piece.index, None).data
-        except ApiError as error:
-            if error.status in (404, 409, 410):
-                return None
-            raise
-
-    return lambda: bundle.zipped(wanted, one)
+    zip_button("Download zip", jobs, f"pictures-{clock.now():%Y-%m-%d-%H%M}.zip", "zip", too_many="pick fewer")
 
 
 def _delete(jobs: Sequence[JobInfo]) -> None:

@@ -6,8 +6,8 @@ import attrs
 import streamlit as st
 
 from entrypoints.client import ClientError, JobsPage
-from entrypoints.gui import clock, paging, remote
-from entrypoints.gui.components import actions, canvas, outage, selection, tile
+from entrypoints.gui import beside, clock, paging, remote
+from entrypoints.gui.components import actions, canvas, outage, selection, tile, viewer
 from entrypoints.gui.components.narrowing import narrowing
 from entrypoints.gui.wanted import Wanted
 from imaging_core.jobs import JobStatus
@@ -53,6 +53,7 @@ def _pages(wanted: Wanted) -> None:
     cursors: list[str | None] = st.session_state.setdefault(_CURSORS, [None])
     try:
         found = _look(wanted, cursors[-1])
+        viewer.listed(beside.shown(found.jobs))
         if selection.picking():
             selection.bar(found.jobs)
         if found.jobs:
