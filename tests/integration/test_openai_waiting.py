@@ -11,7 +11,9 @@ import httpx
 import pytest
 from PIL import Image
 
+from adapters.demo import DemoGenerator
 from api_setting import PREVIEW, RunningApi, ended, until
+from imaging_core.capabilities import Capabilities
 from imaging_core.errors import JobDeleted, Unavailable
 from openai_wire import GENERATIONS, api, client, error, generate, job_of, picture
 from sse_reading import Parser, told_in
@@ -197,6 +199,28 @@ def test_calls_under_one_key_are_one_job(client: httpx.Client) -> None:
     assert first.headers["x-job-id"] == again.headers["x-job-id"]
     assert first.json() == again.json()
     assert error(other)["code"] == "idempotency_mismatch"
+
+
+def test_a_call_under_a_known_key_is_answered_though_its_backend_could_not_be_asked_since_the_start(
+    client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(_: object) -> Capabilities:
+        raise Unavailable("The demo is away.")
+
+    def call(key: str, size: str = "500x256") -> httpx.Response:
+        body = {"prompt": "a hill", "model": "demo", "size": size}
+        return client.post(GENERATIONS, json=body, headers={"idempotency-key": key})
+
+    first = call("openai-away-1")
+    assert first.status_code == 200, first.text
+    monkeypatch.setattr(DemoGenerator, "capabilities", away)
+
+    again, other, new = call("openai-away-1"), call("openai-away-1", "256x256"), call("openai-away-2")
+
+    assert (again.status_code, again.headers["x-job-id"]) == (200, first.headers["x-job-id"])
+    assert error(other)["code"] == "idempotency_mismatch"
+    assert new.status_code == 503
+    assert new.headers["retry-after"]
 
 
 def test_a_fault_is_told_in_the_envelope_and_without_its_text(

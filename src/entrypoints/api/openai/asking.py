@@ -8,7 +8,7 @@ from entrypoints.api.openai.fields import ImageFields
 from imaging_core.capabilities import Capabilities
 from imaging_core.formats import PNG
 from imaging_core.images import ImageRequest, Operation
-from imaging_core.sizes import SIZE, read_size, size_options
+from imaging_core.sizes import SIZE, read_size
 
 _NAMES = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
 
@@ -16,7 +16,8 @@ _NAMES = {"image/png": "png", "image/jpeg": "jpeg", "image/webp": "webp"}
 def request_of(fields: ImageFields, target: Target, able: Capabilities | None, operation: Operation) -> ImageRequest:
     """The request; what was left out is the backend's default. Without `able` it is for whichever backend it will be.
 
-    Raises InvalidRequest for a size that is none.
+    Its size is brought to what the backend can make when the job is queued, so that a call which is repeated under its key
+    is the same request while the backend cannot be asked. Raises InvalidRequest for a size that is none.
     """
     values: dict[str, Any] = {
         "prompt": fields.prompt,
@@ -29,12 +30,10 @@ def request_of(fields: ImageFields, target: Target, able: Capabilities | None, o
         "count": fields.n or 1,
         "strength": getattr(fields, "strength", None),
     }
-    if able is None:
-        values |= {SIZE: fields.size} if read_size(fields.size) else {}
-    else:
-        checkpoint = _canonical(target.checkpoint, able, operation)
-        values |= size_options(fields.size, able, checkpoint, operation)
-        values |= _format(fields, able, checkpoint, operation)
+    if read_size(fields.size) is not None:
+        values[SIZE] = fields.size
+    if able is not None:
+        values |= _format(fields, able, _canonical(target.checkpoint, able, operation), operation)
     return ImageRequest(prompt="", operation=operation).with_values(values)
 
 

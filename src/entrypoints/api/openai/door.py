@@ -23,7 +23,7 @@ from entrypoints.api.form_fields import typed
 from entrypoints.api.forms import Form
 from entrypoints.api.openai.answers import Pictures, Wanted
 from entrypoints.api.openai.asking import request_of
-from entrypoints.api.openai.catalogue import Catalogue, check
+from entrypoints.api.openai.catalogue import Catalogue, Target, check
 from entrypoints.api.openai.errors import BELOW, Refusal, failed, fault, refusal_of, stopping
 from entrypoints.api.openai.fields import ImageFields, OpenAiEdit, OpenAiGeneration, read_fields
 from entrypoints.api.openai.inputs import Brought, brought_by_form, brought_by_json, inputs_of
@@ -32,7 +32,8 @@ from entrypoints.api.openai.stream import ImageStream, Order
 from entrypoints.api.openapi import Spec, body
 from entrypoints.api.problems import Problem
 from entrypoints.api.uploads import Inputs, Uploads
-from imaging_core.errors import ImagingError
+from imaging_core.capabilities import Capabilities
+from imaging_core.errors import ImagingError, Unavailable
 from imaging_core.faults import log_fault
 from imaging_core.images import Operation
 from imaging_core.jobs import Job, JobStatus
@@ -185,9 +186,7 @@ class OpenAiDoor:
             # Before anything is queued: somebody who cannot be told should not have paid.
             await self._feed.start()
         target = self._catalogue.target(call.fields.model)
-        able = None if target.backend == AUTO else await self._service.capabilities(target.backend)
-        if able is not None:
-            check(target, able)
+        able = await self._able(target)
         return await self._service.submit(
             request_of(call.fields, target, able, call.operation),
             backend=target.backend,
@@ -196,6 +195,20 @@ class OpenAiDoor:
             init_image=inputs.init_image if inputs else None,
             mask=inputs.mask if inputs else None,
         )
+
+    async def _able(self, target: Target) -> Capabilities | None:
+        """What the backend takes; None for one that is chosen later, or cannot be asked now.
+
+        The submit says so itself, unless the Idempotency-Key stands for a job. Raises UnknownModel.
+        """
+        if target.backend == AUTO:
+            return None
+        try:
+            able = await self._service.capabilities(target.backend)
+        except Unavailable:
+            return None
+        check(target, able)
+        return able
 
     async def _answer(self, call: _Call, job: Job) -> Response:
         wanted = Wanted.of(call.fields)
