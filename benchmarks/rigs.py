@@ -85,7 +85,8 @@ class Baseline:
 
     def __enter__(self) -> Self:
         with ExitStack() as stack:
-            redis = stack.enter_context(RedisServer())
+            # As it comes: whoever promises nothing writes no file either.
+            redis = stack.enter_context(RedisServer("--appendonly", "no"))
             folder = stack.enter_context(tempfile.TemporaryDirectory())
             environment = os.environ | {
                 "BASELINE_FOLDER": folder,
