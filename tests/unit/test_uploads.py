@@ -17,6 +17,14 @@ def test_a_picture_of_any_length_is_decoded_whole(length: int) -> None:
     assert decoded(f"data:image/png;base64,{text}", "image") == data
 
 
+@pytest.mark.parametrize("length", [3, 786_432, 1_572_864])
+@pytest.mark.parametrize("padding", ["=", "==", "===", "===="])
+def test_needless_padding_says_nothing_wherever_it_is(length: int, padding: str) -> None:
+    data = bytes(range(256)) * (length // 256) + bytes(length % 256)
+
+    assert decoded(base64.b64encode(data).decode() + padding, "image") == data
+
+
 @pytest.mark.parametrize(
     "text", ["A" * 1_048_575 + "=AAAA", "A" * 1_048_574 + "==AAAA", "*" + "A" * 1_048_579, "A" * 1_048_577, "ü" * 4]
 )

@@ -56,8 +56,9 @@ def parse(data: bytes) -> object:
         )
     except json.JSONDecodeError as error:
         raise NotStrictJson(f"The body is not valid JSON (line {error.lineno}, column {error.colno}).") from None
-    # Raw control characters are refused above and raw surrogates are no UTF-8: both can only come from an escape.
-    if "\\u" in text and any(_SURROGATE_OR_NUL.search(string) for string in _strings(value)):
+    # Raw control characters are refused above and raw surrogates are no UTF-8: both can only come from an escape. One byte is
+    # found many times faster than two, and no other thread runs meanwhile.
+    if b"\\" in data and "\\u" in text and any(_SURROGATE_OR_NUL.search(string) for string in _strings(value)):
         raise NotStrictJson("A text in the body contains NUL or an unpaired surrogate.")
     return value
 
