@@ -76,3 +76,23 @@ def test_settings_are_used_again_from_a_link_that_holds_no_prompt(visit: Visit) 
     expect(page.get_by_role("radio", name="16:9")).to_be_checked(timeout=PATIENCE_MS)
     expect(page.get_by_label("Seed", exact=True)).to_have_value("77", timeout=PATIENCE_MS)
     assert visit.faults == []
+
+
+def test_words_that_were_not_sent_outlive_a_reload_in_that_tab_alone(visit: Visit, live: LiveService) -> None:
+    page = visit.open().page
+    page.get_by_role("button", name="Generate").wait_for()
+    visit.prompt.fill("A lake that I thought about for long")
+    page.get_by_label("Negative prompt").fill("people")
+    # Still in the field: nothing has told the page's server yet.
+    page.get_by_label("Negative prompt").press_sequentially(", boats")
+
+    page.reload()
+
+    expect(visit.prompt).to_have_value("A lake that I thought about for long", timeout=PATIENCE_MS)
+    expect(page.get_by_label("Negative prompt")).to_have_value("people, boats", timeout=PATIENCE_MS)
+    other = page.context.new_page()
+    other.goto(live.gui_url)
+    other.get_by_role("button", name="Generate").wait_for(timeout=PATIENCE_MS)
+    expect(other.get_by_label("Prompt", exact=True)).to_have_value("", timeout=PATIENCE_MS)
+    assert "lake" not in page.url
+    assert visit.faults == []

@@ -13,7 +13,7 @@ from imaging_core.capabilities import Capabilities
 from imaging_core.images import MAX_SEED, Operation
 from imaging_core.parameters import Parameter, ParameterKind
 
-NOTICE = "Not AI: a small program drew this from words it knows in the prompt. It costs nothing."
+NOTICE = "Not AI: a small program draws from the words it knows in the prompt. It costs nothing."
 DEFAULT_SIZE, DEFAULT_STEPS, DEFAULT_CFG_SCALE = 512, 20, 7.0
 #: Most pictures in one call and in one job.
 IMAGES_PER_CALL, MAX_COUNT = 4, 16

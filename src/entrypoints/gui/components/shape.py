@@ -37,9 +37,19 @@ def shape(capabilities: Capabilities, checkpoint: str | None) -> None:
             format_func=_label,
             persist_state="session",
         )
+        if st.session_state[key] is None:
+            _unchosen(capabilities, checkpoint)
         problems.show(capabilities.backend, "aspect_ratio")
     elif capabilities.parameter("width", checkpoint) and capabilities.parameter("height", checkpoint):
         _size(capabilities, checkpoint)
+
+
+def _unchosen(capabilities: Capabilities, checkpoint: str | None) -> None:
+    """What the picture's size is while no ratio says it, where the backend has one."""
+    sides = [parameter for n in ("width", "height") if (parameter := capabilities.parameter(n, checkpoint))]
+    if len(sides) == 2:
+        wide, high = (st.session_state.get(draft.key_for(capabilities.backend, p), p.default) for p in sides)
+        st.caption(f"None chosen: {wide} × {high} px, as under Advanced.")
 
 
 def _size(capabilities: Capabilities, checkpoint: str | None) -> None:

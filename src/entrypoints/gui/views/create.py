@@ -11,6 +11,7 @@ from entrypoints.gui.components.backend_choice import backend_choice
 from entrypoints.gui.components.composer import composer
 from entrypoints.gui.components.feed import feed, signature
 from entrypoints.gui.components.read_back import read_back
+from entrypoints.gui.components.unsent import unsent
 from entrypoints.gui.words import place_of, section
 
 
@@ -27,6 +28,7 @@ def page() -> None:
         _form(backends)
     with right, st.container(key="feed-column"):
         feed(None if lost else signature())
+    unsent()
 
 
 def _form(backends: Backends) -> None:

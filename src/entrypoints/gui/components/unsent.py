@@ -1,0 +1,54 @@
+"""Brings back the words that were on the form when the page was loaded anew; imports Streamlit and this package.
+
+The visitor's tab keeps them, and nobody else: not the page's server, whose session ends with the reload, nor the address.
+"""
+
+import json
+from functools import cache
+from typing import TYPE_CHECKING
+
+import streamlit as st
+
+from entrypoints.gui import assets, draft
+
+if TYPE_CHECKING:
+    from streamlit.components.v2.types import ComponentRenderer
+
+#: In the session: that the browser was asked, and the component.
+_ASKED, _KEY = "unsent.asked", "unsent.words"
+
+#: Longest words that come back, in characters: the service takes no longer ones.
+_LONGEST = 10_000
+
+
+@cache
+def _component() -> "ComponentRenderer":
+    # Registered when it is first drawn: importing a page does nothing.
+    return st.components.v2.component("imaging.unsent", js=assets.text("unsent.js"))
+
+
+def unsent() -> None:
+    """The invisible part of Create that does so."""
+    with st.container(key="unsent"):
+        _component()(
+            key=_KEY, data={"asks": _ASKED not in st.session_state}, default={"words": None}, on_words_change=_told
+        )
+    st.session_state[_ASKED] = True
+
+
+def _told() -> None:
+    for name, words in words_of(getattr(st.session_state.get(_KEY), "words", None)).items():
+        if not st.session_state.get(name):
+            st.session_state[name] = words
+
+
+def words_of(text: object) -> dict[str, str]:
+    """By the form's keys, what a tab kept; anything else in there counts as nothing, since whoever uses the browser can write it."""
+    try:
+        told = json.loads(text) if isinstance(text, str) else {}
+    except ValueError:
+        return {}
+    if not isinstance(told, dict):
+        return {}
+    found = {name: told.get(name) for name in (draft.PROMPT, draft.NEGATIVE_PROMPT)}
+    return {name: words[:_LONGEST] for name, words in found.items() if isinstance(words, str) and words}
