@@ -22,6 +22,7 @@ app = typer.Typer(
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 Volatile = Annotated[
@@ -30,12 +31,27 @@ Volatile = Annotated[
 ]
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        version()
+        raise typer.Exit
+
+
+@app.callback()
+def imaging(
+    _version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_show_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Asynchronous image generation on the Stability AI API or a local Stable Diffusion WebUI."""
+
+
 def _stop_with(message: str) -> NoReturn:
     typer.echo(f"imaging: {message}", err=True)
     raise typer.Exit(1)
 
 
-@app.command()
+@app.command(short_help="Run API, worker and page here in one go; no Redis.")
 def up(no_gui: Annotated[bool, typer.Option("--no-gui", help="Without the page.")] = False) -> None:
     """Run everything here in one go: API, worker and GUI, with no Redis. Data goes to IMAGING_DATA_DIR."""
     from entrypoints.processes import run_up  # noqa: PLC0415
@@ -55,7 +71,11 @@ def api(allow_volatile: Volatile = False) -> None:
 def worker(
     backend: Annotated[
         list[str] | None,
-        typer.Option("--backend", help="Serve only this backend; may be repeated. All that are set up by default."),
+        typer.Option(
+            "--backend",
+            metavar="NAME",
+            help="Serve only this backend; may be repeated. All that are set up by default.",
+        ),
     ] = None,
     allow_volatile: Volatile = False,
 ) -> None:
@@ -65,7 +85,7 @@ def worker(
     _run(lambda settings: run_worker(settings, backend or []), allow_volatile=allow_volatile or None)
 
 
-@app.command()
+@app.command(short_help="Run the page, which talks to the API.")
 def gui() -> None:
     """Run the page, which talks to the API at IMAGING_API_URL (http://127.0.0.1:8000 by default)."""
     from entrypoints.processes import run_gui  # noqa: PLC0415
@@ -74,14 +94,16 @@ def gui() -> None:
 
 
 @app.command()
-def doctor() -> None:
+def doctor(
+    everything: Annotated[bool, typer.Option("--all", help="Also the settings that have their defaults.")] = False,
+) -> None:
     """Show what the settings mean and whether each part answers."""
     from entrypoints.doctor import run_doctor  # noqa: PLC0415
 
-    _run(run_doctor)
+    _run(lambda settings: run_doctor(settings, everything=everything))
 
 
-@app.command()
+@app.command(short_help="Whether a part on this machine is alive.")
 def health(part: Annotated[str, typer.Argument(help="api, worker or gui")]) -> None:
     """Whether a part on this machine is alive: for container health checks."""
     from entrypoints.health import check_health  # noqa: PLC0415
@@ -89,7 +111,7 @@ def health(part: Annotated[str, typer.Argument(help="api, worker or gui")]) -> N
     _run(lambda settings: check_health(settings, part))
 
 
-@app.command()
+@app.command(short_help="Make pictures: on the running service, or here.")
 def generate(  # noqa: PLR0917  # every option is one the command line names
     prompt: Annotated[str, typer.Argument(help="What to draw.")],
     backend: Annotated[str | None, typer.Option(help="stability, local, demo or auto.")] = None,
@@ -97,13 +119,18 @@ def generate(  # noqa: PLR0917  # every option is one the command line names
         str | None, typer.Option("--negative", "--negative-prompt", help="What to avoid.")
     ] = None,
     model: Annotated[str | None, typer.Option(help="Checkpoint or Stability model.")] = None,
-    sampler: Annotated[str | None, typer.Option()] = None,
-    scheduler: Annotated[str | None, typer.Option()] = None,
-    steps: Annotated[int | None, typer.Option()] = None,
-    cfg_scale: Annotated[float | None, typer.Option()] = None,
+    sampler: Annotated[str | None, typer.Option(help="How it is sampled; the WebUI's names.")] = None,
+    scheduler: Annotated[str | None, typer.Option(help="In which steps; the WebUI's names.")] = None,
+    steps: Annotated[int | None, typer.Option(help="Sampling steps.")] = None,
+    cfg_scale: Annotated[float | None, typer.Option(help="How closely to follow the prompt.")] = None,
+    aspect_ratio: Annotated[str | None, typer.Option(help="Width to height, such as 16:9.")] = None,
     width: Annotated[int | None, typer.Option(help="px")] = None,
     height: Annotated[int | None, typer.Option(help="px")] = None,
-    seed: Annotated[int | None, typer.Option()] = None,
+    style_preset: Annotated[str | None, typer.Option(help="A style, such as photographic.")] = None,
+    output_format: Annotated[
+        str | None, typer.Option("--format", "--output-format", help="png, jpeg or webp, as the model allows.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="The same one gives the same picture; drawn by default.")] = None,
     image: Annotated[Path | None, typer.Option(help="A picture to begin with.")] = None,
     mask: Annotated[Path | None, typer.Option(help="As large as the picture; what is white is painted anew.")] = None,
     strength: Annotated[float | None, typer.Option(help="How much of the picture may change, 0 to 1.")] = None,
@@ -127,8 +154,11 @@ def generate(  # noqa: PLR0917  # every option is one the command line names
             "scheduler": scheduler,
             "steps": steps,
             "cfg_scale": cfg_scale,
+            "aspect_ratio": aspect_ratio,
             "width": width,
             "height": height,
+            "style_preset": style_preset,
+            "output_format": output_format,
             "seed": seed,
             "strength": strength,
         },
@@ -140,7 +170,7 @@ def generate(  # noqa: PLR0917  # every option is one the command line names
     _run(lambda settings: run_generate(settings, order, as_json=as_json), embedded=True)
 
 
-@app.command()
+@app.command(short_help="Compare jobs with pictures; remove what crashes left.")
 def repair(
     check: Annotated[bool, typer.Option("--check", help="Only tell what is wrong; change nothing.")] = False,
     now: Annotated[bool, typer.Option("--now", help="Judge also what was written within the last hour.")] = False,
@@ -155,7 +185,7 @@ def repair(
     _run(lambda settings: run_repair(settings, mend=not check, now=now, embedded=embedded, as_json=as_json))
 
 
-@app.command()
+@app.command(short_help="Give back to the disk what deleted jobs took.")
 def compact() -> None:
     """Give back to the disk what deleted jobs took in the database of IMAGING_DATA_DIR; the service must be stopped."""
     from entrypoints.compact import run_compact  # noqa: PLC0415
@@ -163,7 +193,7 @@ def compact() -> None:
     _run(run_compact)
 
 
-@app.command()
+@app.command(short_help="Copy jobs and pictures, also of a running service.")
 def backup(
     target: Annotated[Path, typer.Argument(help="A new folder.")],
     copy: Annotated[bool, typer.Option("--copy", help="Copy pictures also where hard links would do.")] = False,
@@ -174,7 +204,7 @@ def backup(
     _run(lambda settings: run_backup(settings, target, link=not copy))
 
 
-@app.command()
+@app.command(short_help="Check a backup and put it into an empty data folder.")
 def restore(source: Annotated[Path, typer.Argument(help="A folder that `imaging backup` made.")]) -> None:
     """Check a backup and put it into IMAGING_DATA_DIR, which must be empty."""
     from entrypoints.backup import run_restore  # noqa: PLC0415
@@ -182,7 +212,7 @@ def restore(source: Annotated[Path, typer.Argument(help="A folder that `imaging 
     _run(lambda settings: run_restore(settings, source))
 
 
-@app.command()
+@app.command(short_help="Fetch the checkpoints of a list, whole and checked.")
 def download(
     listed: Annotated[Path, typer.Option("--list", help="A TOML list of files with url, size and sha256.")],
     into: Annotated[Path, typer.Option("--into", help="Folder to put them in.")],

@@ -10,15 +10,13 @@ from entrypoints.container.service import ServiceContainer
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.errors import ADVICE, GenerationError, ImagingError
 
+_DEMO = "Backend 'demo' is what `imaging up` draws with as long as no other one is set up."
 
-async def run_doctor(settings: Settings) -> int:
-    """Print everything; 0 if every part that is set up answers, else 1."""
-    _say("Settings")
-    for name, field in Settings.model_fields.items():
-        value = getattr(settings, name)
-        mark = " " if value == field.get_default(call_default_factory=True) else "*"
-        _say(f" {mark} IMAGING_{name.upper():<24} {_shown(value)}")
-    _say("   (* differs from the default; secrets are not shown)\n\nParts")
+
+async def run_doctor(settings: Settings, *, everything: bool = False) -> int:
+    """Print the settings that are not as they come, or all, and how each part does; 0 if all that are set up answer, else 1."""
+    _settings(settings, everything=everything)
+    _say("\nParts")
     well = True
     for title, check in _checks(settings).items():
         try:
@@ -29,9 +27,25 @@ async def run_doctor(settings: Settings) -> int:
             message, good = str(error), False
         well = well and good
         _say(f"  {'ok  ' if good else 'FAIL'} {title}: {message}")
-    for sentence in settings.unconfigured.values():
-        _say(f"  --   {sentence}")
+    for name, sentence in settings.unconfigured.items():
+        on_its_own = (
+            name == "demo" and settings.demo is None and settings.demo_by_default and settings.redis_url is None
+        )
+        _say(f"  --   {_DEMO if on_its_own else sentence}")
     return 0 if well else 1
+
+
+def _settings(settings: Settings, *, everything: bool) -> None:
+    _say("Settings")
+    usual = 0
+    for name, field in Settings.model_fields.items():
+        value = getattr(settings, name)
+        changed = value != field.get_default(call_default_factory=True)
+        usual += not changed
+        if changed or everything:
+            _say(f" {'*' if changed else ' '} IMAGING_{name.upper():<24} {_shown(value)}")
+    told = "(* differs from the default" if everything else f"({usual} have their defaults; --all shows them too"
+    _say(f"   {told}; secrets are not shown)")
 
 
 def _checks(settings: Settings) -> dict[str, Callable[[], Awaitable[str]]]:

@@ -23,7 +23,9 @@ def keys_app(run: "Run") -> typer.Typer:
         scope: Annotated[
             list[str] | None,
             typer.Option(
-                "--scope", help="read, submit or admin; may be repeated. All for the first key, then read and submit."
+                "--scope",
+                metavar="SCOPE",
+                help="read, submit or admin; may be repeated. All for the first key, then read and submit.",
             ),
         ] = None,
         max_queued: Annotated[int | None, typer.Option(help="Jobs of one backend that may wait.")] = None,
@@ -44,7 +46,7 @@ def keys_app(run: "Run") -> typer.Typer:
 
         run(lambda settings: list_keys(settings, as_json=as_json))
 
-    @app.command()
+    @app.command(short_help="Make a key good for nothing.")
     def revoke(key_id: Annotated[str, typer.Argument(metavar="ID", help="As `imaging keys list` shows it.")]) -> None:
         """Make a key good for nothing: at once, or within 5 s where other processes answer."""
         from entrypoints.keys_command import revoke_key  # noqa: PLC0415
