@@ -1,6 +1,7 @@
 """What the SQLite adapter acknowledges is on the disk, and one commit acknowledges many."""
 
 import asyncio
+import os
 import subprocess
 import sys
 import threading
@@ -69,6 +70,26 @@ async def held_up(database: SqliteDatabase, work: Callable[[], list["asyncio.Tas
     go_on.set()
     await blocking
     return await asyncio.gather(*tasks, return_exceptions=True)
+
+
+async def test_the_folders_that_lead_to_a_new_database_are_on_the_disk_before_it_takes_a_job(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, synced = os.fsync, list[int]()
+
+    def sync(descriptor: int) -> None:
+        synced.append(os.fstat(descriptor).st_ino)
+        real(descriptor)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    place = tmp_path / "srv" / "imaging"
+
+    async with open_database(place):
+        assert {where.stat().st_ino for where in (tmp_path, place.parent)} <= set(synced)
+        assert place.stat().st_mode & 0o777 == 0o700
+    synced.clear()
+    async with open_database(place):
+        assert synced == []
 
 
 @pytest.mark.parametrize("lines", [1, 300])

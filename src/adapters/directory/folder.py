@@ -1,4 +1,4 @@
-"""One open directory and what may be done in it without ever leaving it; imports stdlib and its neighbour.
+"""One open directory and what may be done in it without ever leaving it; imports stdlib and its neighbours.
 
 Everything here blocks, and raises OSError. All names are single path components, resolved against an open descriptor,
 and no symbolic link is followed below the root: a name can therefore open nothing outside, whatever the tree becomes.
@@ -7,12 +7,11 @@ and no symbolic link is followed below the root: a name can therefore open nothi
 import errno
 import os
 import stat
-from contextlib import suppress
-from itertools import takewhile
 from pathlib import Path
 from typing import Self
 
 from adapters.directory.draft import Draft, write_draft
+from adapters.new_folders import make_durable
 
 _NOT_EMPTY_OR_GONE = frozenset({errno.ENOTEMPTY, errno.EEXIST, errno.ENOENT, errno.ENOTDIR})
 _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -37,13 +36,7 @@ class Folder:
     @classmethod
     def made(cls, path: str) -> Self:
         """The directory at that path; if need be it and those that lead to it are made, and their names durable."""
-        place = Path(path)
-        missing = list(takewhile(lambda one: not one.exists(), (place, *place.parents)))
-        place.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for one in missing:
-            # A folder may let its user make names and not read them: then only its owner can sync it.
-            with suppress(PermissionError), cls.root(str(one.parent)) as parent:
-                parent.sync()
+        make_durable(Path(path))
         return cls.root(path)
 
     @classmethod

@@ -13,6 +13,7 @@ from typing import TypeVar
 
 import attrs
 
+from adapters.new_folders import make_durable
 from adapters.sqlite.clock import SteadyClock, wall_clock
 from adapters.sqlite.event_log import EventLog, last_event, log_id
 from adapters.sqlite.failures import translated, unavailable
@@ -94,7 +95,7 @@ class SqliteDatabase:
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> tuple[_Parts, EventLog, int]:
         with ExitStack() as stack, translated(self.folder):
-            self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            make_durable(self.folder)
             stack.callback(FolderLock(self.folder).release)
             # Prompts are private. SQLite gives the files it makes beside this one the same mode.
             os.close(os.open(self.folder / DATABASE_FILE, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600))
