@@ -51,6 +51,29 @@ class TestManyListeners(OnOwnRedis):
         assert blocked == 1
         assert {event.job_id for event in got} == {job.id}
 
+    async def test_a_listener_that_keeps_up_is_fed_by_the_shared_read_alone(
+        self, repository: JobRepository, events: JobEvents, link: RedisLink, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        asked: list[str] = []
+        script = link.script
+
+        async def noted(name: str, *arguments: str | bytes | float) -> object:
+            asked.append(name)
+            return await script(name, *arguments)
+
+        async with subscribed(events, after=await events.cursor()) as stream:
+            first = a_job(await repository.now())
+            await repository.add(first, events=[an_event(first)])
+            await take(stream, 1)
+            monkeypatch.setattr(link, "script", noted)
+            for _ in range(10):
+                job = a_job(first.created_at)
+                await repository.add(job, events=[an_event(job)])
+                assert [event.job_id for event in await take(stream, 1)] == [job.id]
+
+        # Whatever ends the shared read sends its listeners back to the log.
+        assert asked == ["add"] * 10
+
     async def test_a_listener_that_fell_behind_gets_the_rest_from_the_log(
         self, events: JobEvents, link: RedisLink
     ) -> None:

@@ -11,7 +11,7 @@ from importlib import resources
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from redis.asyncio import ConnectionPool, Redis
+from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 from redis.exceptions import ConnectionError as RedisConnectionError
@@ -19,7 +19,7 @@ from redis.exceptions import NoScriptError
 
 from adapters.redis.clock import ServerClock
 from adapters.redis.faults import address_of, translated
-from adapters.redis_line import Line, cancels_heeded
+from adapters.redis_line import Line
 
 #: How long Redis may take to answer, in s. It must be well below a lease.
 ANSWER_S: Final = 5.0
@@ -90,12 +90,13 @@ class RedisLink:
         """
         return await asyncio.gather(*(self.command(*command) for command in commands))
 
-    def blocking_client(self, block_s: float) -> Redis:
-        """Another client with one connection, for a command that may rightly stay silent for `block_s`.
+    def blocking_line(self, block_s: float) -> Line:
+        """Another connection, for a command that may rightly stay silent for `block_s`.
 
         The caller closes it and translates its errors.
         """
-        return Redis.from_pool(self._pool(block_s + self._answer_s))
+        answer_s = block_s + self._answer_s
+        return Line(self._pool(answer_s), answer_s=answer_s)
 
     async def aclose(self) -> None:
         """Close the connection."""
@@ -124,12 +125,6 @@ class RedisLink:
 def _only_over_tcp(url: str) -> dict[str, bool]:
     """What a connection takes unless it leads through a socket's file, which has nobody to keep awake."""
     return {} if urlsplit(url).scheme == "unix" else {"socket_keepalive": True}
-
-
-async def execute(client: Redis, *args: str | bytes | float) -> Any:
-    """What Redis answers to a command, errors as redis-py raises them."""
-    with cancels_heeded():
-        return await client.execute_command(*args)  # type: ignore[no-untyped-call]
 
 
 @functools.cache

@@ -254,7 +254,7 @@ class RedisJobRepository:
     async def list(self, query: JobQuery) -> JobPage:
         """A page of jobs, newest first."""
         if query.cursor is not None and not _CURSOR.fullmatch(query.cursor):
-            raise _bad_cursor()
+            raise InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])
         before = None if query.cursor is None else int(query.cursor)
         return await search(query, before, Listing(self._link, query).read)
 
@@ -324,23 +324,29 @@ class RedisJobRepository:
 
     async def _write_once(self, script: str, job_id: str, *arguments: str | bytes | int) -> Answer:
         """The same for a change of a job under a name of its own: said again after its answer was lost, it is the same change."""
-        content = hashlib.sha256(repr((script, job_id, arguments)).encode()).digest()
-        name = self._doubtful_saves.get(content) or _name()
+        doubts, change = self._doubtful_saves, (script, job_id, arguments)
+        # Mostly there are no doubts, and then a change needs no digest.
+        name = (doubts.get(_digest(change)) if doubts else None) or _name()
         try:
             answer = await self._write(script, job_id, name, *arguments)
         except Unavailable:
             # It may have been written, and the caller will say it again.
-            self._doubtful_saves[content] = name
-            if len(self._doubtful_saves) > _MOST_DOUBTS:
-                self._doubtful_saves.popitem(last=False)
+            doubts[_digest(change)] = name
+            if len(doubts) > _MOST_DOUBTS:
+                doubts.popitem(last=False)
             raise
-        self._doubtful_saves.pop(content, None)
+        if doubts:
+            doubts.pop(_digest(change), None)
         return answer
 
     def _heard(self, told: bytes) -> int:
         at = int(told)
         self._link.clock.heard(at)
         return at
+
+
+def _digest(change: tuple[object, ...]) -> bytes:
+    return hashlib.sha256(repr(change).encode()).digest()
 
 
 def _raise_for(outcome: bytes, job_id: str) -> None:
@@ -358,7 +364,9 @@ def _raise_for(outcome: bytes, job_id: str) -> None:
 
 
 def _full(outcome: bytes, mean_run: bytes, started: int) -> QueueFull:
-    return QueueFull(retry_after_s=_place_free_in_s(mean_run, started), mine=outcome == b"full_mine")
+    mean = _seconds(mean_run)
+    wait_s = math.ceil((_GUESS_S if mean is None else mean) / max(1, started))
+    return QueueFull(retry_after_s=min(max(wait_s, 1), 300), mine=outcome == b"full_mine")
 
 
 def _name() -> str:
@@ -386,15 +394,5 @@ def _seconds(told: bytes) -> float | None:
     return int(told) / 1e6 if told else None
 
 
-def _place_free_in_s(mean_run: bytes, started: int) -> int:
-    mean = _seconds(mean_run)
-    wait = (_GUESS_S if mean is None else mean) / max(1, started)
-    return min(max(math.ceil(wait), 1), 300)
-
-
 def _jobs(rows: Iterable[Row]) -> tuple[Job, ...]:
     return tuple(map(job_from_row, rows))
-
-
-def _bad_cursor() -> InvalidRequest:
-    return InvalidRequest([FieldProblem(field="cursor", message="is not a cursor that a listing gave.")])

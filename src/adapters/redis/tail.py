@@ -14,7 +14,7 @@ from typing import Any, Final, Self
 
 from adapters.redis.faults import translated
 from adapters.redis.layout import event_from_fields, pairs
-from adapters.redis.link import RedisLink, execute
+from adapters.redis.link import RedisLink
 from imaging_core.errors import Unavailable, UnknownCursor
 from imaging_core.events import JobEvent
 
@@ -174,22 +174,22 @@ class Tail:
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def _read(self) -> None:
-        client = self._link.blocking_client(_BLOCK_S)
+        line = self._link.blocking_line(_BLOCK_S)
         command = ("XREAD", "COUNT", _BATCH, "BLOCK", int(_BLOCK_S * 1000), "STREAMS", self._log)
         try:
             # Without listeners the read ends at its next answer: whoever comes soon finds it running.
             while self._listeners:
                 with translated(self._link.address, self._link.setting):
-                    answer: Any = await execute(client, *command, self._at)
+                    answer: Any = await line.ask(*command, self._at)
                 if answer:
-                    self._hand_out([Entry(place, fields) for place, fields in answer[0][1]])
+                    self._hand_out([Entry(place, pairs(flat)) for place, flat in answer[0][1]])
         except Unavailable as error:
             log.warning("Events are late: %s", error)
         finally:
             self._reading = False
             for listener in tuple(self._listeners):
                 listener.unfed()
-            await client.aclose()
+            await line.close()
 
     def _hand_out(self, entries: Sequence[Entry]) -> None:
         self._at = entries[-1].place
