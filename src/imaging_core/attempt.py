@@ -249,7 +249,12 @@ class Attempt:
             return None
         self._setbacks.backend_ok = True
         self._held.note_call(task_id, CallState.ANSWERED, credits=generated.credits)
-        return await self._store(planned, generated)
+        try:
+            return await self._store(planned, generated)
+        except GenerationError as error:
+            # The pictures' proof found that they are no good: the call ends as if it had said so itself.
+            await self._setbacks.after_call(task_id, error)
+            return None
 
     async def _call(self, planned: PlannedCall, task_id: str) -> Generated:
         job = self._held.job
@@ -262,6 +267,8 @@ class Attempt:
             task_id=task_id,
             instance=self._permit.instance,
             earlier_task_ids=tuple(c.task_id for c in job.calls if c.state is CallState.IN_DOUBT),
+            # A store that was written before there were proofs does not know the word.
+            proof_later=getattr(self._parts.store, "asks_proof", False),
         )
         time_left_s = await self._time_left()
         if self._caller.paid and not self._parts.call_times.fits(job.backend, job.request, time_left_s):

@@ -1,6 +1,6 @@
 """What is asked of a backend and what comes back: values only; imports stdlib and attrs."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from enum import StrEnum
 
 import attrs
@@ -118,6 +118,8 @@ class Generated:
     images: tuple[GeneratedImage, ...]
     #: What the call cost; 0 for backends that cost nothing.
     credits: float = 0.0
+    #: Looks at what was not looked at yet, every pixel; None when nothing is left. Blocks, and raises a GenerationError.
+    proof: Callable[[], None] | None = attrs.field(default=None, eq=False)
 
 
 @attrs.frozen(kw_only=True)

@@ -180,6 +180,8 @@ class GenerationCall:
     earlier_task_ids: tuple[str, ...] = ()
     #: The instance to make it on, where the backend has any.
     instance: str | None = None
+    #: Whether the look at every pixel may be left to the `proof` of what comes back: a store does it beside its writing.
+    proof_later: bool = False
     #: The files that the request's `init_image` and `mask` stand for.
     init_image: bytes | None = attrs.field(default=None, repr=_length)
     mask: bytes | None = attrs.field(default=None, repr=_length)
@@ -209,7 +211,7 @@ class ImageGenerator(Protocol):
        answer and knows none from before.
     2. `generate` is one backend call: it gives exactly `call.images` pictures, each whole, of the type its bytes show and
        of the size it says; a filtered picture is flagged, never dropped. None is of another call, whatever the backend
-       or a gateway sends.
+       or a gateway sends. Where `call.proof_later` allows it, whether they are whole is for their `proof` to say.
     3. It raises GenerationError and nothing else, and tells truly whether something was sent and may have cost.
     4. Progress rises within 0..1; reporting is optional and never needed for the result.
     5. Cancelled, it stops its own task on the backend within seconds and lets CancelledError through; it never touches
@@ -254,10 +256,14 @@ class ImageStore(Protocol):
        not tell of them, and `delete` removes them with the rest.
     10. `open_input` gives such a picture in one piece, checked against its recorded length; ImageNotAvailable when it is
         gone.
+    11. What the `proof` of a call refuses is never found: `put` asks it before anything is, and raises its error. One that
+        says so by `asks_proof` is given pictures with a proof.
     """
 
+    asks_proof: bool
+
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
-        """Store what a call gave; `first_image` is the position of its first picture within the job."""
+        """Store what a call gave, its `proof` permitting; `first_image` is the position of its first picture in the job."""
         ...
 
     async def find(self, job_id: str) -> Sequence[StoredCall]:

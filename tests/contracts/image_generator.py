@@ -125,6 +125,20 @@ class ImageGeneratorContract:
         assert generated.credits >= 0
         check_picture(generated.images[0])
 
+    async def test_2_a_picture_whose_proof_may_come_later_is_the_same_and_has_one_that_it_passes(
+        self, generator: ImageGenerator
+    ) -> None:
+        call = await self.call(generator)
+
+        generated = await generator.generate(attrs.evolve(call, proof_later=True), report=unheard)
+
+        if generated.proof is not None:
+            await asyncio.to_thread(generated.proof)
+        check_picture(generated.images[0])
+        proven = await generator.generate(call, report=unheard)
+        assert proven.proof is None
+        assert self.same(generated, proven)
+
     async def test_2_a_call_gives_exactly_as_many_pictures_as_asked(self, generator: ImageGenerator) -> None:
         capabilities = await generator.capabilities()
         count = capabilities.parameter("count")

@@ -5,14 +5,15 @@ May import pytest, the core and the neighbouring modules; knows no adapter.
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Callable
 from typing import ClassVar
 
 import attrs
 import pytest
 
 from contracts.samples import a_picture, a_result, png
-from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
+from imaging_core.errors import CallRejected, ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.images import Generated, GeneratedImage, ImageRef, InputImage
 from imaging_core.jobs import new_job_id
 from imaging_core.ports import ImageStore
@@ -302,3 +303,40 @@ class ImageStoreContract:
             if forged.strip("/.") != keys["mask"].strip("/."):
                 with pytest.raises(ImageNotAvailable):
                     await store.open_input(attrs.evolve(an_input(keys["mask"], data), key=forged))
+
+    async def test_11_what_the_proof_refuses_is_not_found_and_may_be_stored_whole(
+        self, store: ImageStore, job_id: str
+    ) -> None:
+        assert store.asks_proof
+        refused = CallRejected("It is no picture.")
+
+        with pytest.raises(CallRejected) as raised:
+            await store.put(job_id, 0, attrs.evolve(a_result(2), proof=_raising(refused)), first_image=0)
+
+        assert raised.value is refused
+        assert list(await store.find(job_id)) == []
+        stored = await store.put(job_id, 0, a_result(2), first_image=0)
+        assert tuple(await store.find(job_id)) == (stored,)
+        assert await read(store, stored.images[0]) == a_result(2).images[0].data
+
+    async def test_11_nothing_is_found_before_its_proof_is_there(self, store: ImageStore, job_id: str) -> None:
+        asked, proven = threading.Event(), threading.Event()
+
+        def proof() -> None:
+            asked.set()
+            assert proven.wait(30)
+
+        putting = asyncio.create_task(store.put(job_id, 0, attrs.evolve(a_result(), proof=proof), first_image=0))
+        await asyncio.to_thread(asked.wait, 30)
+
+        assert list(await store.find(job_id)) == []
+        proven.set()
+        stored = await putting
+        assert tuple(await store.find(job_id)) == (stored,)
+
+
+def _raising(error: Exception) -> Callable[[], None]:
+    def proof() -> None:
+        raise error
+
+    return proof

@@ -170,6 +170,26 @@ async def test_a_truncated_picture_of_any_format_is_caught(generator: StabilityG
     assert "cannot be decoded" in str(failure)
 
 
+async def _with_a_late_proof(generator: StabilityGenerator, prompt: str) -> None:
+    generated = await generator.generate(attrs.evolve(call_for(prompt), proof_later=True), report=unheard)
+    assert generated.proof is not None
+    await asyncio.to_thread(generated.proof)
+
+
+@pytest.mark.parametrize("form", AnswerForm)
+@pytest.mark.parametrize("marker", ["truncated", "pixel-bomb", "empty", "not-a-picture", "no-finish-reason"])
+async def test_a_proof_that_comes_later_says_the_same_as_one_that_came_at_once(
+    fake: StabilityProcess, marker: str, form: AnswerForm
+) -> None:
+    async with open_at(fake.url, answer_form=form) as generator:
+        at_once = await failure_of(generator, f"secretive [{marker}]")
+        with pytest.raises(BadAnswer) as later:
+            await _with_a_late_proof(generator, f"secretive [{marker}]")
+
+    assert str(later.value) == str(at_once)
+    assert (later.value.charged, later.value.retryable) == (at_once.charged, at_once.retryable)
+
+
 async def test_a_picture_with_the_wrong_label_keeps_its_true_type(
     generator: StabilityGenerator, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -113,10 +113,8 @@ CASES = {
 }
 
 
-@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
-@in_virtual_time
-async def test_each_error_has_its_consequences(case: Case) -> None:
-    world = World(ScriptedGenerator(credits=PAID).then(case.error()))
+def _heard(world: World) -> list[bool | None]:
+    """What the gate hears of the backend from now on."""
     heard: list[bool | None] = []
     real = world.gate.leave
 
@@ -125,6 +123,14 @@ async def test_each_error_has_its_consequences(case: Case) -> None:
         await real(permit, ok=ok)  # type: ignore[arg-type]
 
     world.gate.leave = leave  # type: ignore[method-assign]
+    return heard
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+@in_virtual_time
+async def test_each_error_has_its_consequences(case: Case) -> None:
+    world = World(ScriptedGenerator(credits=PAID).then(case.error()))
+    heard = _heard(world)
     job = await world.submit()
 
     outcome = await world.run()
@@ -146,6 +152,32 @@ async def test_each_error_has_its_consequences(case: Case) -> None:
         assert outcome.again_in_s > 0
         done = await world.run_to_end(job)
         assert (done.status, done.attempt, done.crashes) == (JobStatus.FINISHED, case.attempt, 0)
+
+
+@pytest.mark.parametrize("kept", [True, False])
+async def test_pictures_that_do_not_stand_their_proof_are_a_bad_answer_of_their_call(kept: bool) -> None:
+    def proof() -> None:
+        raise BadAnswer("no", retryable=False, charged=Charged.YES)
+
+    async def unproven(call: GenerationCall, report: Report) -> Generated:
+        assert call.proof_later == kept
+        if not kept:
+            proof()
+        return attrs.evolve(pictures(call, credits=PAID), proof=proof)
+
+    world = World(ScriptedGenerator(credits=PAID).then(unproven))
+    # A store of others may know nothing of proofs.
+    world.store.asks_proof = kept
+    job = await world.submit()
+    heard = _heard(world)
+
+    done = (await world.run()).job
+
+    assert (done.status, [call.state for call in done.calls]) == (JobStatus.FAILED, [CallState.IN_DOUBT])
+    assert done.failure is not None
+    assert (done.failure.code, done.failure.charged) == (FailureCode.BAD_ANSWER, Charged.YES)
+    assert list(await world.store.find(job.id)) == []
+    assert heard == [False]
 
 
 @in_virtual_time

@@ -43,9 +43,10 @@ def store_call(
 ) -> StoredCall:
     """Store a call's pictures, then its record at once; the record that is there when another was first.
 
-    `sync_parents` makes the folder's own name durable; it may run beside the writing. A `fresh` folder was made for this
-    call: others left nothing in it. After an OSError nothing is found of the call, unless its last sync failed: then its
-    record may be there, and whoever finds it has to sync before telling of it.
+    `sync_parents` makes the folder's own name durable; it may run beside the writing, and so may the pictures' proof, whose
+    error leaves nothing either. A `fresh` folder was made for this call: others left nothing in it. After an OSError nothing
+    is found of the call, unless its last sync failed: then its record may be there, and whoever finds it has to sync before
+    telling of it.
     """
     files = call_files(job_id, call, generated, first_image)
     stored, record = files.stored, files.record_name
@@ -56,8 +57,10 @@ def store_call(
         for name, data in contents.items():
             drafts[name] = folder.draft(data)
         # Quotas, NFS and delayed allocation say only at the sync that there is no room. None of these syncs needs another
-        # to be first, only the names below need them all: journals take them as one.
-        together(*(draft.sync for draft in drafts.values()), sync_parents)
+        # to be first, only the names below need them all: journals take them as one. Neither is there a name before the
+        # pictures are known to be whole.
+        proofs = () if generated.proof is None else (generated.proof,)
+        together(*(draft.sync for draft in drafts.values()), sync_parents, *proofs)
         # From here on a failure leaves whole pictures that no record names. They stay, for whoever stores the call again,
         # or for a repair: another writer of equal bytes may have come to rely on their names.
         for name in files.pictures:

@@ -57,6 +57,8 @@ class DirectoryImageStore:
     Does nothing until it is used: `check` makes the root and says whether a picture could be stored in it.
     """
 
+    asks_proof = True
+
     def __init__(
         self, root: str | Path, *, reserve_bytes: int = 100 << 20, clock: Callable[[], float] = time.monotonic
     ) -> None:

@@ -68,6 +68,8 @@ class S3ImageStore:
     rule for incomplete uploads removes it. Everything else is as in a folder.
     """
 
+    asks_proof = True
+
     def __init__(self, place: S3Place, *, clock: Callable[[], float] = time.monotonic) -> None:
         """Connects to nothing. Raises ValueError for a place that cannot be meant."""
         self._objects = Objects(place)
@@ -98,7 +100,7 @@ class S3ImageStore:
         """Store what a call gave, or give what was stored of it before; see the port's promises 1 and 2."""
         if not JOB_ID.fullmatch(job_id):
             raise ValueError("not a job id")
-        files = await self._blocking(call_files, job_id, call, generated, first_image)
+        files = await self._blocking(_proven_files, job_id, call, generated, first_image)
         try:
             for _ in range(_WRITE_TRIES):
                 known = await self._blocking(self._read_call, job_id, call)
@@ -350,6 +352,13 @@ class S3ImageStore:
 
 def _path(job_id: str, *name: str) -> str:
     return "/".join((job_id[:2], job_id, *name))
+
+
+def _proven_files(job_id: str, call: int, generated: Generated, first_image: int) -> CallFiles:
+    """The files of a call that are known to be whole: an object cannot be taken back as a file without a name can."""
+    if generated.proof is not None:
+        generated.proof()
+    return call_files(job_id, call, generated, first_image)
 
 
 def _path_of(ref: ImageRef) -> str:

@@ -10,7 +10,8 @@ import io
 import json
 import logging
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 
 import attrs
 import httpcore
@@ -18,12 +19,13 @@ from PIL import Image
 
 from adapters.stability.failures import BROKEN, bad_answer
 from imaging_core.errors import Charged
-from imaging_core.formats import media_type_of
+from imaging_core.formats import PictureHeader, header_of, media_type_of
 from imaging_core.images import MAX_SEED, GeneratedImage
 from imaging_core.whole_png import surely_whole
 
 log = logging.getLogger("imaging.stability")
 
+_JSON = "application/json"
 _SUCCESS = "SUCCESS"
 _FILTERED = "CONTENT_FILTERED"
 #: Longest side of a picture in px; no route of the API gives more.
@@ -78,10 +80,15 @@ def _headers(response: httpcore.Response) -> Mapping[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
 
 
-def image_in(answer: Answer, *, asked_seed: int, max_pixels: int) -> GeneratedImage:
-    """The picture of a 200, checked and decoded; takes CPU time, so call it in a thread. Raises BadAnswer."""
-    media_type = answer.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if media_type == "application/json":
+def is_quick(answer: Answer) -> bool:
+    """Whether `picture_in` takes no time worth a thread."""
+    return _media_type(answer) != _JSON
+
+
+def picture_in(answer: Answer, *, asked_seed: int, max_pixels: int) -> tuple[GeneratedImage, Callable[[], None]]:
+    """The picture of a 200 as its header has it, and its proof, which decodes it in a thread. Both raise BadAnswer."""
+    media_type = _media_type(answer)
+    if media_type == _JSON:
         data, reason, seed = _from_json(answer.body)
     elif media_type.startswith("image/"):
         data, reason, seed = answer.body, answer.headers.get("finish-reason"), answer.headers.get("seed")
@@ -90,17 +97,22 @@ def image_in(answer: Answer, *, asked_seed: int, max_pixels: int) -> GeneratedIm
     if reason not in (_SUCCESS, _FILTERED):
         what = "without saying that it succeeded" if reason is None else "with a finish reason that is not known"
         raise bad_answer(what, charged=Charged.UNKNOWN)
-    true_type, width, height = _decoded(data, max_pixels)
-    if media_type.startswith("image/") and true_type != media_type:
-        log.warning("Stability AI labelled a picture %s, but it is %s.", media_type[:40], true_type)
-    return GeneratedImage(
+    header = _header_in(data, max_pixels)
+    if media_type.startswith("image/") and header.media_type != media_type:
+        log.warning("Stability AI labelled a picture %s, but it is %s.", media_type[:40], header.media_type)
+    image = GeneratedImage(
         data=data,
-        media_type=true_type,
-        width=width,
-        height=height,
+        media_type=header.media_type,
+        width=header.width,
+        height=header.height,
         seed=_seed(seed, asked_seed),
         filtered=reason == _FILTERED,
     )
+    return image, partial(_prove, data, header)
+
+
+def _media_type(answer: Answer) -> str:
+    return answer.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
 def _unpacker(encoding: str) -> "zlib._Decompress | None":
@@ -130,23 +142,31 @@ def _from_json(body: bytes) -> tuple[bytes, object, object]:
         raise bad_answer("with JSON that holds no picture", charged=Charged.UNKNOWN) from error
 
 
-def _decoded(data: bytes, max_pixels: int) -> tuple[str, int, int]:
-    """Media type, width and height of a picture of which every pixel was unpacked."""
-    media_type = media_type_of(data)
-    if media_type is None:
+def _header_in(data: bytes, max_pixels: int) -> PictureHeader:
+    """What the file says it is, if that can be true."""
+    if media_type_of(data) is None:
         raise bad_answer("with nothing" if not data else "with a file that is neither PNG, JPEG nor WebP")
+    header = header_of(data)
+    if header is None:
+        raise bad_answer("with a picture that cannot be decoded")
+    width, height = header.width, header.height
+    # A 20 KB file can ask for gigabytes of pixels.
+    if max(width, height) > _MAX_SIDE or width * height > max_pixels:
+        raise bad_answer(f"with a picture of {width} x {height} px, which is too large to be true")
+    return header
+
+
+def _prove(data: bytes, header: PictureHeader) -> None:
+    """Look at every pixel of a picture whose header has been judged."""
     try:
-        with Image.open(io.BytesIO(data), formats=[media_type.removeprefix("image/")]) as picture:
-            width, height = picture.size
-            # Judged by its header: a 20 KB file can ask for gigabytes of pixels.
-            fits = max(width, height) <= _MAX_SIDE and width * height <= max_pixels
-            if fits and not surely_whole(data):
+        with Image.open(io.BytesIO(data), formats=[header.media_type.removeprefix("image/")]) as picture:
+            as_told = picture.size == (header.width, header.height)
+            if as_told and not surely_whole(data):
                 picture.load()
     except Exception as error:  # over damaged data a decoder raises whatever its arithmetic runs into
         raise bad_answer("with a picture that cannot be decoded") from error
-    if not fits:
-        raise bad_answer(f"with a picture of {width} x {height} px, which is too large to be true")
-    return media_type, width, height
+    if not as_told:
+        raise bad_answer("with a picture that has two sizes")
 
 
 def _seed(told: object, asked: int) -> int:

@@ -6,11 +6,14 @@ May import the core and this folder.
 import asyncio
 import json
 import time
+from functools import partial
 from types import TracebackType
 from typing import Self
 from urllib.parse import urlsplit
 
-from adapters.stability.answers import Answer, image_in, read_answer, read_error
+import attrs
+
+from adapters.stability.answers import Answer, is_quick, picture_in, read_answer, read_error
 from adapters.stability.failures import Sending, error_for, foreign_errors_as_ours
 from adapters.stability.forms import multipart
 from adapters.stability.lines import Lines
@@ -85,8 +88,13 @@ class StabilityGenerator:
         if answer.status != 200:
             secrets = (self._settings.key.reveal, call.request.prompt, call.request.negative_prompt)
             raise error_for(answer.status, answer.headers, answer.body, secrets=secrets, paid=True)
-        image = await asyncio.to_thread(image_in, answer, asked_seed=call.seed, max_pixels=self._settings.max_pixels)
-        return Generated(images=(image,), credits=model.credits)
+        read = partial(picture_in, answer, asked_seed=call.seed, max_pixels=self._settings.max_pixels)
+        image, proof = read() if is_quick(answer) else await asyncio.to_thread(read)
+        generated = Generated(images=(image,), credits=model.credits, proof=proof)
+        if call.proof_later:
+            return generated
+        await asyncio.to_thread(proof)
+        return attrs.evolve(generated, proof=None)
 
     async def balance(self) -> float:
         """Credits left on the account, which may lag behind by minutes. Raises GenerationError."""

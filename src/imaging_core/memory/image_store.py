@@ -1,5 +1,6 @@
 """Keeps pictures in memory, for programs that embed the service; imports stdlib, attrs and this package's values."""
 
+import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 
@@ -17,6 +18,8 @@ _PART = 1_000_000
 class MemoryImageStore:
     """The pictures of one process, gone with it; `max_bytes` is how much they may take together, None for no limit."""
 
+    asks_proof = True
+
     def __init__(self, max_bytes: int | None = None) -> None:
         self._max_bytes = max_bytes
         self._used = 0
@@ -30,8 +33,10 @@ class MemoryImageStore:
     async def put(self, job_id: str, call: int, generated: Generated, *, first_image: int) -> StoredCall:
         """Store what a call gave, unless that call is stored already.
 
-        Raises StorageFull when it would take more than `max_bytes`.
+        Raises StorageFull when it would take more than `max_bytes`, and what its proof raises.
         """
+        if generated.proof is not None:
+            await asyncio.to_thread(generated.proof)
         stored = self._calls.get(job_id, {}).get(call)
         if stored is not None:
             return stored
