@@ -72,6 +72,10 @@ class Deliverer:
         self._limits = limits or DeliveryLimits()
         self._now = now
         self._under_way: dict[asyncio.Task[None], Delivery] = {}
+        #: The claim whose answer is on its way.
+        self._claiming: asyncio.Future[Delivery | None] | None = None
+        #: What went wrong in the looks since the last that went well: told once.
+        self._troubles: set[type[Exception]] = set()
         self._hosts: Counter[str] = Counter()
         #: What came of the messages that this process sent or gave up, for monitoring; pending ones are sent again.
         self.outcomes: Counter[DeliveryState] = Counter()
@@ -86,12 +90,7 @@ class Deliverer:
             while True:
                 self._freed.clear()
                 self._woken.clear()
-                try:
-                    await self._take()
-                except ImagingError as error:
-                    log.warning("Webhooks are not told for now: %s", error)
-                except Exception as error:  # noqa: BLE001  # whatever it is, the next look may find it gone
-                    log_fault(log, "Taking a message for a webhook failed.", error, {})
+                await self._look()
                 await self._pause()
         finally:
             await self._abandon(hearing)
@@ -100,14 +99,37 @@ class Deliverer:
         if event.terminal:
             self._woken.set()
 
+    async def _look(self) -> None:
+        try:
+            await self._take()
+        except ImagingError as error:
+            if self._is_news(error):
+                log.warning("Webhooks are not told for now: %s", error)
+        except Exception as error:  # noqa: BLE001  # whatever it is, the next look may find it gone
+            if self._is_news(error):
+                log_fault(log, "Taking a message for a webhook failed.", error, {})
+        else:
+            if self._troubles:
+                log.info("Webhooks are told again.")
+            self._troubles.clear()
+
+    def _is_news(self, error: Exception) -> bool:
+        news = type(error) not in self._troubles
+        self._troubles.add(type(error))
+        return news
+
     async def _take(self) -> None:
         while len(self._under_way) < self._limits.at_once:
             busy = [host for host, count in self._hosts.items() if count >= self._limits.per_host]
+            claim = self._outbox.claim(token=new_token(), lease_s=self._limits.lease_s, busy=busy)
+            self._claiming = asyncio.ensure_future(claim)
             try:
-                delivery = await self._outbox.claim(token=new_token(), lease_s=self._limits.lease_s, busy=busy)
+                # Shielded: a stop must learn what it gave, to hand that back.
+                delivery = await asyncio.shield(self._claiming)
             except UnreadableDelivery as error:
                 self._tell_unreadable(error)
                 continue
+            self._claiming = None
             if delivery is None:
                 return
             self._begin(delivery)
@@ -149,7 +171,14 @@ class Deliverer:
         dropped = [delivery for task, delivery in under_way.items() if task.cancelled()]
         with suppress(TimeoutError):
             async with asyncio.timeout(_HAND_BACK_S):
-                await asyncio.gather(*map(self._hand_back, dropped))
+                await asyncio.gather(self._hand_back_claimed(), *map(self._hand_back, dropped))
+
+    async def _hand_back_claimed(self) -> None:
+        """Hand back what a claim gives that was under way at the stop."""
+        if self._claiming is not None:
+            (claimed,) = await asyncio.gather(self._claiming, return_exceptions=True)
+            if isinstance(claimed, Delivery):
+                await self._hand_back(claimed)
 
     async def _hand_back(self, delivery: Delivery) -> None:
         facts: dict[str, object] = {"job_id": delivery.job_id, "delivery": delivery.id}

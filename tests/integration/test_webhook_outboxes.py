@@ -86,6 +86,8 @@ class UnreadableMessages(RepositorySetting):
         assert await outbox.claim(token="next", lease_s=0) is None
         assert await outbox.of_job(spoilt.id) == []
         assert await outbox.resend(delivery_id(spoilt.id)) is None
+        assert await outbox.state() == OutboxState()
+        assert await outbox.claim(token="resent", lease_s=0) is None
 
 
 class TestSqliteWebhookOutbox(SqliteSetting, WebhookOutboxContract, UnreadableMessages):

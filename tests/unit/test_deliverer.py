@@ -1,6 +1,7 @@
 """The deliverer keeps to its limits and outlasts what fails beside it."""
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from typing import Any
@@ -134,6 +135,62 @@ async def test_a_message_dropped_at_a_stop_goes_out_again_under_its_id(jobs: Job
 
     assert len(sender.begun) == 5
     assert {(message.id, message.body) for message in sender.begun} == {(f"msg_{job_id}", job_id.encode())}
+
+
+async def test_a_message_whose_claim_was_under_way_at_a_stop_is_handed_back(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    claim, claimed, answered = jobs.outbox.claim, asyncio.Event(), asyncio.Event()
+
+    async def slow(**asked: Any) -> Delivery | None:
+        delivery = await claim(**asked)
+        claimed.set()
+        await answered.wait()
+        return delivery
+
+    monkeypatch.setattr(jobs.outbox, "claim", slow)
+    job_id = await ended(jobs, "https://host.example/")
+    async with delivering(jobs, Sender(), lease_s=3_600.0):
+        await claimed.wait()
+        asyncio.get_running_loop().call_later(0.01, answered.set)
+
+    (delivery,) = await jobs.outbox.of_job(job_id)
+    assert (delivery.tries, delivery.token, (await jobs.outbox.state()).due) == (0, None, 1)
+
+
+async def test_a_stop_waits_for_no_claim_that_hangs(jobs: Jobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(deliverer_module, "_HAND_BACK_S", 0.05)
+    asked = asyncio.Event()
+
+    async def hang(**_: Any) -> None:
+        asked.set()
+        await asyncio.Event().wait()
+
+    monkeypatch.setattr(jobs.outbox, "claim", hang)
+    async with asyncio.timeout(5), delivering(jobs, Sender()):
+        await asked.wait()
+
+
+async def test_an_outage_of_the_outbox_is_told_once_and_so_is_its_end(
+    jobs: Jobs, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "imaging.webhooks")
+    claim, looks = jobs.outbox.claim, 0
+
+    async def shaky(**asked: Any) -> Delivery | None:
+        nonlocal looks
+        looks += 1
+        if looks % 20:
+            raise Unavailable("The database is away.")
+        return await claim(**asked)
+
+    monkeypatch.setattr(jobs.outbox, "claim", shaky)
+    async with delivering(jobs, Sender()):
+        await until(lambda: looks == 45)
+
+    told = [record.getMessage() for record in caplog.records if record.name == "imaging.webhooks"]
+    away, back = "Webhooks are not told for now: The database is away.", "Webhooks are told again."
+    assert told == [away, back, away, back, away]
 
 
 async def test_a_stop_waits_for_no_outbox_that_hangs_or_is_away(

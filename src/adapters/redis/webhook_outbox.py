@@ -76,7 +76,11 @@ class RedisWebhookOutbox:
 
     async def resend(self, delivery_id: str) -> Delivery | None:
         """Have a delivery sent again."""
-        return _first(await self._script("webhook_resend", job_id_of(delivery_id)))
+        job_id = job_id_of(delivery_id)
+        if not await self.of_job(job_id):
+            # Nor one that this version cannot read: it stays as it is.
+            return None
+        return _first(await self._script("webhook_resend", job_id))
 
     async def state(self) -> OutboxState:
         """How much waits to be sent."""
