@@ -29,14 +29,19 @@ from adapters.sqlite.snapshot import finished_pictures, job_ids, take_snapshot
 from entrypoints.container.pictures import pictures_folder
 from entrypoints.settings import Settings
 from imaging_core.errors import ImagingError
+from imaging_core.stored_files import INPUT_KEY, KEY, MANIFEST
 
 MANIFEST_FILE = "manifest.json"
 PICTURES = "pictures"
 _FORMAT = 1
 #: Looks at the jobs: each sees those deleted during the one before.
 _LOOKS = 5
-_PATH = re.compile(r"imaging\.db|pictures/[0-9a-f]{2}/[0-9a-f]{32}/[0-9a-z][0-9a-z.-]*", re.ASCII)
-_NAMED_SHA256 = re.compile(r"[0-9]+-([0-9a-f]{64})\.", re.ASCII)
+#: What a backup may hold: the database, and what the store gives names to.
+_PATH = re.compile(
+    rf"imaging\.db|pictures/[0-9a-f]{{2}}/(?:{KEY.pattern}|{INPUT_KEY.pattern}|[0-9a-f]{{32}}/{MANIFEST.pattern})",
+    re.ASCII,
+)
+_NAMED_SHA256 = re.compile(r"(?:[0-9]+|input-[a-z_]+)-([0-9a-f]{64})\.", re.ASCII)
 _PIECE = 1 << 20
 
 Files = Mapping[str, Mapping[str, Any]]

@@ -74,6 +74,12 @@ def test_a_backup_under_load_has_every_picture_of_its_finished_jobs(tmp_path: Pa
         service.started("is up")
         ids = [submit(service.url, prompt=f"a hill {n}", width=64, height=64, steps=2) for n in range(12)]
         end_of(service.url, ids[3])
+        # What an edit begins with has names of its own.
+        edited = httpx.post(
+            f"{service.url}/images/edits", json={"image_id": ids[3], "prompt": "the same in winter", "strength": 0.5}
+        ).json()["image_id"]
+        end_of(service.url, edited)
+        began = httpx.get(f"{service.url}/image/{edited}/input").content
 
         code, output = imaging("backup", copy, tmp_path / "data")
         assert code == 0, output
@@ -103,6 +109,7 @@ def test_a_backup_under_load_has_every_picture_of_its_finished_jobs(tmp_path: Pa
         assert {end_of(restored.url, image_id)["status"] for image_id in ids} == {"finished"}
         for image_id, picture in pictures.items():
             assert httpx.get(f"{restored.url}/image/{image_id}").content == picture
+        assert httpx.get(f"{restored.url}/image/{edited}/input").content == began
 
 
 @pytest.mark.parametrize("link", [True, False])
@@ -110,6 +117,8 @@ async def test_everything_comes_back_as_it_was(tmp_path: Path, here: Here, link:
     job = await a_finished_job(tmp_path / "data")
     stray = DirectoryImageStore(tmp_path / "data" / "pictures", reserve_bytes=0)
     await stray.put(new_job_id(), 0, a_result(), first_image=0)
+    begun_with = {"init_image": b"a picture", "mask": b"a mask"}
+    keys = await stray.put_inputs(job.id, begun_with)
 
     code, output = await here("backup", tmp_path / "copy", tmp_path / "data", link=link)
     assert code == 0, output
@@ -122,6 +131,8 @@ async def test_everything_comes_back_as_it_was(tmp_path: Path, here: Here, link:
     assert [ref for call in await store.find(job.id) for ref in call.images] == list(job.images)
     assert [await store.open(ref) for ref in job.images] == [image.data for image in a_result(2).images]
     assert await store.job_ids() == [job.id]
+    for name, key in keys.items():
+        assert (tmp_path / "back" / "pictures" / key[:2] / key).read_bytes() == begun_with[name]
     links = (tmp_path / "copy" / "pictures" / job.images[0].key[:2] / job.images[0].key).stat().st_nlink
     assert links == (2 if link else 1)
 
@@ -135,6 +146,18 @@ async def test_a_lost_picture_is_told_and_the_rest_is_saved(tmp_path: Path, here
     assert code == 1
     assert f"missing in {tmp_path / 'data'}: picture {job.images[0].key}" in output
     assert (await here("restore", tmp_path / "copy", tmp_path / "back"))[0] == 0
+
+
+async def test_a_damaged_picture_that_an_edit_begins_with_is_told(tmp_path: Path, here: Here) -> None:
+    job = await a_finished_job(tmp_path / "data")
+    store = DirectoryImageStore(tmp_path / "data" / "pictures", reserve_bytes=0)
+    key = (await store.put_inputs(job.id, {"init_image": b"a picture"}))["init_image"]
+    (tmp_path / "data" / "pictures" / key[:2] / key).write_bytes(b"another")
+
+    code, output = await here("backup", tmp_path / "copy", tmp_path / "data")
+
+    assert code == 1
+    assert f"damaged in {tmp_path / 'data'}: picture pictures/{key[:2]}/{key}" in output
 
 
 @pytest.mark.parametrize("harm", ["change", "remove", "forge", "unfinished"])
