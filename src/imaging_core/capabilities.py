@@ -11,6 +11,7 @@ from imaging_core.sizes import SIZE, size_options
 
 #: Checked by rules of their own, not as one parameter among others.
 _APART = frozenset({"operation", "checkpoint", "count", "batch_size"})
+_SHARED = tuple(sorted(CANONICAL))
 
 #: What is done, and what a backend does to it, in sentences.
 _VERBS = {
@@ -19,6 +20,11 @@ _VERBS = {
     Operation.UPSCALE: "enlarge pictures",
 }
 _DEEDS = {Operation.GENERATE: "drawing from a prompt", Operation.EDIT: "edits", Operation.UPSCALE: "enlarging"}
+
+
+def _checked_in(capabilities: "Capabilities") -> tuple[str, ...]:
+    names = dict.fromkeys([*(parameter.name for parameter in capabilities.parameters), *_SHARED])
+    return tuple(name for name in names if name not in _APART)
 
 
 @attrs.frozen(kw_only=True)
@@ -41,25 +47,42 @@ class Capabilities:
     credits: Mapping[str, float] = attrs.field(factory=dict)
     #: A sentence people should see with every picture ("Not AI: ..."), if any.
     notice: str | None = None
+    #: The names that are checked one by one, in this order, but for options that no parameter has.
+    _checked: tuple[str, ...] = attrs.field(
+        init=False, eq=False, repr=False, default=attrs.Factory(_checked_in, takes_self=True)
+    )
+    #: What applies, by operation and checkpoint, as far as it was asked for: looking through all takes as long as a submit.
+    _forms: dict[tuple[Operation, str | None], Mapping[str, Parameter]] = attrs.field(
+        init=False, eq=False, repr=False, factory=dict
+    )
 
     def parameter(
         self, name: str, checkpoint: str | None = None, operation: Operation = Operation.GENERATE
     ) -> Parameter | None:
         """The parameter of that name which applies to that checkpoint and operation, None when there is none."""
-        for parameter in self.parameters:
-            if parameter.name == name and parameter.takes_part(operation, checkpoint):
-                return parameter
-        return None
+        return self.form(checkpoint, operation).get(name)
 
     def applicable(
         self, checkpoint: str | None = None, operation: Operation = Operation.GENERATE
     ) -> tuple[Parameter, ...]:
         """The parameters that this checkpoint takes for that operation, each name once."""
-        found: dict[str, Parameter] = {}
-        for parameter in self.parameters:
-            if parameter.takes_part(operation, checkpoint):
-                found.setdefault(parameter.name, parameter)
-        return tuple(found.values())
+        return tuple(self.form(checkpoint, operation).values())
+
+    def form(self, checkpoint: str | None, operation: Operation) -> Mapping[str, Parameter]:
+        """The same by name."""
+        found = self._forms.get((operation, checkpoint))
+        if found is not None:
+            return found
+        # Callers may name any checkpoint, and those that no parameter names are all alike.
+        told = checkpoint if any(checkpoint in parameter.only_for for parameter in self.parameters) else None
+        if (operation, told) not in self._forms:
+            applying = (parameter for parameter in self.parameters if parameter.takes_part(operation, told))
+            # Of several of one name the first counts.
+            form: dict[str, Parameter] = {}
+            for parameter in applying:
+                form.setdefault(parameter.name, parameter)
+            self._forms[operation, told] = form
+        return self._forms[operation, told]
 
     def price(self, request: ImageRequest) -> float:
         """List price of the whole request, in credits."""
@@ -93,17 +116,17 @@ class _Fitting:
         self._problems: list[FieldProblem] = []
         self._values: dict[str, FieldValue | None] = {}
         self._checkpoint: str | None = None
+        self._form = capabilities.form(None, request.operation)
 
     def fitted(self) -> ImageRequest:
         """Raises InvalidRequest that names every field which is wrong."""
         self._fit_checkpoint()
+        self._form = self._able.form(self._checkpoint, self._operation)
         self._fit_size()
         self._follow_the_picture()
-        for name in dict.fromkeys(
-            [*(p.name for p in self._able.parameters), *sorted(CANONICAL), *self._request.options]
-        ):
-            if name not in _APART:
-                self._fit(name)
+        checked = self._able._checked
+        for name in (*checked, *(name for name in self._request.options if name not in checked and name not in _APART)):
+            self._fit(name)
         self._fit_counts()
         if not self._problems:
             self._check_area()
@@ -113,7 +136,7 @@ class _Fitting:
         return self._request.with_values(self._values)
 
     def _parameter(self, name: str) -> Parameter | None:
-        return self._able.parameter(name, self._checkpoint, self._operation)
+        return self._form.get(name)
 
     def _wrong(self, field: str, message: str) -> None:
         self._problems.append(FieldProblem(field=field, message=message))
@@ -147,8 +170,7 @@ class _Fitting:
         return bool(knowing) and not any(p.takes_part(self._operation, None) for p in knowing)
 
     def _fit(self, name: str) -> None:
-        value = self._request.value(name)
-        parameter = self._parameter(name)
+        value, parameter = self._request.value(name), self._form.get(name)
         absent = value is None or (value == "" and not (parameter and parameter.required))
         if parameter is None:
             # The seed is part of every job, whether or not the backend takes one.

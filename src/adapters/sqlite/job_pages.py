@@ -7,6 +7,7 @@ of favourites, those by status, or `job_search`. The second reads these rows and
 import json
 import sqlite3
 from collections.abc import Iterable, Sequence
+from functools import lru_cache, partial
 from typing import Any, Final
 
 import attrs
@@ -67,7 +68,7 @@ def _terms(owner: str | None, backend: str, checkpoint: str | None, prompt: str)
     facts = {"o": owner, "b": backend, "c": checkpoint}
     words = [_term(kind, value) for kind, value in facts.items() if value is not None]
     parts = grams(prompt)
-    return " ".join([*words, _LONG] if len(parts) > _MOST_PARTS else words + [_term("g", gram) for gram in parts])
+    return " ".join([*words, _LONG] if len(parts) > _MOST_PARTS else words + [_gram(gram) for gram in parts])
 
 
 def page(connection: sqlite3.Connection, query: JobQuery, *, before: int | None, most: int) -> Page:
@@ -200,3 +201,7 @@ def _listed(statuses: Iterable[JobStatus]) -> str:
 def _term(kind: str, value: str) -> str:
     # In hex, so that no character has a meaning to the tokenizer or in a query.
     return kind + value.encode("utf-8", "surrogatepass").hex()
+
+
+#: The same few of each language come again and again.
+_gram = lru_cache(maxsize=8192)(partial(_term, "g"))
