@@ -98,6 +98,14 @@ class CreditClaim:
     total_limit: float | None = None
 
 
+def together(claims: Sequence[CreditClaim]) -> CreditClaim | None:
+    """The claims of one submit as one that is held against its limits; None for none."""
+    if len(claims) < 2:
+        return claims[0] if claims else None
+    whole = sum(claim.reservation.credits for claim in claims)
+    return attrs.evolve(claims[0], reservation=attrs.evolve(claims[0].reservation, credits=whole))
+
+
 class CreditsRefused(ImagingError):
     """A claim would have made a sum of the day too large: the one of its `owner`, or the `total`."""
 
@@ -109,21 +117,14 @@ class CreditsRefused(ImagingError):
 class SpendBook(Protocol):
     """Keeps what was spent in a day, by key and by all.
 
-    1. `reserve` sets credits aside if that keeps the owner's sum of the day and everybody's within the limits given,
-       atomically over all processes; else it changes nothing and gives which sum stood in the way.
-    2. Reserving for the same job again changes nothing and succeeds. What is set aside for a job changes only with a
-       `JobRepository.move` of it.
+    1. What a `JobRepository` claims with an add or a move is set aside if that keeps the owner's sum of the day and
+       everybody's within the limits given, atomically over all processes; else nothing changes.
+    2. What is set aside for a job changes only with a move of it.
     3. `settle` puts what a job really cost in the place of what was set aside, once; again, or for a job that is not there,
        it changes nothing.
     4. `open` gives reservations that are not settled, oldest first, made at least `older_s` ago by the book's clock.
     5. `spent` is the sum of a day: settled and set aside; of one owner, or of everybody.
     """
-
-    async def reserve(
-        self, reservation: Reservation, *, owner_limit: float | None, total_limit: float | None
-    ) -> str | None:
-        """None when it is set aside, else `owner` or `total`."""
-        ...
 
     async def settle(self, job_id: str, *, credits: float) -> None:  # noqa: A002  # the unit's name
         """Put the true cost in."""

@@ -163,6 +163,8 @@ class JobRepository(JobAdder, Protocol):
        them is gone), and stores nothing; with another it raises IdempotencyMismatch. Of concurrent adds under one key,
        one stores. `known` gives the same answer without storing anything; nothing for a key that is not known.
     3. `add_all` over a limit raises QueueFull and stores nothing. A known key is answered whatever the limits.
+       Credits that are claimed with it, by one owner for one day, are set aside in the `SpendBook` of the same installation
+       in that step: CreditsRefused when all of them together go beyond a limit, with nothing stored; none under a known key.
     4. `get` gives the last written job; JobNotFound for an unknown id, JobDeleted for a deleted one.
     5. `save` writes only over the version the job was read at (else StaleJob) and, given a token, only under the lease
        with that token (else LeaseLost). The job it returns has the next version. Its events are stored in the same step.
@@ -208,6 +210,18 @@ class JobRepository(JobAdder, Protocol):
     22. `movable` gives a backend's jobs that are `movable` and that this version can read, the stranded ones first, each
         kind in the order of claims; after the first `skip` of them.
     """
+
+    async def add_all(
+        self,
+        jobs: Sequence[Job],
+        *,
+        events: Sequence[JobEvent] = (),
+        idempotency: Idempotency | None = None,
+        limits: QueueLimits | None = None,
+        claims: Sequence[CreditClaim] = (),
+    ) -> tuple[Job, ...]:
+        """Store new jobs in this order and set their credits aside, all or none."""
+        ...
 
     async def known(self, idempotency: Idempotency) -> tuple[Job, ...]:
         """The jobs that the key stands for as they are now; none when it stands for none."""

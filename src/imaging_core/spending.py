@@ -1,19 +1,17 @@
 """Keeps keys and the whole service within their credits of a day; imports stdlib, attrs and this package.
 
-Credits are set aside when a job is added, by list price, anew in the very step that moves it, and settled from the job's own
-record once it has ended. Whatever crashes in between, the record tells: a job that was never stored gives back all, one that
-ended what it did not use.
+Credits are set aside by list price in the very step that adds a job, anew in that which moves it, and settled from the job's
+own record once it has ended: what it did not use is given back, whatever crashes in between.
 """
 
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, date, datetime, timedelta
-from typing import Protocol
+from typing import Protocol, TypeVar
 
 import attrs
 
-from imaging_core.batches import accepted_before
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable, UnreadableJob
 from imaging_core.events import JobEvent
@@ -26,7 +24,10 @@ from imaging_core.repository import JobRepository
 
 log = logging.getLogger("imaging.spending")
 
-#: Age at which a reservation without a job is one whose submit died, in s; far longer than any submit takes.
+T = TypeVar("T")
+
+#: Age at which a reservation without a job is one of an earlier version, which set aside before it stored, whose submit died,
+#: in s; far longer than any submit takes.
 LOST_AFTER_S = 60.0
 #: Time between two looks at what has ended, in s.
 SETTLE_EVERY_S = 15.0
@@ -159,7 +160,7 @@ class Budget:
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
     ) -> Job:
-        """Set credits aside, then store the job. Raises CreditLimitReached and what the repository raises."""
+        """Store a job and set its credits aside, in one step. Raises CreditLimitReached and what the repository raises."""
         kept = await self.add_all([job], events=events, idempotency=idempotency, limits=limits)
         return kept[0]
 
@@ -174,26 +175,14 @@ class Budget:
         """The same for several, all or none."""
         own = await self._limits_of(jobs[0].owner) if jobs else KeyLimits()
         limits = _narrowed(limits, own)
-        setting_aside = asyncio.create_task(self._set_aside(jobs, own))
-        try:
-            if own.credits_per_day is not None or self._credits_per_day is not None:
-                await setting_aside
-            # Without a limit nothing can be refused, so that neither waits for the other; tasks begin in their order.
-            stored = await asyncio.create_task(self._store(jobs, events, idempotency, limits))
-        except CreditLimitReached as refusal:
-            return await accepted_before(self._jobs, idempotency, refusal)
-        except Unavailable:
-            # It may be stored: whoever settles will see.
-            raise
-        except ImagingError:
-            await self._give_back(await self._noted(setting_aside))
-            raise
-        finally:
-            # Its error is told by `_noted`, or is one with what is raised here.
-            setting_aside.add_done_callback(lambda done: done.cancelled() or done.exception())
-        kept = {job.id for job in stored}
-        await self._give_back([job_id for job_id in await self._noted(setting_aside) if job_id not in kept])
-        return stored
+        claims = [
+            self._claim(job, price, own, job.created_at) for job in jobs if (price := await self._price_of(job)) > 0
+        ]
+
+        async def add() -> tuple[Job, ...]:
+            return await self._jobs.add_all(jobs, events=events, idempotency=idempotency, limits=limits, claims=claims)
+
+        return await self._within_limits(add, claims, own)
 
     async def move(self, job: Job, *, events: Sequence[JobEvent] = (), limits: QueueLimits | None = None) -> Job:
         """Write a job that goes to another backend and set aside what it may cost there, in one step.
@@ -201,74 +190,33 @@ class Budget:
         Raises CreditLimitReached and what the repository raises, with nothing changed.
         """
         own, move = await self._limits_of(job.owner), job.moves[-1]
-        day = move.at.astimezone(UTC).date()
-        claim = CreditClaim(
-            reservation=Reservation(job_id=job.id, owner=job.owner, day=day, credits=move.credits),
+        claim, limits = self._claim(job, move.credits, own, move.at), _narrowed(limits, own)
+        return await self._within_limits(
+            lambda: self._jobs.move(job, events=events, limits=limits, claim=claim), [claim], own
+        )
+
+    def _claim(self, job: Job, price: float, own: KeyLimits, at: datetime) -> CreditClaim:
+        """The price, for the day of that moment."""
+        return CreditClaim(
+            reservation=Reservation(job_id=job.id, owner=job.owner, day=at.astimezone(UTC).date(), credits=price),
             owner_limit=own.credits_per_day,
             total_limit=self._credits_per_day,
         )
-        limits = _narrowed(limits, own)
+
+    async def _within_limits(
+        self, write: Callable[[], Awaitable[T]], claims: Sequence[CreditClaim], own: KeyLimits
+    ) -> T:
+        """What a write gives that sets these credits aside; CreditLimitReached if they are too many."""
         try:
-            return await self._jobs.move(job, events=events, limits=limits, claim=claim)
+            return await write()
         except CreditsRefused:
             # What has ended since the last look may have left enough.
             await self._settling.hurry()
         try:
-            return await self._jobs.move(job, events=events, limits=limits, claim=claim)
+            return await write()
         except CreditsRefused as refused:
-            raise await self._refusal(refused.whose, job.owner, own, price=move.credits, day=day) from None
-
-    async def _store(
-        self,
-        jobs: Sequence[Job],
-        events: Sequence[JobEvent],
-        idempotency: Idempotency | None,
-        limits: QueueLimits | None,
-    ) -> tuple[Job, ...]:
-        if len(jobs) == 1:
-            return (await self._jobs.add(jobs[0], events=events, idempotency=idempotency, limits=limits),)
-        return await self._jobs.add_all(jobs, events=events, idempotency=idempotency, limits=limits)
-
-    async def _set_aside(self, jobs: Sequence[Job], own: KeyLimits) -> list[str]:
-        """The ids of those that cost something. Raises CreditLimitReached, with nothing set aside, and Unavailable."""
-        reserved: list[str] = []
-        try:
-            for job in jobs:
-                # One after the other: each must see what the one before has taken.
-                reserved += [job.id] if await self._reserve(job, own, at=job.created_at) else []
-        except CreditLimitReached:
-            await self._give_back(reserved)
-            raise
-        return reserved
-
-    async def _noted(self, setting_aside: asyncio.Task[list[str]]) -> list[str]:
-        """What was set aside for jobs that were accepted or refused for another reason than credits."""
-        try:
-            return await setting_aside
-        except Unavailable as error:
-            # Nothing limits what may be spent, and a job that was accepted is kept.
-            log.warning("What a job costs is missing in the day's sum: %s", error)
-            return []
-
-    async def _reserve(self, job: Job, own: KeyLimits, *, at: datetime) -> bool:
-        """Whether anything had to be set aside, for the day of that moment."""
-        price = await self._price_of(job)
-        if price <= 0:
-            return False
-        day = at.astimezone(UTC).date()
-        wanted = Reservation(job_id=job.id, owner=job.owner, day=day, credits=price)
-
-        async def refused() -> str | None:
-            return await self._book.reserve(wanted, owner_limit=own.credits_per_day, total_limit=self._credits_per_day)
-
-        who = await refused()
-        if who is not None:
-            # What has ended since the last look may have left enough.
-            await self._settling.hurry()
-            who = await refused()
-        if who is None:
-            return True
-        raise await self._refusal(who, job.owner, own, price=price, day=day)
+            one, price = claims[0].reservation, sum(claim.reservation.credits for claim in claims)
+            raise await self._refusal(refused.whose, one.owner, own, price=price, day=one.day) from None
 
     async def share(self, owner: str | None, limits: QueueLimits | None) -> QueueLimits | None:
         """The limits with the owner's own share of the queue. Raises Unavailable."""
@@ -305,10 +253,6 @@ class Budget:
             price=price,
             resets_at=datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(days=1),
         )
-
-    async def _give_back(self, job_ids: Sequence[str]) -> None:
-        for job_id in job_ids:
-            await self._book.settle(job_id, credits=0.0)
 
 
 def _narrowed(limits: QueueLimits | None, own: KeyLimits) -> QueueLimits | None:

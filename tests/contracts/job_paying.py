@@ -1,4 +1,4 @@
-"""What promise 21 of a job repository says of credits: they are set aside in the step that moves the job, or not at all.
+"""What promises 3 and 21 of a job repository say of credits: they are set aside in the step that adds or moves the job, or not at all.
 
 May import pytest, the core and the neighbouring modules; knows no adapter.
 """
@@ -9,13 +9,13 @@ from datetime import date, timedelta
 import attrs
 import pytest
 
-from contracts.job_moving import MovingSetting
-from contracts.samples import an_event
-from imaging_core.errors import QueueFull, StaleJob
+from contracts.job_moving import ASKED, MovingSetting
+from contracts.samples import a_job, an_event
+from imaging_core.errors import JobConflict, JobNotFound, QueueFull, StaleJob
 from imaging_core.events import EventKind
 from imaging_core.jobs import Job
 from imaging_core.key_ports import CreditClaim, CreditsRefused, Reservation, SpendBook
-from imaging_core.ports import JobEvents, JobRepository, QueueLimits
+from imaging_core.ports import Idempotency, JobEvents, JobRepository, QueueLimits
 
 TODAY = date(2026, 5, 1)
 TOMORROW = TODAY + timedelta(days=1)
@@ -30,15 +30,65 @@ def a_claim(
 
 
 class PayingPromises(MovingSetting):
-    """Those of promise 21."""
+    """Those of promises 3 and 21."""
 
-    async def waiting(self, repository: JobRepository, book: SpendBook, aside: float = 0.0) -> Job:
+    async def test_3_what_new_jobs_claim_is_set_aside_with_them(
+        self, repository: JobRepository, book: SpendBook
+    ) -> None:
+        dear, cheap, free = [a_job(owner="alice") for _ in range(3)]
+        claims = [a_claim(dear, 2.5, mine=4.0, total=4.0), a_claim(cheap, 1.5, mine=4.0, total=4.0), a_claim(free, 0.0)]
+
+        await repository.add_all([dear, cheap, free], events=[an_event(dear)], claims=claims)
+
+        assert [await book.spent(TODAY, owner=owner) for owner in ("alice", "bob", None)] == [4.0, 0.0, 4.0]
+        assert {one.job_id: one.credits for one in await book.open(older_s=0)} == {dear.id: 2.5, cheap.id: 1.5}
+
+    async def test_3_beyond_a_limit_all_together_nothing_is_stored(
+        self, repository: JobRepository, book: SpendBook, events: JobEvents
+    ) -> None:
+        first, second = a_job(owner="alice"), a_job(owner="alice")
+        cursor = await events.cursor()
+
+        for mine, total, whose in (3.9, None, "owner"), (4.0, 3.9, "total"):
+            with pytest.raises(CreditsRefused) as refused:
+                await repository.add_all(
+                    [first, second],
+                    events=[an_event(first), an_event(second)],
+                    idempotency=Idempotency(key="k", fingerprint="f"),
+                    claims=[a_claim(job, 2.0, mine=mine, total=total) for job in (first, second)],
+                )
+            assert refused.value.whose == whose
+
+        for job in (first, second):
+            with pytest.raises(JobNotFound):
+                await repository.get(job.id)
+        assert await repository.known(Idempotency(key="k", fingerprint="f")) == ()
+        assert await self.events_since(repository, events, cursor) == []
+        assert await book.spent(TODAY) == 0.0
+        assert (await repository.state("alpha")).claimable == 0
+
+    async def test_3_refused_for_another_reason_or_known_a_submit_sets_nothing_aside(
+        self, repository: JobRepository, book: SpendBook
+    ) -> None:
+        first, more = a_job(owner="alice"), [a_job(owner="alice") for _ in range(2)]
+        key = Idempotency(key="k", fingerprint="f")
+        await repository.add_all([first], idempotency=key, claims=[a_claim(first, 2.0, total=2.0)])
+
+        with pytest.raises(QueueFull):
+            await repository.add_all(more, limits=QueueLimits(max_queued=2), claims=[a_claim(job, 1.0) for job in more])
+        with pytest.raises(JobConflict):
+            await repository.add_all([more[0], first], claims=[a_claim(more[0], 1.0), a_claim(first, 1.0)])
+        known = await repository.add_all([more[0]], idempotency=key, claims=[a_claim(more[0], 1.0, total=2.0)])
+
+        assert [job.id for job in known] == [first.id]
+        assert await book.spent(TODAY) == 2.0
+        assert [one.job_id for one in await book.open(older_s=0)] == [first.id]
+
+    async def waiting(self, repository: JobRepository, aside: float = 0.0) -> Job:
         """A job that may be moved, with credits set aside for it."""
-        job = await self.left_open(repository, owner="alice")
-        if aside:
-            one = Reservation(job_id=job.id, owner=job.owner, day=TODAY, credits=aside)
-            assert await book.reserve(one, owner_limit=None, total_limit=None) is None
-        return job
+        job = a_job(await repository.now(), asked=ASKED, owner="alice")
+        (stored,) = await repository.add_all([job], claims=[a_claim(job, aside)])
+        return stored
 
     async def pay(self, repository: JobRepository, job: Job, claim: CreditClaim, **limits: int) -> Job:
         """The job, moved with that claim."""
@@ -49,7 +99,7 @@ class PayingPromises(MovingSetting):
     async def test_21_what_is_claimed_takes_the_place_of_what_was_set_aside(
         self, repository: JobRepository, book: SpendBook
     ) -> None:
-        free, dear, cheap = [await self.waiting(repository, book, aside) for aside in (0.0, 2.0, 9.0)]
+        free, dear, cheap = [await self.waiting(repository, aside) for aside in (0.0, 2.0, 9.0)]
 
         await self.pay(repository, free, a_claim(free, 3.0))
         await self.pay(repository, dear, a_claim(dear, 5.5))
@@ -64,7 +114,7 @@ class PayingPromises(MovingSetting):
     async def test_21_what_costs_nothing_and_never_did_is_not_in_the_book(
         self, repository: JobRepository, book: SpendBook
     ) -> None:
-        job = await self.waiting(repository, book)
+        job = await self.waiting(repository)
 
         await self.pay(repository, job, a_claim(job, 0.0, mine=0.0, total=0.0))
 
@@ -73,7 +123,7 @@ class PayingPromises(MovingSetting):
     async def test_21_its_own_share_of_the_day_does_not_stand_in_its_way(
         self, repository: JobRepository, book: SpendBook
     ) -> None:
-        jobs = [await self.waiting(repository, book, 3.0) for _ in range(3)]
+        jobs = [await self.waiting(repository, 3.0) for _ in range(3)]
 
         # 9 of 10 are set aside: one more credit is there, and for the last less is taken.
         await self.pay(repository, jobs[0], a_claim(jobs[0], 4.0, mine=10.0, total=10.0))
@@ -86,7 +136,7 @@ class PayingPromises(MovingSetting):
     async def test_21_on_another_day_the_whole_of_it_counts_there(
         self, repository: JobRepository, book: SpendBook
     ) -> None:
-        job = await self.waiting(repository, book, 5.0)
+        job = await self.waiting(repository, 5.0)
 
         with pytest.raises(CreditsRefused):
             await self.pay(repository, job, a_claim(job, 5.0, day=TOMORROW, total=4.9))
@@ -97,7 +147,7 @@ class PayingPromises(MovingSetting):
     async def test_21_beyond_a_limit_neither_the_job_nor_the_book_changes(
         self, repository: JobRepository, book: SpendBook, events: JobEvents
     ) -> None:
-        job = await self.waiting(repository, book, 2.0)
+        job = await self.waiting(repository, 2.0)
         cursor = await events.cursor()
 
         for mine, total, whose in (2.9, None, "owner"), (3.0, 2.9, "total"):
@@ -114,7 +164,7 @@ class PayingPromises(MovingSetting):
         self, repository: JobRepository, book: SpendBook
     ) -> None:
         await self.submit(repository, backend="beta")
-        full, gone = await self.waiting(repository, book), await self.waiting(repository, book, 2.0)
+        full, gone = await self.waiting(repository), await self.waiting(repository, 2.0)
         await repository.save(gone.cancel(now=await repository.now()))
 
         with pytest.raises(QueueFull):
@@ -130,7 +180,7 @@ class PayingPromises(MovingSetting):
     async def test_21_what_was_settled_too_early_is_set_aside_anew(
         self, repository: JobRepository, book: SpendBook
     ) -> None:
-        job = await self.waiting(repository, book, 3.0)
+        job = await self.waiting(repository, 3.0)
         # As an older version does with an open job that it cannot read.
         await book.settle(job.id, credits=3.0)
 
@@ -145,7 +195,7 @@ class PayingPromises(MovingSetting):
     async def test_21_of_moves_at_once_no_more_succeed_than_the_day_allows(
         self, repository: JobRepository, book: SpendBook
     ) -> None:
-        jobs = [await self.waiting(repository, book) for _ in range(6)]
+        jobs = [await self.waiting(repository) for _ in range(6)]
 
         moves = [self.pay(repository, job, a_claim(job, 3.0, total=12.0)) for job in [*jobs, jobs[0]]]
         got = await asyncio.gather(*moves, return_exceptions=True)

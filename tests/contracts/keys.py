@@ -10,8 +10,11 @@ from datetime import UTC, date, datetime, timedelta
 import attrs
 import pytest
 
-from imaging_core.key_ports import KeyRepository, RequestMeter, Reservation, SpendBook
+from contracts.samples import a_job
+from imaging_core.errors import JobConflict
+from imaging_core.key_ports import CreditClaim, CreditsRefused, KeyRepository, RequestMeter, Reservation, SpendBook
 from imaging_core.keys import ApiKey, AuditEntry, KeyLimits, KeyNotFound, Scope, digest_of, new_key_id, new_key_token
+from imaging_core.ports import JobRepository
 
 NOON = datetime(2026, 5, 1, 12, 0, 0, 123456, tzinfo=UTC)
 TODAY = date(2026, 5, 1)
@@ -166,17 +169,26 @@ class RequestMeterContract:
         assert await meters[0].take("a", per_minute=1) > 0
 
 
+#: The jobs and the book of one installation, as one process has them.
+Installation = tuple[JobRepository, SpendBook]
+
+
 class SpendBookContract:
-    """A subclass supplies `books`."""
+    """A subclass supplies `processes`."""
 
     @pytest.fixture
-    def books(self) -> Sequence[SpendBook]:
-        """Two processes' handles of one empty book."""
-        raise NotImplementedError("supply the book to try")
+    def processes(self) -> Sequence[Installation]:
+        """Two processes' handles of one empty installation."""
+        raise NotImplementedError("supply the installation to try")
+
+    @pytest.fixture
+    def books(self, processes: Sequence[Installation]) -> Sequence[SpendBook]:
+        """Their handles of the book."""
+        return [book for _, book in processes]
 
     async def reserve(
         self,
-        book: SpendBook,
+        process: Installation,
         job_id: str,
         wanted: float,
         *,
@@ -185,52 +197,62 @@ class SpendBookContract:
         mine: float | None = None,
         total: float | None = None,
     ) -> str | None:
-        """Ask for credits."""
+        """Add a job that claims credits; whose limit stands in the way, if one does."""
         reservation = Reservation(job_id=job_id, owner=owner, day=day, credits=wanted)
-        return await book.reserve(reservation, owner_limit=mine, total_limit=total)
+        claim = CreditClaim(reservation=reservation, owner_limit=mine, total_limit=total)
+        try:
+            await process[0].add_all([a_job(id=job_id, owner=owner)], claims=[claim])
+        except CreditsRefused as refused:
+            return refused.whose
+        return None
 
-    async def test_1_the_last_credit_of_a_limit_may_be_used_and_no_more(self, books: Sequence[SpendBook]) -> None:
-        book = books[0]
-        assert [await self.reserve(book, f"j{n}", 0.1, mine=0.3) for n in range(4)] == [None, None, None, "owner"]
-        assert await self.reserve(book, "k", 0.1, owner="b", mine=0.3, total=0.35) == "total"
-        assert await self.reserve(book, "k", 0.05, owner="b", mine=0.3, total=0.35) is None
+    async def test_1_the_last_credit_of_a_limit_may_be_used_and_no_more(
+        self, processes: Sequence[Installation]
+    ) -> None:
+        one, book = processes[0], processes[0][1]
+        assert [await self.reserve(one, f"j{n}", 0.1, mine=0.3) for n in range(4)] == [None, None, None, "owner"]
+        assert await self.reserve(one, "k", 0.1, owner="b", mine=0.3, total=0.35) == "total"
+        assert await self.reserve(one, "k", 0.05, owner="b", mine=0.3, total=0.35) is None
         assert await book.spent(TODAY) == pytest.approx(0.35)
         assert await book.spent(TODAY, owner="a") == pytest.approx(0.3)
 
-    async def test_1_of_concurrent_reservations_exactly_as_many_as_fit_succeed(
-        self, books: Sequence[SpendBook]
+    async def test_1_of_concurrent_claims_exactly_as_many_as_fit_succeed(
+        self, processes: Sequence[Installation]
     ) -> None:
-        asked = [self.reserve(books[n % len(books)], f"j{n}", 3.0, mine=30.0, total=30.0) for n in range(40)]
+        asked = [self.reserve(processes[n % len(processes)], f"j{n}", 3.0, mine=30.0, total=30.0) for n in range(40)]
         answers = await asyncio.gather(*asked)
 
         assert answers.count(None) == 10
-        assert await books[0].spent(TODAY, owner="a") == 30.0
+        assert await processes[0][1].spent(TODAY, owner="a") == 30.0
 
-    async def test_1_each_day_begins_anew(self, books: Sequence[SpendBook]) -> None:
-        assert await self.reserve(books[0], "j", 5.0, mine=5.0, total=5.0) is None
-        assert await self.reserve(books[0], "k", 5.0, day=TODAY + timedelta(days=1), mine=5.0, total=5.0) is None
-        assert await books[0].spent(TODAY) == 5.0
+    async def test_1_each_day_begins_anew(self, processes: Sequence[Installation]) -> None:
+        one, tomorrow = processes[0], TODAY + timedelta(days=1)
+        assert await self.reserve(one, "j", 5.0, mine=5.0, total=5.0) is None
+        assert await self.reserve(one, "k", 5.0, day=tomorrow, mine=5.0, total=5.0) is None
+        assert await one[1].spent(TODAY) == 5.0
 
-    async def test_1_jobs_of_nobody_count_for_all(self, books: Sequence[SpendBook]) -> None:
-        assert await self.reserve(books[0], "j", 5.0, owner=None, total=6.0) is None
-        assert await self.reserve(books[0], "k", 2.0, mine=100.0, total=6.0) == "total"
+    async def test_1_jobs_of_nobody_count_for_all(self, processes: Sequence[Installation]) -> None:
+        assert await self.reserve(processes[0], "j", 5.0, owner=None, total=6.0) is None
+        assert await self.reserve(processes[0], "k", 2.0, mine=100.0, total=6.0) == "total"
 
-    async def test_2_a_job_is_set_aside_for_once(self, books: Sequence[SpendBook]) -> None:
-        assert await self.reserve(books[0], "j", 5.0, mine=6.0) is None
-        for wanted in (5.0, 7.0, 1.0):
-            assert await self.reserve(books[-1], "j", wanted, mine=6.0) is None
-        assert await books[0].spent(TODAY, owner="a") == 5.0
+    async def test_2_what_was_set_aside_or_settled_stays_when_the_job_is_added_again(
+        self, processes: Sequence[Installation], books: Sequence[SpendBook]
+    ) -> None:
+        for job_id in ("j", "k"):
+            assert await self.reserve(processes[0], job_id, 5.0) is None
+        await books[0].settle("k", credits=2.0)
+        for job_id in ("j", "k"):
+            with pytest.raises(JobConflict):
+                await self.reserve(processes[-1], job_id, 1.0)
 
-    async def test_2_what_is_settled_stays(self, books: Sequence[SpendBook]) -> None:
-        await self.reserve(books[0], "j", 5.0)
-        await books[0].settle("j", credits=2.0)
+        assert await books[0].spent(TODAY, owner="a") == 7.0
+        assert [one.job_id for one in await books[0].open(older_s=0)] == ["j"]
 
-        assert await self.reserve(books[-1], "j", 7.0, mine=1.0) is None
-        assert await books[0].spent(TODAY, owner="a") == 2.0
-
-    async def test_3_the_true_cost_takes_the_place_of_what_was_set_aside(self, books: Sequence[SpendBook]) -> None:
-        await self.reserve(books[0], "j", 5.0)
-        await self.reserve(books[0], "k", 1.0)
+    async def test_3_the_true_cost_takes_the_place_of_what_was_set_aside(
+        self, processes: Sequence[Installation], books: Sequence[SpendBook]
+    ) -> None:
+        await self.reserve(processes[0], "j", 5.0)
+        await self.reserve(processes[0], "k", 1.0)
         for _ in range(2):
             await books[-1].settle("j", credits=1.25)
         await books[0].settle("j", credits=99.0)
@@ -239,9 +261,11 @@ class SpendBookContract:
         assert await books[0].spent(TODAY, owner="a") == pytest.approx(2.25)
         assert await books[0].spent(TODAY) == pytest.approx(2.25)
 
-    async def test_4_what_is_not_settled_is_found(self, books: Sequence[SpendBook]) -> None:
+    async def test_4_what_is_not_settled_is_found(
+        self, processes: Sequence[Installation], books: Sequence[SpendBook]
+    ) -> None:
         for n in range(3):
-            await self.reserve(books[0], f"j{n}", 1.5, owner=None if n else "a")
+            await self.reserve(processes[0], f"j{n}", 1.5, owner=None if n else "a")
         await books[0].settle("j1", credits=1.5)
 
         found = await books[-1].open(older_s=0)

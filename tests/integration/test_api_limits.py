@@ -10,7 +10,7 @@ import pytest
 from api_setting import RunningApi, until
 from entrypoints.api.signing import MAX_TTL_S, PictureSigner
 from imaging_core.keys import KeyLimits, Scope, new_key_id, new_key_token
-from imaging_core.memory import MemorySpendBook
+from imaging_core.memory import MemoryJobRepository
 from imaging_core.spending import Budget, Settling, listed_price
 from key_setting import LockedApi
 
@@ -64,7 +64,9 @@ def budgeted(api: LockedApi, *, total: float | None = None) -> None:
     """Make the service keep to credits."""
 
     async def use() -> None:
-        service, book = api.service, MemorySpendBook()
+        service = api.service
+        assert isinstance(service.jobs, MemoryJobRepository)
+        book = service.jobs.spending
         service._adding = Budget(
             service.jobs,
             book,

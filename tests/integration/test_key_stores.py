@@ -3,16 +3,18 @@
 import asyncio
 import secrets
 from collections.abc import AsyncIterator, Sequence
+from datetime import date, timedelta
 from pathlib import Path
 
 import pytest
 
-from adapters.redis import RedisKeyRepository, RedisLink, RedisRequestMeter, RedisSpendBook
-from adapters.sqlite import SqliteDatabase, SqliteKeyRepository, SqliteSpendBook
-from contracts.keys import KeyRepositoryContract, RequestMeterContract, SpendBookContract, a_key
+from adapters.redis import RedisJobRepository, RedisKeyRepository, RedisLink, RedisRequestMeter, RedisSpendBook
+from adapters.sqlite import SqliteDatabase, SqliteJobRepository, SqliteKeyRepository, SqliteSpendBook
+from contracts.keys import Installation, KeyRepositoryContract, RequestMeterContract, SpendBookContract, a_key
+from contracts.samples import a_job
 from imaging_core.errors import Unavailable
-from imaging_core.key_ports import KeyRepository, RequestMeter, SpendBook
-from imaging_core.memory import MemoryKeyRepository, MemoryRequestMeter, MemorySpendBook
+from imaging_core.key_ports import CreditClaim, KeyRepository, RequestMeter, Reservation
+from imaging_core.memory import MemoryJobEvents, MemoryJobRepository, MemoryKeyRepository, MemoryRequestMeter
 from redis_server import RedisServer, shared_server
 from redis_setting import dead_link
 
@@ -37,8 +39,9 @@ class TestMemoryMeter(RequestMeterContract):
 
 class TestMemorySpending(SpendBookContract):
     @pytest.fixture
-    def books(self) -> Sequence[SpendBook]:
-        return [MemorySpendBook()]
+    def processes(self) -> Sequence[Installation]:
+        jobs = MemoryJobRepository(MemoryJobEvents())
+        return [(jobs, jobs.spending)]
 
 
 @pytest.fixture
@@ -63,8 +66,8 @@ class TestSqliteKeys(KeyRepositoryContract):
 
 class TestSqliteSpending(SpendBookContract):
     @pytest.fixture
-    def books(self, database: SqliteDatabase) -> Sequence[SpendBook]:
-        return [SqliteSpendBook(database)]
+    def processes(self, database: SqliteDatabase) -> Sequence[Installation]:
+        return [(SqliteJobRepository(database), SqliteSpendBook(database))]
 
 
 @pytest.fixture
@@ -97,8 +100,8 @@ class TestRedisMeter(RequestMeterContract):
 
 class TestRedisSpending(SpendBookContract):
     @pytest.fixture
-    def books(self, links: Sequence[RedisLink]) -> Sequence[SpendBook]:
-        return [RedisSpendBook(link) for link in links]
+    def processes(self, links: Sequence[RedisLink]) -> Sequence[Installation]:
+        return [(RedisJobRepository(link), RedisSpendBook(link)) for link in links]
 
 
 async def test_a_redis_that_is_away_is_said_so(dead_link: RedisLink) -> None:
@@ -140,3 +143,16 @@ async def test_a_closed_folder_is_said_so(tmp_path: Path) -> None:
     for call in (keys.list(), keys.secret("links", b"x"), book.settle("j", credits=1.0)):
         with pytest.raises(Unavailable):
             await call
+
+
+async def test_what_was_settled_long_ago_is_forgotten_and_what_is_open_is_not(database: SqliteDatabase) -> None:
+    jobs, book, today = SqliteJobRepository(database), SqliteSpendBook(database), date(2026, 5, 1)
+    old, open_, new = [a_job() for _ in range(3)]
+    for job, day in ((old, today - timedelta(days=63)), (open_, today - timedelta(days=63)), (new, today)):
+        one = Reservation(job_id=job.id, owner=None, day=day, credits=2.0)
+        await jobs.add_all([job], claims=[CreditClaim(reservation=one)])
+    await book.settle(old.id, credits=1.0)
+    # As the next process does, and each one once a day.
+    await SqliteSpendBook(database).settle(new.id, credits=1.0)
+
+    assert [await book.spent(day) for day in (today - timedelta(days=63), today)] == [2.0, 1.0]

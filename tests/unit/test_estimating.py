@@ -8,12 +8,11 @@ from imaging_core.estimating import Estimate, estimate
 from imaging_core.images import ImageRequest
 from imaging_core.jobs import Job
 from imaging_core.keys import KeyLimits
-from imaging_core.memory import MemorySpendBook
 from imaging_core.ports import QueueLimits
 from imaging_core.routing import AUTO, AutoPolicy
 from imaging_core.spending import Budget, CreditLimitReached, Settling, listed_price
 from scripted import ScriptedGenerator, World
-from virtual_time import calendar, in_virtual_time
+from virtual_time import in_virtual_time
 
 REQUEST = ImageRequest(prompt="a lighthouse")
 
@@ -27,7 +26,7 @@ class Shared:
         self.world = World(generator, queue_limits=limits)
         self.service = self.world.service
         self._own = own
-        book = MemorySpendBook(calendar)
+        book = self.world.jobs.spending
         self.budget = Budget(
             self.world.jobs,
             book,

@@ -340,7 +340,7 @@ async def test_why_jobs_stay_is_written_once_though_figures_move_and_taken_back_
 
     for n in range(5):
         one = Reservation(job_id=f"x{n}", owner="o", day=jobs[0].created_at.date(), credits=0.01)
-        await world.book.reserve(one, owner_limit=None, total_limit=None)
+        world.book.set_aside(one)
         await world.look(4.0)
     assert [await world.reread(job) for job in stayed] == stayed
 

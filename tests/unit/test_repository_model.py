@@ -11,6 +11,7 @@ from hypothesis.stateful import run_state_machine_as_test
 from contracts.repository_model import SETTINGS, RepositoryModel
 from imaging_core.events import JobEvent
 from imaging_core.jobs import Job
+from imaging_core.key_ports import CreditClaim
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
 from imaging_core.ports import Beat, Idempotency, JobEvents, JobRepository, Preference, QueueLimits
 
@@ -40,6 +41,7 @@ class NoKeys(MemoryJobRepository):
         events: Sequence[JobEvent] = (),
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
+        claims: Sequence[CreditClaim] = (),  # nothing here costs anything
     ) -> tuple[Job, ...]:
         return await super().add_all(jobs, events=events, limits=limits)
 
@@ -54,6 +56,7 @@ class NoPriorities(MemoryJobRepository):
         events: Sequence[JobEvent] = (),
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
+        claims: Sequence[CreditClaim] = (),  # nothing here costs anything
     ) -> tuple[Job, ...]:
         flat = [attrs.evolve(job, priority=0) for job in jobs]
         return await super().add_all(flat, events=events, idempotency=idempotency, limits=limits)
@@ -69,6 +72,7 @@ class HalfBatches(MemoryJobRepository):
         events: Sequence[JobEvent] = (),
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
+        claims: Sequence[CreditClaim] = (),  # nothing here costs anything
     ) -> tuple[Job, ...]:
         stored = await super().add_all(jobs[:1], events=events, idempotency=idempotency, limits=limits)
         for job in jobs[1:]:

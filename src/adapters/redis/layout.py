@@ -67,6 +67,12 @@ def job_fields(job: Job, version: int) -> Fields:
     return {name: value for name, value in fields.items() if value is not None}
 
 
+def job_arguments(job: Job, version: int) -> list[str | bytes | int]:
+    """The same as a script takes it: the number of fields, then names and values."""
+    fields = job_fields(job, version)
+    return [len(fields), *(part for row in fields.items() for part in row)]
+
+
 def _movable(job: Job) -> str | None:
     """Which line of jobs that may be moved it is in; None for one that never will be."""
     if job.asked is None:

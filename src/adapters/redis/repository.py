@@ -24,7 +24,7 @@ from adapters.redis.layout import (
     Row,
     claim_arguments,
     event_arguments,
-    job_fields,
+    job_arguments,
     job_from_row,
     micros,
     overdue_at,
@@ -106,6 +106,7 @@ class RedisJobRepository:
         events: Sequence[JobEvent] = (),
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
+        claims: Sequence[CreditClaim] = (),
     ) -> tuple[Job, ...]:
         """Store new jobs, all or none, or give those that their key already stands for."""
         for job in jobs:
@@ -113,16 +114,16 @@ class RedisJobRepository:
                 raise UnreadableJob(
                     f"Job {job.id} has schema {job.schema}; this version reads up to {SCHEMA}. Upgrade it."
                 )
-        limits = limits or QueueLimits()
         outcome, *facts = await self._write(
             "add",
             _name(),
             *_key_arguments(idempotency),
-            _number(limits.max_queued),
-            _number(limits.max_queued_per_owner),
+            *_most(limits),
             self._log_length,
             len(jobs),
-            *(part for job in jobs for part in (job.id, overdue_at(job), *_rows(job, 1))),
+            *(part for job in jobs for part in (job.id, overdue_at(job), *job_arguments(job, 1))),
+            len(claims),
+            *(part for claim in claims for part in claim_in_row(claim)),
             *event_arguments(events),
         )
         match outcome:
@@ -135,6 +136,8 @@ class RedisJobRepository:
                 raise IdempotencyMismatch
             case b"deleted":
                 raise JobDeleted
+            case b"owner" | b"total":
+                raise CreditsRefused(outcome.decode())
             case b"taken":
                 raise JobConflict(f"There is a job with the id {facts[0].decode()} already.")
         raise _full(outcome, *facts)
@@ -152,7 +155,7 @@ class RedisJobRepository:
 
     async def save(self, job: Job, *, token: str | None = None, events: Sequence[JobEvent] = ()) -> Job:
         """Write a changed job over the version it was read at."""
-        told = (*_rows(job, job.version + 1), *event_arguments(events))
+        told = (*job_arguments(job, job.version + 1), *event_arguments(events))
         arguments = (job.version, token or "", overdue_at(job), run_time(job), self._log_length, *told)
         outcome, *facts = await self._write_once("save", job.id, *arguments)
         _raise_for(outcome, job.id)
@@ -170,21 +173,20 @@ class RedisJobRepository:
         claim: CreditClaim | None = None,
     ) -> Job:
         """Write a job that goes to another backend over the version it was read at."""
-        limits, slices = limits or QueueLimits(), job_search.slices_of(job)
+        slices = job_search.slices_of(job)
         outcome, *facts = await self._write_once(
             "move",
             job.id,
             job.version,
             overdue_at(job),
             self._log_length,
-            _number(limits.max_queued),
-            _number(limits.max_queued_per_owner),
+            *_most(limits),
             *claim_in_row(claim),
             job_search.CHUNK,
             job_search.SLICE_BYTES,
             len(slices),
             *slices,
-            *_rows(job, job.version + 1),
+            *job_arguments(job, job.version + 1),
             *event_arguments(events),
         )
         _raise_for(outcome, job.id)
@@ -373,11 +375,6 @@ def _name() -> str:
     return secrets.token_hex(8)
 
 
-def _rows(job: Job, version: int) -> list[str | bytes | int]:
-    fields = job_fields(job, version)
-    return [len(fields), *(part for row in fields.items() for part in row)]
-
-
 def _key_arguments(idempotency: Idempotency | None) -> tuple[str, str, int]:
     if idempotency is None:
         return "", "", 0
@@ -386,8 +383,9 @@ def _key_arguments(idempotency: Idempotency | None) -> tuple[str, str, int]:
     return key, idempotency.fingerprint, max(1, micros(idempotency.ttl_s) // 1000)
 
 
-def _number(limit: int | None) -> str | int:
-    return "" if limit is None else limit
+def _most(limits: QueueLimits | None) -> list[str | int]:
+    limits = limits or QueueLimits()
+    return ["" if most is None else most for most in (limits.max_queued, limits.max_queued_per_owner)]
 
 
 def _seconds(told: bytes) -> float | None:

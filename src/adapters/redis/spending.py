@@ -15,14 +15,6 @@ class RedisSpendBook:
     def __init__(self, link: RedisLink) -> None:
         self._link = link
 
-    async def reserve(
-        self, reservation: Reservation, *, owner_limit: float | None, total_limit: float | None
-    ) -> str | None:
-        """None when it is set aside, else `owner` or `total`."""
-        claim = CreditClaim(reservation=reservation, owner_limit=owner_limit, total_limit=total_limit)
-        answer: bytes = await self._link.script("spend", "reserve", *claim_in_row(claim))
-        return None if answer == b"ok" else answer.decode()
-
     async def settle(self, job_id: str, *, credits: float) -> None:  # noqa: A002  # the unit's name
         """Put the true cost in."""
         await self._link.script("spend", "settle", job_id, round(credits * _MICRO))

@@ -13,7 +13,7 @@ from adapters.sqlite import claims, job_pages, job_rows, pauses, webhook_outbox
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
 from adapters.sqlite.idempotency import find_jobs, forget_old, remember
-from adapters.sqlite.spending import set_aside
+from adapters.sqlite.spending import check_all, set_aside, set_aside_anew
 from adapters.sqlite.writer import Transaction
 from imaging_core.errors import (
     FieldProblem,
@@ -62,6 +62,7 @@ class SqliteJobRepository:
         events: Sequence[JobEvent] = (),
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
+        claims: Sequence[CreditClaim] = (),
     ) -> tuple[Job, ...]:
         """Store new jobs, all or none, or give those that their key already stands for."""
         for job in jobs:
@@ -80,6 +81,8 @@ class SqliteJobRepository:
                 forget_old(connection, now)
                 if known := find_jobs(connection, idempotency, now):
                     return known
+            # Before anything is written, so that a refusal takes nothing back of those that share its commit.
+            check_all(connection, claims)
             for job, words in zip(added, terms, strict=True):
                 # Each is checked with those before it stored: a refusal takes all of them back.
                 if job_rows.taken(connection, job.id):
@@ -90,6 +93,7 @@ class SqliteJobRepository:
                 job_rows.insert(connection, job, now, words)
                 transaction.leaves(job)
                 self._database.room.added(job)
+            set_aside(connection, claims, now)
             if idempotency is not None:
                 remember(connection, idempotency, [job.id for job in added], now)
             self._database.append(transaction, events)
@@ -162,7 +166,7 @@ class SqliteJobRepository:
             if waits and limits is not None:
                 self._database.room.take(connection, moved, limits, now)
             if claim is not None:
-                set_aside(connection, claim, now)
+                set_aside_anew(connection, claim, now)
             if waits:
                 self._database.room.added(moved)
             job_rows.move(connection, moved, stored, now, terms)

@@ -7,13 +7,20 @@ from datetime import date, datetime, timedelta
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
 from adapters.sqlite.writer import Transaction
-from imaging_core.key_ports import CreditClaim, CreditsRefused, Reservation
+from imaging_core.key_ports import CreditClaim, CreditsRefused, Reservation, together
 
 _MICRO = 1_000_000
 #: Days for which settled entries are kept, for whoever looks a bill up.
 _KEPT_DAYS = 62
 _SUM_OF_ALL = "SELECT coalesce(sum(credits), 0) FROM spending WHERE day = ?"
 _ENTRY = "SELECT day, credits FROM spending WHERE job_id = ?"
+_NOTE = (
+    "INSERT INTO spending (job_id, owner, day, credits, made_at) VALUES (?, ?, ?, ?, ?) "
+    "ON CONFLICT (job_id) DO UPDATE SET day = excluded.day, credits = excluded.credits, settled = 0"
+)
+_FORGET = f"""
+DELETE FROM spending WHERE settled = 1 AND day < (SELECT date(day, '-{_KEPT_DAYS} days') FROM spending WHERE job_id = ?)
+"""  # noqa: S608  # a constant
 _SUM_OF_OWNER = f"{_SUM_OF_ALL} AND owner IS ?"
 
 
@@ -22,34 +29,21 @@ class SqliteSpendBook:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
-
-    async def reserve(
-        self, reservation: Reservation, *, owner_limit: float | None, total_limit: float | None
-    ) -> str | None:
-        """None when it is set aside, else `owner` or `total`."""
-        claim = CreditClaim(reservation=reservation, owner_limit=owner_limit, total_limit=total_limit)
-
-        def work(transaction: Transaction) -> str | None:
-            if transaction.connection.execute(_ENTRY, (reservation.job_id,)).fetchone() is not None:
-                return None
-            try:
-                set_aside(transaction.connection, claim, self._database.now())
-            except CreditsRefused as refused:
-                return refused.whose
-            return None
-
-        return await self._database.write(work)
+        #: When entries were last removed that are too old.
+        self._tidied: date | None = None
 
     async def settle(self, job_id: str, *, credits: float) -> None:  # noqa: A002  # the unit's name
         """Put the true cost in."""
+        today = self._database.now().date()
 
         def work(transaction: Transaction) -> None:
-            transaction.connection.execute(
-                "UPDATE spending SET credits = ?, settled = 1 WHERE job_id = ? AND settled = 0",
-                (round(credits * _MICRO), job_id),
-            )
+            connection, settled = transaction.connection, (round(credits * _MICRO), job_id)
+            connection.execute("UPDATE spending SET credits = ?, settled = 1 WHERE job_id = ? AND settled = 0", settled)
+            if today != self._tidied:
+                connection.execute(_FORGET, (job_id,))
 
         await self._database.write(work)
+        self._tidied = today
 
     async def open(self, *, older_s: float, limit: int = 100) -> Sequence[Reservation]:
         """What is not settled yet."""
@@ -76,29 +70,47 @@ class SqliteSpendBook:
         return total / _MICRO
 
 
-def set_aside(connection: sqlite3.Connection, claim: CreditClaim, now: datetime) -> None:
-    """Set credits aside in the place of what the book has for the job. Raises CreditsRefused, with nothing changed."""
-    one, wanted = claim.reservation, round(claim.reservation.credits * _MICRO)
-    day, before = one.day.isoformat(), connection.execute(_ENTRY, (one.job_id,)).fetchone()
-    if before is None and wanted <= 0:
+def check_all(connection: sqlite3.Connection, claims: Sequence[CreditClaim]) -> None:
+    """Whether the credits of new jobs may be set aside. Raises CreditsRefused."""
+    whole = together(claims)
+    if whole is not None:
+        _check(connection, whole, whole.reservation.credits)
+
+
+def set_aside(connection: sqlite3.Connection, claims: Sequence[CreditClaim], now: datetime) -> None:
+    """Set them aside, after `check_all` in the same write."""
+    for claim in claims:
+        if claim.reservation.credits > 0:
+            _note(connection, claim.reservation, now)
+
+
+def set_aside_anew(connection: sqlite3.Connection, claim: CreditClaim, now: datetime) -> None:
+    """The same of a job that moves, in the place of what the book has for it. Raises CreditsRefused, with nothing changed."""
+    one = claim.reservation
+    before = connection.execute(_ENTRY, (one.job_id,)).fetchone()
+    if before is None and one.credits <= 0:
         return
     # Its own share counts in the day's sums already.
-    more = wanted - before[1] if before is not None and before[0] == day else wanted
+    own = before[1] / _MICRO if before is not None and before[0] == one.day.isoformat() else 0.0
+    _check(connection, claim, one.credits - own)
+    _note(connection, one, now)
+
+
+def _check(connection: sqlite3.Connection, claim: CreditClaim, more: float) -> None:
+    day, wanted = claim.reservation.day.isoformat(), round(more * _MICRO)
 
     def over(limit: float | None, statement: str, *arguments: str | None) -> bool:
-        if limit is None or more <= 0:
+        if limit is None or wanted <= 0:
             return False
         spent: int = connection.execute(statement, arguments).fetchone()[0]
-        return spent + more > round(limit * _MICRO)
+        return spent + wanted > round(limit * _MICRO)
 
-    if over(claim.owner_limit, _SUM_OF_OWNER, day, one.owner):
+    if over(claim.owner_limit, _SUM_OF_OWNER, day, claim.reservation.owner):
         raise CreditsRefused("owner")
     if over(claim.total_limit, _SUM_OF_ALL, day):
         raise CreditsRefused("total")
-    oldest = (one.day - timedelta(days=_KEPT_DAYS)).isoformat()
-    connection.execute("DELETE FROM spending WHERE day < ? AND settled = 1", (oldest,))
-    connection.execute(
-        "INSERT INTO spending (job_id, owner, day, credits, made_at) VALUES (?, ?, ?, ?, ?) "
-        "ON CONFLICT (job_id) DO UPDATE SET day = excluded.day, credits = excluded.credits, settled = 0",
-        (one.job_id, one.owner, day, wanted, to_micros(now)),
-    )
+
+
+def _note(connection: sqlite3.Connection, one: Reservation, now: datetime) -> None:
+    row = (one.job_id, one.owner, one.day.isoformat(), round(one.credits * _MICRO), to_micros(now))
+    connection.execute(_NOTE, row)

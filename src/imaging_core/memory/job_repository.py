@@ -25,7 +25,7 @@ from imaging_core.errors import (
 )
 from imaging_core.events import EventKind, JobEvent, event_of
 from imaging_core.jobs import SCHEMA, Job, JobStatus, Lease, LeaseReason
-from imaging_core.key_ports import CreditClaim, CreditsRefused
+from imaging_core.key_ports import CreditClaim, CreditsRefused, together
 from imaging_core.memory.job_events import MemoryJobEvents
 from imaging_core.memory.line import Line
 from imaging_core.memory.spend_book import MemorySpendBook
@@ -73,7 +73,7 @@ class MemoryJobRepository:
         self._due: list[tuple[datetime, str]] = []
         #: What webhooks are to be told, in step with the jobs.
         self.outbox = MemoryWebhookOutbox(self._now)
-        #: What jobs cost, in step with their moves.
+        #: What jobs cost, in step with them.
         self.spending = MemorySpendBook(self._now)
 
     async def add(
@@ -95,6 +95,7 @@ class MemoryJobRepository:
         events: Sequence[JobEvent] = (),
         idempotency: Idempotency | None = None,
         limits: QueueLimits | None = None,
+        claims: Sequence[CreditClaim] = (),
     ) -> tuple[Job, ...]:
         """Store new jobs, all or none, or give those that their key already stands for."""
         for job in jobs:
@@ -106,7 +107,12 @@ class MemoryJobRepository:
             return known
         now = self._now()
         self._check_ids(jobs)
+        whole = together(claims)
+        if whole is not None and (refused := self.spending.refusal(whole)):
+            raise CreditsRefused(refused)
         self._check_room(jobs, limits or QueueLimits())
+        for claim in claims:
+            self.spending.set_aside(claim.reservation)
         if idempotency is not None:
             until = now + timedelta(seconds=idempotency.ttl_s)
             ids = tuple(job.id for job in jobs)

@@ -25,18 +25,6 @@ class MemorySpendBook:
         self._clock = clock
         self._entries: dict[str, _Entry] = {}
 
-    async def reserve(
-        self, reservation: Reservation, *, owner_limit: float | None, total_limit: float | None
-    ) -> str | None:
-        """None when it is set aside, else `owner` or `total`."""
-        if reservation.job_id in self._entries:
-            return None
-        claim = CreditClaim(reservation=reservation, owner_limit=owner_limit, total_limit=total_limit)
-        refused = self.refusal(claim)
-        if refused is None:
-            self.set_aside(reservation)
-        return refused
-
     def refusal(self, claim: CreditClaim) -> str | None:
         """Which sum of the day a claim would make too large, in the place of what is set aside for its job."""
         wanted = claim.reservation
@@ -52,7 +40,7 @@ class MemorySpendBook:
         return None
 
     def set_aside(self, reservation: Reservation) -> None:
-        """Put that in the place of what the book has for the job; called by the repository in the same step as a move."""
+        """Put that in the place of what the book has for the job; called by the repository in the same step as an add or a move."""
         before = self._entries.get(reservation.job_id)
         if before is None and reservation.credits <= 0:
             return

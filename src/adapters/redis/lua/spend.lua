@@ -1,19 +1,8 @@
 -- Credits by day, in whole µ-credits.
 --
--- ARGV: 'reserve', job, day, owner or '', credits, owner's limit or '', limit of all or ''; gives 'ok', 'owner', 'total'.
---       'settle', job, credits; gives 'ok'.
+-- ARGV: 'settle', job, credits; gives 'ok'.
 --       'open', reserved at or before in µs, how many; gives rows of job, day, owner, credits.
-if ARGV[1] == 'reserve' then
-  local claim = claim_from(2)
-  if redis.call('EXISTS', spending_of(claim.job)) == 1 then
-    return 'ok'
-  end
-  local whose = credits_refused(claim)
-  if not whose then
-    set_aside(claim)
-  end
-  return whose or 'ok'
-elseif ARGV[1] == 'settle' then
+if ARGV[1] == 'settle' then
   local job, credits = ARGV[2], tonumber(ARGV[3])
   -- A removal first, which memory that is full does not refuse.
   redis.call('ZREM', P .. 'spending:open', job)
