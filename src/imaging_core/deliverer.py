@@ -21,6 +21,7 @@ from imaging_core.hearing import hear
 from imaging_core.jobs import Job, new_token
 from imaging_core.outbox import Message, Sent, WebhookOutbox, WebhookSender
 from imaging_core.ports import JobEvents, JobRepository
+from imaging_core.shares import Shares
 
 log = logging.getLogger("imaging.webhooks")
 
@@ -36,8 +37,10 @@ class DeliveryLimits:
     """How much one process sends at a time; times in s."""
 
     #: Messages at a time.
-    at_once: int = 8
-    #: Of those, to one host.
+    at_once: int = 16
+    #: Of those, of one owner's jobs: whoever has many hosts that hang must leave room for others.
+    per_owner: int = 8
+    #: And to one host.
     per_host: int = 2
     #: How long a claim holds: longer than the sender's time-out and the recording.
     lease_s: float = 45.0
@@ -77,6 +80,7 @@ class Deliverer:
         #: What went wrong in the looks since the last that went well: told once.
         self._troubles: set[type[Exception]] = set()
         self._hosts: Counter[str] = Counter()
+        self._shares = Shares(self._limits.per_owner)
         #: What came of the messages that this process sent or gave up, for monitoring; pending ones are sent again.
         self.outcomes: Counter[DeliveryState] = Counter()
         self._freed = asyncio.Event()
@@ -210,7 +214,8 @@ class Deliverer:
             await self._conclude(delivery, attempt, None, facts)
             return
         try:
-            message = await self._message(delivery, at)
+            job = await self._jobs.get(delivery.job_id)
+            message = await self._message(job, delivery, at)
         except (JobNotFound, JobDeleted, Unavailable):
             raise
         except Exception as error:  # noqa: BLE001  # whatever it is, it is not tried for ever
@@ -218,12 +223,15 @@ class Deliverer:
             attempt = DeliveryAttempt(at=at, error=f"The message could not be written ({type(error).__name__}).")
             await self._conclude(delivery, attempt, self._schedule.next_delay_s(delivery.tries), facts)
             return
-        sent = await self._sender.send(message)
+        with self._shares.held(job.owner) as later_s:
+            if later_s is not None:
+                await self._outbox.hand_back(delivery, again_in_s=later_s)
+                return
+            sent = await self._sender.send(message)
         attempt = DeliveryAttempt(at=at, status=sent.status, took_ms=sent.took_ms, error=sent.error)
         await self._conclude(delivery, attempt, self._again_in_s(delivery, sent), facts)
 
-    async def _message(self, delivery: Delivery, at: datetime) -> Message:
-        job = await self._jobs.get(delivery.job_id)
+    async def _message(self, job: Job, delivery: Delivery, at: datetime) -> Message:
         if job.webhook is None:
             raise ImagingError("The job has no webhook any more.")
         secrets = await self._outbox.secrets(job.owner, fresh=fresh_secret())

@@ -76,9 +76,9 @@ class Delivery:
         ran_out = self.token is not None
         return attrs.evolve(self, token=token, due_at=until, tries=self.tries + (not ran_out), lost=self.lost + ran_out)
 
-    def handed_back(self, now: datetime) -> "Delivery":
-        """Due at once, as if that claim had not been made."""
-        return attrs.evolve(self, due_at=now, tries=max(0, self.tries - 1), token=None)
+    def handed_back(self, due_at: datetime) -> "Delivery":
+        """Due at that moment, as if that claim had not been made."""
+        return attrs.evolve(self, due_at=due_at, tries=max(0, self.tries - 1), token=None)
 
     def settled(self, attempt: DeliveryAttempt, *, again_at: datetime | None) -> "Delivery":
         """After an attempt: delivered, due again at a moment, or given up."""

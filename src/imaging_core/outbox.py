@@ -27,7 +27,8 @@ class WebhookOutbox(Protocol):
        same. `rotate` makes the fresh one current and keeps the one before for `keep_s`. Owners share nothing; None is one.
     9. What is stored is durable when the call returns.
     10. `state` counts the deliveries that are pending and those that are due, which those being sent are not.
-    11. `hand_back` makes a claimed delivery due at once, without the try; under another token, or none, it changes nothing.
+    11. `hand_back` makes a claimed delivery due at once, or after `again_in_s`, without the try; under another token, or
+       none, it changes nothing.
     """
 
     async def claim(self, *, token: str, lease_s: float, busy: Collection[str] = ()) -> Delivery | None:
@@ -45,8 +46,8 @@ class WebhookOutbox(Protocol):
         """Record what came of sending a claimed delivery."""
         ...
 
-    async def hand_back(self, delivery: Delivery) -> None:
-        """Give up a claim, for a sender that stops before it knows what came of it."""
+    async def hand_back(self, delivery: Delivery, *, again_in_s: float = 0.0) -> None:
+        """Give up a claim, for a sender that stops before it knows what came of it, or sends it later."""
         ...
 
     async def of_job(self, job_id: str) -> Sequence[Delivery]:

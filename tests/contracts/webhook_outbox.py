@@ -4,20 +4,19 @@ May import pytest, the core and the neighbouring modules; knows no adapter.
 """
 
 import asyncio
-import itertools
 from typing import Any
 
 import pytest
 
-from contracts.job_setting import FIRST, RepositorySetting
+from contracts.job_setting import FIRST
 from contracts.samples import NOON, a_failure
+from contracts.webhook_secrets import WebhookSecretsContract
 from imaging_core.deliveries import (
     KEPT_ATTEMPTS,
     Delivery,
     DeliveryAttempt,
     DeliveryState,
     delivery_id,
-    fresh_secret,
 )
 from imaging_core.errors import FailureCode, LeaseLost, StaleJob
 from imaging_core.jobs import Job, JobStatus
@@ -36,13 +35,8 @@ def a_hook(host: str = "hooks.example", *events: WebhookEvent) -> Webhook:
     return Webhook(url=f"https://{host}/a/secret?path=1", events=events or tuple(WebhookEvent))
 
 
-class WebhookOutboxContract(RepositorySetting):
-    """Supply `outbox` beside what `RepositorySetting` asks for."""
-
-    @pytest.fixture
-    def outbox(self, repository: JobRepository) -> WebhookOutbox:
-        """The outbox of `repository`."""
-        raise NotImplementedError("supply the outbox to try")
+class WebhookOutboxContract(WebhookSecretsContract):
+    """Supply `outbox` beside what `RepositorySetting` asks for; the promises about secrets are among these."""
 
     async def ended(self, repository: JobRepository, **changes: Any) -> Job:
         """A finished job with a webhook."""
@@ -300,43 +294,6 @@ class WebhookOutboxContract(RepositorySetting):
         assert await outbox.settle(sending, REFUSED, again_in_s=0) is None
         assert await self.nothing_due(outbox)
 
-    # --- 8: secrets --------------------------------------------------------------------------------------
-
-    async def test_8_of_concurrent_first_calls_all_get_the_same_secret(self, outbox: WebhookOutbox) -> None:
-        found = await asyncio.gather(*(outbox.secrets("alice", fresh=fresh_secret()) for _ in range(5)))
-
-        assert len({secrets.current for secrets in found}) == 1
-        assert {secrets.previous for secrets in found} == {None}
-
-    async def test_8_owners_share_nothing(self, outbox: WebhookOutbox) -> None:
-        owners = [None, "alice", "bob"]
-
-        found = [(await outbox.secrets(owner, fresh=fresh_secret())).current for owner in owners]
-        await outbox.rotate("alice", fresh=fresh_secret(), keep_s=1)
-
-        assert all(a != b for a, b in itertools.combinations(found, 2))
-        again = [(await outbox.secrets(owner, fresh=fresh_secret())).current for owner in owners]
-        assert [a == b for a, b in zip(found, again, strict=True)] == [True, False, True]
-
-    async def test_8_a_replaced_secret_signs_for_a_while_longer(
-        self, repository: JobRepository, outbox: WebhookOutbox
-    ) -> None:
-        before = await outbox.secrets("alice", fresh="whsec_b2xk")
-
-        rotated = await outbox.rotate("alice", fresh="whsec_bmV3", keep_s=2 * self.tick_s)
-
-        assert rotated.current == "whsec_bmV3"
-        assert rotated == await outbox.secrets("alice", fresh="whsec_bm9uZQ==")
-        assert rotated.valid(await repository.now()) == ("whsec_bmV3", before.current)
-        await self.ticks(2.2)
-        assert rotated.valid(await repository.now()) == ("whsec_bmV3",)
-
-    async def test_8_a_first_secret_may_come_by_rotation(self, outbox: WebhookOutbox) -> None:
-        rotated = await outbox.rotate("carol", fresh="whsec_Zmlyc3Q=", keep_s=9)
-
-        assert (rotated.current, rotated.previous) == ("whsec_Zmlyc3Q=", None)
-        assert await outbox.secrets("carol", fresh="whsec_bm9uZQ==") == rotated
-
     # --- 10: how much waits ------------------------------------------------------------------------------
 
     async def test_10_what_is_due_and_what_is_pending_is_counted(
@@ -375,6 +332,19 @@ class WebhookOutboxContract(RepositorySetting):
         assert (await outbox.state()).due == 1
         again = await self.take(outbox, "next", ticks=9)
         assert (again.tries, again.lost, again.attempts) == (1, 1, ())
+
+    async def test_11_what_is_handed_back_for_later_is_due_then(
+        self, repository: JobRepository, outbox: WebhookOutbox
+    ) -> None:
+        job = await self.ended(repository)
+
+        await outbox.hand_back(await self.take(outbox, ticks=99), again_in_s=2 * self.tick_s)
+
+        assert await outbox.state() == OutboxState(pending=1)
+        assert await self.nothing_due(outbox)
+        await self.ticks(2.2)
+        again = await self.take(outbox)
+        assert (again.job_id, again.tries, again.lost) == (job.id, 1, 0)
 
     async def test_11_only_the_present_sender_hands_back(
         self, repository: JobRepository, outbox: WebhookOutbox

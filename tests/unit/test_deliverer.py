@@ -61,9 +61,9 @@ async def until(condition: Callable[[], object]) -> None:
             await asyncio.sleep(0.005)
 
 
-async def ended(jobs: Jobs, url: str | None) -> str:
+async def ended(jobs: Jobs, url: str | None, *, owner: str | None = None) -> str:
     now = await jobs.now()
-    job = await jobs.add(a_job(now, webhook=None if url is None else Webhook(url=url)))
+    job = await jobs.add(a_job(now, owner=owner, webhook=None if url is None else Webhook(url=url)))
     job = job.cancelled(now=now)
     await jobs.save(job, events=[event_of(job, EventKind.CANCELLED, at=now)])
     return job.id
@@ -119,6 +119,23 @@ async def test_no_more_go_out_at_a_time_than_may(jobs: Jobs) -> None:
     assert sender.most.pop("all") == 4
     assert max(sender.most.values()) <= 2
     assert len({message.id for message in sender.begun}) == 12
+
+
+async def test_whoever_has_many_hosts_that_hang_delays_no_other_owner(jobs: Jobs) -> None:
+    sender = Sender()
+    for number in range(30):
+        await ended(jobs, f"https://host{number}.example/", owner="many")
+    async with delivering(jobs, sender, at_once=6, per_owner=4):
+        await until(lambda: len(sender.sending) == 4)
+
+        await ended(jobs, "https://one.example/", owner="few")
+        await until(lambda: [message.url for message in sender.sending][4:] == ["https://one.example/"])
+
+        assert len(sender.begun) == 5
+        sender.let_go.set()
+        await until(lambda: len(sender.begun) == 31 and not sender.sending)
+    assert (sender.most["all"], len({message.id for message in sender.begun})) == (5, 31)
+    assert (await jobs.outbox.state()).pending == 0
 
 
 async def test_a_message_dropped_at_a_stop_goes_out_again_under_its_id(jobs: Jobs) -> None:

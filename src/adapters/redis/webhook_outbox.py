@@ -63,10 +63,10 @@ class RedisWebhookOutbox:
         arguments = (delivery.job_id, delivery.token, after.state.value, again, attempts)
         return _first(await self._script("webhook_settle", *arguments))
 
-    async def hand_back(self, delivery: Delivery) -> None:
-        """Give up a claim, for a sender that stops before it knows what came of it."""
+    async def hand_back(self, delivery: Delivery, *, again_in_s: float = 0.0) -> None:
+        """Give up a claim, for a sender that stops before it knows what came of it, or sends it later."""
         if delivery.token is not None:
-            await self._script("webhook_back", delivery.job_id, delivery.token, "")
+            await self._script("webhook_back", delivery.job_id, delivery.token, micros(again_in_s))
 
     async def of_job(self, job_id: str) -> Sequence[Delivery]:
         """The deliveries of a job."""

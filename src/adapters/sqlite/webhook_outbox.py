@@ -101,13 +101,14 @@ class SqliteWebhookOutbox:
 
         return await self._database.write(work)
 
-    async def hand_back(self, delivery: Delivery) -> None:
-        """Give up a claim, for a sender that stops before it knows what came of it."""
+    async def hand_back(self, delivery: Delivery, *, again_in_s: float = 0.0) -> None:
+        """Give up a claim, for a sender that stops before it knows what came of it, or sends it later."""
 
         def work(transaction: Transaction) -> None:
             stored = _find(transaction.connection, delivery.id)
             if stored is not None and stored.token is not None and stored.token == delivery.token:
-                _put(transaction.connection, stored.handed_back(self._database.now()))
+                due_at = self._database.now() + timedelta(seconds=again_in_s)
+                _put(transaction.connection, stored.handed_back(due_at))
 
         await self._database.write(work)
 

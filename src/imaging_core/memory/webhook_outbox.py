@@ -49,11 +49,11 @@ class MemoryWebhookOutbox:
         again_at = None if again_in_s is None else self._now() + timedelta(seconds=again_in_s)
         return self._put(stored.settled(attempt, again_at=again_at))
 
-    async def hand_back(self, delivery: Delivery) -> None:
-        """Give up a claim, for a sender that stops before it knows what came of it."""
+    async def hand_back(self, delivery: Delivery, *, again_in_s: float = 0.0) -> None:
+        """Give up a claim, for a sender that stops before it knows what came of it, or sends it later."""
         stored = self._deliveries.get(delivery.id)
         if stored is not None and stored.token is not None and stored.token == delivery.token:
-            self._put(stored.handed_back(self._now()))
+            self._put(stored.handed_back(self._now() + timedelta(seconds=again_in_s)))
 
     async def of_job(self, job_id: str) -> Sequence[Delivery]:
         """The deliveries of a job."""
