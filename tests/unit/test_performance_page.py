@@ -46,3 +46,27 @@ def test_a_run_is_written_between_the_marks_and_may_be_written_again(tmp_path: P
         assert f"images/performance-{name}.svg" in once
         assert (docs / "images" / f"performance-{name}.svg").read_text().startswith("<svg")
     assert not (docs / "images" / "performance-latency.svg").exists()
+
+
+def test_a_target_that_was_missed_is_held_against_the_floor_of_the_same_design() -> None:
+    p50 = Figure(
+        name="submit to finished, p50", unit="ms", targets=(at_most("redis", 0.05), at_most("embedded", 0.025))
+    )
+    for subject, took in (
+        ("baseline", 200),
+        ("redis", 15),
+        ("embedded", 14),
+        ("floor on Redis", 5),
+        ("floor embedded", 6),
+    ):
+        p50.add(subject, took)
+
+    written = page.page(json.loads(json.dumps(report.record([p50]))), {})
+
+    assert "\n0 of 2 targets are met. What stands in the way of the others is said below the tables.\n" in written
+    assert (
+        "| submit to finished, p50 | 200 ms | 15 ms | 14 ms | on Redis 5 ms; embedded 6 ms "
+        "| **redis <= 0.05 x baseline (is 0.075)**; **embedded <= 0.025 x baseline (is 0.07)** | **no** |"
+    ) in written
+    assert "The floor on Redis is 5 ms, 0.025 x baseline, which would meet that." in written
+    assert "The floor embedded is 6 ms, 0.03 x baseline, which does not meet that either." in written
