@@ -63,10 +63,12 @@ def test_two_jobs_at_once_while_the_next_prompt_is_typed(visit: Visit, live: Liv
     # However slow this machine is, the first is still open when the second is sent.
     httpx.post(f"{live.api_url}/backends/demo/pause").raise_for_status()
     page = visit.open().page
+    expect(page).to_have_title("Imaging", timeout=PATIENCE_MS)
     visit.generate("A pine forest in the mist")
     expect(page.get_by_role("button", name="Cancel")).to_have_count(1, timeout=PATIENCE_MS)
     visit.generate("A desert under the stars")
     expect(page.get_by_role("button", name="Cancel")).to_have_count(2, timeout=PATIENCE_MS)
+    expect(page).to_have_title("(2) Imaging", timeout=PATIENCE_MS)
 
     httpx.post(f"{live.api_url}/backends/demo/resume").raise_for_status()
     visit.prompt.fill("")
@@ -74,6 +76,7 @@ def test_two_jobs_at_once_while_the_next_prompt_is_typed(visit: Visit, live: Liv
     visit.picture("A pine forest in the mist")
     visit.picture("A desert under the stars")
     expect(visit.prompt).to_have_value("A harbour in the morning", timeout=PATIENCE_MS)
+    expect(page).to_have_title("Imaging", timeout=PATIENCE_MS)
     assert visit.faults == []
 
 

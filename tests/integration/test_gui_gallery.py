@@ -146,7 +146,9 @@ def test_the_drawer_turns_between_the_pictures_of_a_job(client: httpx.Client) ->
     assert shown(page) == ["Picture 3 of 3: a red barn"]
     assert button(page, "Next").disabled
     assert page.query_params["picture"] == "3"
-    assert f"?job={image_id}&picture=3" in page.code[0].value
+    prompt, link, _ = (code.value for code in page.code)
+    assert prompt == "a red barn"
+    assert f"?job={image_id}&picture=3" in link
     assert shown(opened(drawer_page, job=image_id, picture="99")) == ["Picture 3 of 3: a red barn"]
     assert shown(opened(drawer_page, job=image_id, picture="²")) == ["Picture 1 of 3: a red barn"]
 

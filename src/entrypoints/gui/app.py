@@ -6,7 +6,7 @@ IMAGING_API_URL tells where the service is; http://127.0.0.1:8000 when it is not
 import streamlit as st
 
 from entrypoints.gui import assets, source, visitor
-from entrypoints.gui.components import actions, browser_memory, drawer, outage
+from entrypoints.gui.components import actions, browser_memory, drawer, feed, outage
 from entrypoints.gui.views import create, edit, gallery, queue, settings
 
 
@@ -14,7 +14,7 @@ def main() -> None:
     """Draw the page that the address names, and the drawer over it."""
     mark = str(assets.FOLDER / "mark.svg")
     st.set_page_config(
-        page_title="Imaging",
+        page_title=feed.NAME,
         page_icon=mark,
         layout="wide",
         initial_sidebar_state="collapsed",

@@ -59,6 +59,13 @@ def missing(error: ApiError) -> None:
 
 
 def prompt_line(job: JobInfo) -> None:
-    """The prompt, on two lines at most."""
+    """The prompt, on three lines at most."""
     if job.request is not None:
         st.html(f'<p class="prompt">{html.escape(job.request.prompt)}</p>')
+
+
+def whole_prompt(job: JobInfo) -> None:
+    """All of the prompt, with a button beside it that copies it."""
+    if job.request is not None and job.request.prompt:
+        with st.container(key="whole-prompt"):
+            st.code(job.request.prompt, language=None, wrap_lines=True)

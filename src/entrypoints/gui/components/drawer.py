@@ -44,7 +44,7 @@ def _drawer(opened: str) -> None:
             viewer.viewer(job, index, near)
             _picture(job, index)
             _turning(near)
-            canvas.prompt_line(job)
+            canvas.whole_prompt(job)
             notice(job)
             job_actions(job, index)
             _settings(job, title)

@@ -22,6 +22,9 @@ MOST_LIVE, MOST_ENDED = 6, 13
 MOST_TROUBLES = 2
 NEWS = timedelta(minutes=15)
 
+#: What the page is called.
+NAME = "Imaging"
+
 _WATCHED, _AWAY = "watched", "away"
 
 EXAMPLES = (
@@ -54,6 +57,9 @@ def _feed(backends: object, nothing_yet: Callable[[], object]) -> None:
 
 def _draw(running: JobsPage, ended: JobsPage, nothing_yet: Callable[[], object]) -> None:
     names = titles()
+    # Who has turned to another tab sees there when it is done.
+    busy = len(running.jobs)
+    st.set_page_config(page_title=f"({busy}{'+' if running.next_cursor else ''}) {NAME}" if busy else NAME)
     st.html('<div id="feed"></div>')
     if running.jobs:
         live_jobs(running, names, most=MOST_LIVE)
