@@ -1,4 +1,4 @@
-"""What the SQLite database does besides keeping its ports' promises: opening, upgrading, locking, failing, closing."""
+"""What the SQLite database does besides keeping its ports' promises: opening, locking, failing, keeping, closing."""
 
 import asyncio
 import errno
@@ -10,20 +10,17 @@ import threading
 from collections.abc import AsyncIterator, Iterator
 from contextlib import closing, contextmanager
 from datetime import UTC, datetime, timedelta
-from functools import partial
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from adapters.sqlite import SqliteDatabase, SqliteJobRepository, job_rows, open_database
-from adapters.sqlite import database as database_module
-from adapters.sqlite.schema import MIGRATIONS, migrate
 from adapters.sqlite.writer import Transaction
 from contracts.samples import NOON, a_job
 from imaging_core.errors import StorageFull, Unavailable, UnreadableJob
 from imaging_core.jobs import Job, LeaseReason
-from imaging_core.ports import Idempotency, JobQuery, Preference
+from imaging_core.ports import Idempotency, JobQuery
+from sqlite_setting import a_folder_with_a_job, names_in
 
 SOURCE = Path(__file__).parents[2] / "src"
 
@@ -37,20 +34,6 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 @pytest.fixture
 def jobs(database: SqliteDatabase) -> SqliteJobRepository:
     return SqliteJobRepository(database)
-
-
-async def a_folder_with_a_job(folder: Path) -> Job:
-    async with open_database(folder) as database:
-        return await SqliteJobRepository(database).add(a_job())
-
-
-def upgraded_by(monkeypatch: pytest.MonkeyPatch, *migrations: str) -> None:
-    """Make this program one version newer for each migration."""
-    monkeypatch.setattr(database_module, "migrate", partial(migrate, migrations=(*MIGRATIONS, *migrations)))
-
-
-def names_in(folder: Path) -> list[str]:
-    return sorted(path.name for path in folder.iterdir())
 
 
 @contextmanager
@@ -73,12 +56,6 @@ asyncio.run(main())
             yield holder
         finally:
             holder.kill()
-
-
-def version_of(path: Path) -> int:
-    with closing(sqlite3.connect(path)) as connection:
-        version: int = connection.execute("PRAGMA user_version").fetchone()[0]
-        return version
 
 
 class TestOpening:
@@ -172,112 +149,6 @@ class TestOpening:
             await SqliteDatabase(tmp_path).open()
 
         assert (tmp_path / "imaging.db").read_bytes() == b"not a database" * 1000
-
-
-class TestUpgrading:
-    async def test_an_older_database_is_copied_and_then_upgraded(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        job = await a_folder_with_a_job(tmp_path)
-        upgraded_by(monkeypatch, "ALTER TABLE jobs ADD COLUMN mood TEXT;", "CREATE INDEX moods ON jobs (mood);")
-
-        async with open_database(tmp_path) as database:
-            assert await SqliteJobRepository(database).get(job.id) == job
-            moods = await database.read(lambda c: c.execute("SELECT mood FROM jobs").fetchall())
-
-        assert moods == [(None,)]
-        assert version_of(tmp_path / "imaging.db") == len(MIGRATIONS) + 2
-        copy = tmp_path / f"imaging.db.v{len(MIGRATIONS)}.bak"
-        assert version_of(copy) == len(MIGRATIONS)
-        with closing(sqlite3.connect(copy)) as connection:
-            assert connection.execute("SELECT id FROM jobs").fetchall() == [(job.id,)]
-        assert names_in(tmp_path) == ["imaging.db", copy.name, "imaging.lock"]
-
-    async def test_jobs_from_before_there_was_a_search_are_found_by_it_and_claimed_by_checkpoint(
-        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        with closing(sqlite3.connect(tmp_path / "imaging.db", isolation_level=None)) as connection:
-            migrate(connection, Path("unused"), MIGRATIONS[:8])
-            old = {**job_rows.columns(a_job(owner="alice"), NOON), "turn": 0}
-            del old["checkpoint"], old["movable"]
-            names = ", ".join(old), ", ".join(f":{name}" for name in old)
-            connection.execute("INSERT INTO jobs ({}) VALUES ({})".format(*names), old)  # noqa: S608
-
-        async with open_database(tmp_path) as database:
-            jobs = SqliteJobRepository(database)
-            page = await jobs.list(JobQuery(text="ночь LIGHT", owner="alice", checkpoint="tiny"))
-            other = Preference(only=frozenset({"other"}))
-            assert await jobs.claim_next("alpha", worker="w", token="t", lease_s=9, preference=other) is None
-
-        assert [job.id for job in page.jobs] == [old["id"]]
-        assert "imaging.db.v8.bak" in names_in(tmp_path)
-
-    async def test_a_deleted_job_leaves_no_word_behind(
-        self, jobs: SqliteJobRepository, database: SqliteDatabase
-    ) -> None:
-        job = await jobs.add(a_job())
-        await jobs.delete(await jobs.save(job.cancel(now=await jobs.now())))
-
-        await database.write(lambda t: t.connection.execute("INSERT INTO job_search (job_search) VALUES ('optimize')"))
-        # Rows 1 and 10 are how many there are and where; each other one would be of words.
-        words = "SELECT count(*) FROM job_search_data WHERE id > 10"
-        assert await database.read(lambda c: c.execute(words).fetchone()) == (0,)
-
-    def test_a_sqlite_that_cannot_search_is_refused(self) -> None:
-        class Bare(sqlite3.Connection):
-            """As one built without FTS5."""
-
-            def execute(self, sql: str, *values: Any) -> sqlite3.Cursor:
-                return super().execute(sql.replace("'fts5'", "'none'"), *values)
-
-        with (
-            closing(sqlite3.connect(":memory:", isolation_level=None, factory=Bare)) as connection,
-            pytest.raises(Unavailable, match="without FTS5"),
-        ):
-            migrate(connection, Path("unused"))
-
-    async def test_a_database_that_is_up_to_date_is_not_copied(self, tmp_path: Path) -> None:
-        await a_folder_with_a_job(tmp_path)
-        await a_folder_with_a_job(tmp_path)
-
-        assert names_in(tmp_path) == ["imaging.db", "imaging.lock"]
-
-    async def test_an_upgrade_that_fails_changes_nothing(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        job = await a_folder_with_a_job(tmp_path)
-        with monkeypatch.context() as patch:
-            upgraded_by(patch, "DELETE FROM jobs; INSERT INTO nowhere VALUES (1);")
-            with pytest.raises(Unavailable, match="no such table: nowhere"):
-                await SqliteDatabase(tmp_path).open()
-
-        async with open_database(tmp_path) as database:
-            assert await SqliteJobRepository(database).get(job.id) == job
-
-    async def test_a_newer_database_is_refused(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-        with monkeypatch.context() as patch:
-            upgraded_by(patch, "CREATE TABLE future (x);")
-            await a_folder_with_a_job(tmp_path)
-
-        with pytest.raises(Unavailable, match=r"imaging\.db was written by a newer version .* Upgrade this one"):
-            await SqliteDatabase(tmp_path).open()
-
-    async def test_a_job_of_a_newer_version_is_told_of_but_never_claimed(
-        self, database: SqliteDatabase, jobs: SqliteJobRepository
-    ) -> None:
-        newer, ours = await jobs.add(a_job(max_wait_s=0.0)), await jobs.add(a_job())
-
-        def upgrade(transaction: Transaction) -> None:
-            transaction.touch(newer.id)
-            update = "UPDATE jobs SET schema = 99, record = json_set(record, '$.schema', 99) WHERE id = ?"
-            transaction.connection.execute(update, (newer.id,))
-
-        await database.write(upgrade)
-
-        with pytest.raises(UnreadableJob, match="schema 99"):
-            await jobs.get(newer.id)
-        assert [job.id for job in (await jobs.list(JobQuery())).jobs] == [ours.id]
-        assert await jobs.overdue() == []
-        claimed = [await jobs.claim_next("alpha", worker="w", token=f"{n}", lease_s=60) for n in range(2)]
-        assert [job and job.id for job in claimed] == [ours.id, None]
 
 
 class TestLocking:
@@ -383,6 +254,36 @@ class TestClock:
 
 
 class TestKeeping:
+    async def test_a_job_of_a_newer_version_is_told_of_but_never_claimed(
+        self, database: SqliteDatabase, jobs: SqliteJobRepository
+    ) -> None:
+        newer, ours = await jobs.add(a_job(max_wait_s=0.0)), await jobs.add(a_job())
+
+        def upgrade(transaction: Transaction) -> None:
+            transaction.touch(newer.id)
+            update = "UPDATE jobs SET schema = 99, record = json_set(record, '$.schema', 99) WHERE id = ?"
+            transaction.connection.execute(update, (newer.id,))
+
+        await database.write(upgrade)
+
+        with pytest.raises(UnreadableJob, match="schema 99"):
+            await jobs.get(newer.id)
+        assert [job.id for job in (await jobs.list(JobQuery())).jobs] == [ours.id]
+        assert await jobs.overdue() == []
+        claimed = [await jobs.claim_next("alpha", worker="w", token=f"{n}", lease_s=60) for n in range(2)]
+        assert [job and job.id for job in claimed] == [ours.id, None]
+
+    async def test_a_deleted_job_leaves_no_word_behind(
+        self, jobs: SqliteJobRepository, database: SqliteDatabase
+    ) -> None:
+        job = await jobs.add(a_job())
+        await jobs.delete(await jobs.save(job.cancel(now=await jobs.now())))
+
+        await database.write(lambda t: t.connection.execute("INSERT INTO job_search (job_search) VALUES ('optimize')"))
+        # Rows 1 and 10 are how many there are and where; each other one would be of words.
+        words = "SELECT count(*) FROM job_search_data WHERE id > 10"
+        assert await database.read(lambda c: c.execute(words).fetchone()) == (0,)
+
     async def test_released_leases_are_claimable_at_once_and_parked_jobs_are_not(
         self, jobs: SqliteJobRepository
     ) -> None:

@@ -67,6 +67,13 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     app.router.route_class = LeanRoute
     # The list's first is the outermost layer, so this is the innermost.
     app.user_middleware.append(Middleware(Shortcut, routes=app.router.routes))
+    _add_doors(app, service, config)
+    tell_problems(app)
+    describe(app)
+    return app
+
+
+def _add_doors(app: FastAPI, service: ImagingService, config: ApiConfig) -> None:
     closing = closing_of(app)
     feed = EventFeed(service, closing)
     waiting = Waiting(service, feed, closing, longest_s=config.max_wait_s)
@@ -93,6 +100,3 @@ def create_app(service: ImagingService, *, config: ApiConfig) -> FastAPI:
     OpenAiDoor(service, config, blocking=blocking, feed=feed, closing=closing, uploads=uploads).add_to(app)
     if config.a1111:
         A1111Door(service, config, blocking=blocking, uploads=uploads).add_to(app)
-    tell_problems(app)
-    describe(app)
-    return app
