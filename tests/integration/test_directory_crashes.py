@@ -2,6 +2,7 @@
 
 import asyncio
 import errno
+import itertools
 import os
 import stat
 from collections.abc import Callable, Coroutine, Iterator
@@ -103,13 +104,42 @@ class TestCrashes:
         syncs = [n for n, step in enumerate(steps) if step == "fsync"]
         *pictures, record = [n for n, step in enumerate(steps) if step in ("link", "rename")]
         assert (len(pictures), steps[record]) == (2, "link")
-        assert max(n for n, step in enumerate(steps) if step == "write") < min(pictures)
-        # Two pictures, the record, and the two folders that lead to theirs.
-        assert (
-            sum(max(n for n, step in enumerate(steps) if step == "write") < sync < min(pictures) for sync in syncs) == 5
-        )
+        # Two pictures, the record, and the three folders that lead to theirs.
+        assert sum(sync < min(pictures) for sync in syncs) == 6
         assert any(max(pictures) < sync < record for sync in syncs)
         assert any(record < sync for sync in syncs)
+
+    async def test_every_file_is_synced_after_its_last_byte_and_before_any_has_a_name(
+        self, store: DirectoryImageStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        last_write, synced, unsynced = dict[int, int](), dict[int, int](), list[dict[int, int]]()
+        real_write, real_sync, steps = os.write, os.fsync, itertools.count()
+
+        def write(descriptor: int, data: bytes) -> int:
+            written = real_write(descriptor, data)
+            last_write[os.fstat(descriptor).st_ino] = next(steps)
+            return written
+
+        def sync(descriptor: int) -> None:
+            begun = next(steps)
+            real_sync(descriptor)
+            synced[os.fstat(descriptor).st_ino] = begun
+
+        def naming(real: Callable[..., None]) -> Callable[..., None]:
+            def name(*args: Any, **kwargs: Any) -> None:
+                unsynced.append({file: n for file, n in last_write.items() if synced.get(file, -1) < n})
+                real(*args, **kwargs)
+
+            return name
+
+        monkeypatch.setattr(os, "write", write)
+        monkeypatch.setattr(os, "fsync", sync)
+        for step in ("link", "rename"):
+            monkeypatch.setattr(os, step, naming(getattr(os, step)))
+        await store.put(job_id, 0, a_result(2), first_image=0)
+
+        assert len(last_write) == 3
+        assert unsynced == [{}, {}, {}]
 
     @pytest.mark.parametrize("reason", [errno.ENOSPC, errno.EDQUOT, errno.EIO])
     async def test_a_sync_of_bytes_that_fails_leaves_nothing(

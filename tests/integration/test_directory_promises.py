@@ -2,6 +2,7 @@
 
 import errno
 import os
+import threading
 from pathlib import Path
 
 import attrs
@@ -23,14 +24,15 @@ class TestDirectoryStore(ImageStoreContract):
     @pytest.fixture
     def full_store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
         """A disk on which 20 kB fit: the write that reaches the end is cut short, and the next one fails."""
-        write, room = os.write, [20_000]
+        write, room, one_at_a_time = os.write, [20_000], threading.Lock()
 
         def write_while_there_is_room(descriptor: int, data: bytes) -> int:
-            if not room[0]:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            written = write(descriptor, data[: room[0]])
-            room[0] -= written
-            return written
+            with one_at_a_time:
+                if not room[0]:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                written = write(descriptor, data[: room[0]])
+                room[0] -= written
+                return written
 
         monkeypatch.setattr(os, "write", write_while_there_is_room)
         return DirectoryImageStore(tmp_path / "pictures")

@@ -55,14 +55,15 @@ class TestDisks:
     async def test_no_room_leaves_no_file_at_all(
         self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write, room = os.write, [1000]
+        write, room, one_at_a_time = os.write, [1000], threading.Lock()
 
         def write_while_there_is_room(descriptor: int, data: bytes) -> int:
-            if not room[0]:
-                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-            written = write(descriptor, data[: room[0]])
-            room[0] -= written
-            return written
+            with one_at_a_time:
+                if not room[0]:
+                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+                written = write(descriptor, data[: room[0]])
+                room[0] -= written
+                return written
 
         monkeypatch.setattr(os, "write", write_while_there_is_room)
         with pytest.raises(StorageFull) as full:

@@ -4,6 +4,7 @@ Everything here blocks, and raises OSError.
 """
 
 from collections.abc import Callable, Iterable
+from functools import partial
 
 from adapters.directory.draft import Draft
 from adapters.directory.folder import Folder
@@ -52,15 +53,17 @@ def store_call(
     stored, record = files.stored, files.record_name
     contents = {name: picture.data for name, picture in files.pictures.items()} | {record: files.record}
     drafts: dict[str, Draft] = {}
+
+    def write(name: str, data: bytes) -> None:
+        drafts[name] = folder.draft(data)
+        # Quotas, NFS and delayed allocation say only at the sync that there is no room.
+        drafts[name].sync()
+
     try:
-        # Before any of it gets a name: that there is no room comes out here, without a trace.
-        for name, data in contents.items():
-            drafts[name] = folder.draft(data)
-        # Quotas, NFS and delayed allocation say only at the sync that there is no room. None of these syncs needs another
-        # to be first, only the names below need them all: journals take them as one. Neither is there a name before the
-        # pictures are known to be whole.
+        # Before any of it gets a name: that there is no room, or a picture that is not whole, comes out here, without a
+        # trace. None of this needs another to be first, only the names below need it all.
         proofs = () if generated.proof is None else (generated.proof,)
-        together(*(draft.sync for draft in drafts.values()), sync_parents, *proofs)
+        together(*(partial(write, *content) for content in contents.items()), sync_parents, *proofs)
         # From here on a failure leaves whole pictures that no record names. They stay, for whoever stores the call again,
         # or for a repair: another writer of equal bytes may have come to rely on their names.
         for name in files.pictures:
