@@ -30,6 +30,10 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+#: How long a worker reads nothing of the event log after news, in s: it listens for cancels only, and each reading is a turn
+#: that it takes from the job which made the news.
+_WORKER_RESTS_S = 0.05
+
 
 @attrs.frozen(kw_only=True)
 class Opened:
@@ -130,7 +134,7 @@ async def distributed_worker(settings: Settings, backends: Sequence[str]) -> Asy
     """A worker for these backends, rung by Dramatiq. Raises Unavailable and UnsuitableRedis."""
     from entrypoints.container.distributed import DistributedPorts  # noqa: PLC0415  # not for the embedded mode
 
-    ports = DistributedPorts(settings=settings)
+    ports = DistributedPorts(settings=settings, events_rest_s=_WORKER_RESTS_S)
     container = ServiceContainer(settings=settings, ports=ports)
     async with AsyncExitStack() as stack:
         await _open_redis(ports, settings, stack)

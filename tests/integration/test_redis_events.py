@@ -1,6 +1,7 @@
 """The Redis event log keeps every promise of its port, over one connection per process."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 
 import pytest
@@ -73,6 +74,26 @@ class TestManyListeners(OnOwnRedis):
 
         # Whatever ends the shared read sends its listeners back to the log.
         assert asked == ["add"] * 10
+
+    async def test_what_follows_news_comes_together_to_those_who_are_in_no_hurry(
+        self, repository: JobRepository, link: RedisLink, server: RedisServer
+    ) -> None:
+        rest_s, events = 0.5, RedisJobEvents(link, rest_s=0.5)
+        jobs = [a_job(await repository.now()) for _ in range(20)]
+        try:
+            async with subscribed(events, after=await events.cursor()) as stream:
+                first = asyncio.ensure_future(anext(aiter(stream)))
+                await until(server.blocked_clients)
+                before, began = server.info("commandstats")["cmdstat_xread"]["calls"], time.monotonic()
+                for job in jobs:
+                    await repository.add(job, events=[an_event(job)])
+                got = [await first, *await take(stream, 19)]
+                reads = server.info("commandstats")["cmdstat_xread"]["calls"] - before
+        finally:
+            await events.aclose()
+
+        assert [event.job_id for event in got] == [job.id for job in jobs]
+        assert reads <= 2 + (time.monotonic() - began) / rest_s
 
     async def test_a_listener_that_fell_behind_gets_the_rest_from_the_log(
         self, events: JobEvents, link: RedisLink

@@ -20,9 +20,10 @@ _PROGRESS_S: Final = 3600
 class RedisJobEvents:
     """The events that every repository on the same Redis stored. `aclose` ends its connection and its subscriptions."""
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, *, rest_s: float = 0.0) -> None:
+        """`rest_s` is how long nothing is read after news, in s: events come together, and up to that much later."""
         self._link = link
-        self._tail = Tail(link)
+        self._tail = Tail(link, rest_s=rest_s)
 
     def subscribe(self, *, job_id: str | None = None, after: str | None = None) -> Subscription:
         """Events of one job or of all, from the first reading or from after a cursor.

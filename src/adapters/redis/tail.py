@@ -128,8 +128,10 @@ class Subscription:
 class Tail:
     """The shared read. It runs while somebody listens, on a connection of its own."""
 
-    def __init__(self, link: RedisLink) -> None:
+    def __init__(self, link: RedisLink, *, rest_s: float = 0.0) -> None:
+        """`rest_s` is how long it rests after news, in s, so that what follows comes together."""
         self._link = link
+        self._rest_s = rest_s
         self._log = link.key("events")
         self._listeners: set[Subscription] = set()
         #: Up to where the shared read has handed out entries.
@@ -182,7 +184,10 @@ class Tail:
                 with translated(self._link.address, self._link.setting):
                     answer: Any = await line.ask(*command, self._at)
                 if answer:
-                    self._hand_out([Entry(place, pairs(flat)) for place, flat in answer[0][1]])
+                    entries = [Entry(place, pairs(flat)) for place, flat in answer[0][1]]
+                    self._hand_out(entries)
+                    if self._rest_s and len(entries) < _BATCH:
+                        await asyncio.sleep(self._rest_s)
         except Unavailable as error:
             log.warning("Events are late: %s", error)
         finally:

@@ -40,10 +40,11 @@ class DistributedPorts(containers.DeclarativeContainer):
     """Everything behind Redis, for any number of processes on any number of hosts."""
 
     settings = providers.Dependency(instance_of=Settings)
+    events_rest_s = providers.Dependency(instance_of=float, default=0.0)
     worker = providers.Singleton(lambda: f"{socket.gethostname()}-{new_token()}")
     link = providers.Singleton(_redis_link, settings)
     jobs = providers.Singleton(RedisJobRepository, link)
-    events = providers.Singleton(RedisJobEvents, link)
+    events = providers.Singleton(RedisJobEvents, link, rest_s=events_rest_s)
     outbox = providers.Singleton(RedisWebhookOutbox, link)
     gate = providers.Singleton(RedisGate, link, settings.provided.gate_limits)
     keys = providers.Singleton(RedisKeyRepository, link)
