@@ -11,9 +11,12 @@ from collections.abc import Iterator
 
 from imaging_core.formats import PNG, media_type_of
 
-#: The order of the chunks. An animation (acTL) is several pictures; what is not private after the pixels is read by
-#: decoders, which may stumble over it: both are left to one.
-_ORDER = re.compile(rb"IHDR(?:(?!acTL)[a-z][A-Za-z]{3})*(?:IDAT)+(?:[a-z]{2}[A-Za-z]{2})*IEND")
+#: The order of the chunks. What belongs to an animation (acTL, fcTL, fdAT) may make Pillow take other pixels for the picture,
+#: also where it is none; what is not private after the pixels is read by decoders, which may stumble over it: both are left
+#: to one.
+_ORDER = re.compile(
+    rb"IHDR(?:(?!acTL|fcTL|fdAT)[a-z][A-Za-z]{3})*(?:IDAT)+(?:(?!acTL|fcTL|fdAT)[a-z]{2}[A-Za-z]{2})*IEND"
+)
 #: Samples of one px by colour type: grey, RGB, and each with alpha. Indexed colours have more to go wrong.
 _SAMPLES = {0: 1, 2: 3, 4: 2, 6: 4}
 #: Bytes of a sample by its bits; packed ones are left to a decoder.
@@ -39,7 +42,7 @@ def surely_whole(data: bytes) -> bool:
         if _ORDER.fullmatch(b"".join(kind for kind, _ in chunks)) is None:
             return False
         row, rows = _rows(chunks[0][1])
-        return row > 0 and _all_there([content for kind, content in chunks if kind == b"IDAT"], row, rows)
+        return row > 0 and rows > 0 and _all_there([content for kind, content in chunks if kind == b"IDAT"], row, rows)
     except (ValueError, struct.error, zlib.error):
         return False
 

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image, PngImagePlugin
 
 from imaging_core.formats import header_of
-from imaging_core.marking import Marks, read_marks, with_marks
+from imaging_core.marking import Marks, png, read_marks, with_marks
+from imaging_core.marking.marks import MAX_TEXT
 
 #: Pictures that WebUI 1.8.0 and 1.10.1 made.
 WEBUI = Path(__file__).parents[1] / "data" / "sdwebui" / "pictures"
@@ -246,6 +247,23 @@ def test_many_chunks_cost_no_time() -> None:
     read_marks(data[:33] + chunk * 1_500_000 + data[33:])
 
     assert time.perf_counter() - began < 1
+
+
+def test_of_many_texts_that_are_too_long_one_is_unpacked(monkeypatch: pytest.MonkeyPatch) -> None:
+    unpacked: list[bytes] = []
+
+    def inflated(content: bytes, most: int) -> bytes | None:
+        unpacked.append(content)
+        return _inflated(content, most)
+
+    _inflated = png._inflated
+    monkeypatch.setattr(png, "_inflated", inflated)
+    content = b"zTXtparameters\0\0" + zlib.compress(bytes(MAX_TEXT + 1))
+    chunk = struct.pack(">I", len(content) - 4) + content + bytes(4)
+    data = encoded("png")
+
+    assert read_marks(data[:33] + 50 * chunk + data[33:]) == Marks()
+    assert len(unpacked) == 1
 
 
 @pytest.mark.parametrize("path", sorted(WEBUI.iterdir()), ids=lambda path: path.name)

@@ -51,6 +51,9 @@ def png(
 
 ROWS = (b"\0" + b"abcdefghi") * 2
 PACKED = zlib.compress(ROWS)
+#: The whole picture as the first frame of an animation that is not announced, and pixels of it that cannot be decoded.
+FRAME = chunk(b"fcTL", struct.pack(">IIIIIHHBB", 0, 3, 2, 0, 0, 1, 10, 0, 0))
+OTHER_PIXELS = chunk(b"fdAT", struct.pack(">I", 1) + b"nothing of the kind")
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "LA"])
@@ -96,6 +99,9 @@ def test_a_picture_that_is_no_png_is_left_to_a_decoder() -> None:
         ("a header that is too short", png(PACKED, header=b"\0\0\0\3")),
         ("a palette", png(PACKED, before=chunk(b"PLTE", b"abc"))),
         ("an animation", png(PACKED, before=chunk(b"acTL", struct.pack(">II", 2, 0)))),
+        ("a frame before the pixels, which Pillow takes for them", png(PACKED, before=FRAME + OTHER_PIXELS)),
+        ("a frame after the pixels, over which Pillow stumbles", png(PACKED, after=chunk(b"fcTL", bytes(2)))),
+        ("no height", png(zlib.compress(b""), header=struct.pack(">IIBBBBB", 3, 0, 8, 2, 0, 0, 0))),
         ("a critical chunk of another kind", png(PACKED, before=chunk(b"CgBI", b"\0\0\0\0"))),
         ("another chunk between the pixels", png(PACKED, between=chunk(b"prIv", b"x"))),
         ("a text after the pixels", png(PACKED, after=chunk(b"zTXt", b"a\0\0broken"))),

@@ -12,14 +12,13 @@ _MOST_CHUNKS = 20_000
 
 
 def read(data: bytes, most: int) -> tuple[str | None, str | None]:
-    """`parameters` and our record; of several the first, of those longer than `most` bytes none."""
-    found: dict[bytes, str] = {}
+    """`parameters` and our record, each from its first chunk alone; None for those longer than `most` bytes."""
+    found: dict[bytes, str | None] = {}
     for kind, content in _texts(data):
         keyword, _, rest = content.partition(b"\0")
         if keyword in (_PARAMETERS, _RECORD) and keyword not in found:
-            text = _text(kind, rest, most)
-            if text is not None:
-                found[keyword] = text
+            # Also where it gives nothing: to unpack thousands that are too long takes minutes.
+            found[keyword] = _text(kind, rest, most)
     return found.get(_PARAMETERS), found.get(_RECORD)
 
 
