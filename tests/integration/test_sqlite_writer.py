@@ -2,7 +2,6 @@
 
 import asyncio
 import sqlite3
-import threading
 from collections.abc import AsyncIterator, Awaitable, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,16 +24,11 @@ async def database(tmp_path: Path) -> AsyncIterator[SqliteDatabase]:
 
 
 async def in_one_commit(database: SqliteDatabase, *operations: Awaitable[Any]) -> Sequence[Any]:
-    """What comes of operations of which the writer finds all when it takes the next."""
-    waits = threading.Event()
-    first = asyncio.ensure_future(database.write(lambda _: waits.wait()))
-    together = asyncio.gather(*operations, return_exceptions=True)
-    queue = database.must_be_open().writer._waiting
-    while queue.qsize() < len(operations):  # noqa: ASYNC110  # the queue tells nobody
-        await asyncio.sleep(0)
-    waits.set()
-    await first
-    return await together
+    """What comes of operations that are asked for in one turn of the loop."""
+    commits = await database.read(lambda c: c.execute("PRAGMA data_version").fetchone()[0])
+    answers = await asyncio.gather(*operations, return_exceptions=True)
+    assert await database.read(lambda c: c.execute("PRAGMA data_version").fetchone()[0]) == commits + 1
+    return answers
 
 
 @pytest.mark.parametrize("error", [JobConflict("no"), sqlite3.IntegrityError("no"), ZeroDivisionError("no")])

@@ -91,6 +91,7 @@ class SqliteDatabase:
         parts, self._parts = self._parts, None
         self.subscribers.wake_all()
         if parts is not None:
+            parts.writer.hand_over()
             await asyncio.shield(asyncio.to_thread(parts.resources.close))
 
     def _open(self, loop: asyncio.AbstractEventLoop) -> tuple[_Parts, EventLog, int]:

@@ -98,16 +98,28 @@ class GroupWriter:
         self._touches: list[str] = []
         #: Those jobs as the batch leaves them.
         self._jobs: dict[str, Job | None] = {}
-        self._waiting: queue.SimpleQueue[_Operation | None] = queue.SimpleQueue()
+        #: What this turn of the loop wants written.
+        self._gathered: list[_Operation] = []
+        self._waiting: queue.SimpleQueue[list[_Operation] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="imaging-sqlite-writer", daemon=True)
         self._thread.start()
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """What `work` gives, once it is on the disk. Raises what it raises, or Unavailable."""
         operation = _Operation(work=work, answer=self._loop.create_future())
-        self._waiting.put(operation)
+        if not self._gathered:
+            # Once per turn of the loop: the first of many would wake the thread, which would commit it alone while the others
+            # come, and each of them would have the loop wait for the interpreter.
+            self._loop.call_soon(self.hand_over)
+        self._gathered.append(operation)
         result: T = await operation.answer
         return result
+
+    def hand_over(self) -> None:
+        """Begin what was asked for until now; on the loop, and once more before `stop`."""
+        if self._gathered:
+            gathered, self._gathered = self._gathered, []
+            self._waiting.put(gathered)
 
     def stop(self) -> None:
         """Do what still waits, then end the thread; blocks until it has ended."""
@@ -121,7 +133,7 @@ class GroupWriter:
         while not stopping:
             batch, stopping = self._take()
             while batch:
-                outcomes = self._commit(batch)
+                outcomes = self._commit(batch[:MOST_TOGETHER])
                 touches, self._touches = self._touches, []
                 jobs, self._jobs = self._jobs, {}
                 # The loop may be closed already when its program ends without closing us; then nobody waits.
@@ -132,15 +144,14 @@ class GroupWriter:
     def _take(self) -> tuple[list[_Operation], bool]:
         """Everything that waits now, and whether to stop after it; blocks until there is something."""
         batch: list[_Operation] = []
-        item = self._waiting.get()
-        while item is not None:
+        gathered = self._waiting.get()
+        while gathered is not None:
             # A caller that gave up before its turn gets nothing written.
-            if not item.answer.cancelled():
-                batch.append(item)
+            batch += (operation for operation in gathered if not operation.answer.cancelled())
             if len(batch) >= MOST_TOGETHER:
                 return batch, False
             try:
-                item = self._waiting.get_nowait()
+                gathered = self._waiting.get_nowait()
             except queue.Empty:
                 return batch, False
         return batch, True
