@@ -6,9 +6,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from playwright.sync_api import expect
+from playwright.sync_api import Locator, expect
 
-from live_service import PATIENCE_MS, LiveService, Visit
+from live_service import PATIENCE_MS, LiveService, Visit, visiting
 
 pytestmark = pytest.mark.browser
 
@@ -57,6 +57,28 @@ def test_a_newcomer_makes_a_picture_and_finds_it_again(visit: Visit) -> None:
     assert re.fullmatch(r"a-lighthouse-at-dusk-\d+\.png", download.value.suggested_filename)
     assert download.value.path().read_bytes().startswith(b"\x89PNG")
     assert visit.faults == []
+
+
+def test_on_a_phone_the_button_and_what_became_of_it_are_in_sight_above_the_pages(live: LiveService) -> None:
+    with visiting(live.gui_url, width=390, height=844) as visit:
+        page, scrolled = visit.open().page, "document.querySelector('[data-testid=stMain]').scrollTop"
+
+        def stands_above_the_pages(found: Locator) -> None:
+            found.wait_for()
+            foot = page.locator(".st-key-narrow-pages").bounding_box()
+            # What lies over it would be hit instead of it.
+            found.click(trial=True)
+            place = found.bounding_box()
+            assert place is not None
+            assert foot is not None
+            assert place["y"] + place["height"] <= foot["y"]
+
+        expect(page.get_by_role("button", name="Generate")).to_be_visible(timeout=PATIENCE_MS)
+        assert page.evaluate(scrolled) == 0
+        stands_above_the_pages(page.get_by_role("button", name="Generate"))
+        visit.generate("A lighthouse on a phone")
+        stands_above_the_pages(page.get_by_role("status").get_by_text("1 picture queued."))
+        assert page.evaluate(scrolled) == 0
 
 
 def test_two_jobs_at_once_while_the_next_prompt_is_typed(visit: Visit, live: LiveService) -> None:

@@ -52,7 +52,7 @@ def _generate(info: BackendInfo, capabilities: Capabilities, fields: frozenset[s
             args=(capabilities,),
         )
         cost(info, capabilities, draft.read(capabilities, st.session_state), Operation.GENERATE)
-    sending.link()
+        sending.link()
 
 
 def submit(capabilities: Capabilities) -> None:

@@ -112,7 +112,7 @@ def _send(info: BackendInfo, form: Capabilities, mode: Mode, source: Source, fie
         )
         # What every picture of that backend is, stands beneath the results; here there is little room.
         cost(info, form, wanted, mode.operation, notice=False, **about)
-    sending.link()
+        sending.link()
     if pressed:
         _submit(info.name, wanted, mode, source)
         st.rerun()
