@@ -39,13 +39,9 @@ class Line(httpcore.AsyncNetworkStream, asyncio.Protocol):
 
     async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
         """What has arrived, at most that much; nothing at the end."""
-        try:
-            async with asyncio.timeout(timeout):
-                while not (self._arrived or self._ended):
-                    self._news.clear()
-                    await self._news.wait()
-        except TimeoutError as error:
-            raise httpcore.ReadTimeout from error
+        if not (self._arrived or self._ended):
+            self._news.clear()
+            await _within(timeout, self._news, httpcore.ReadTimeout)
         if self._arrived:
             return self._taken(max_bytes)
         if self._error is not None:
@@ -58,11 +54,8 @@ class Line(httpcore.AsyncNetworkStream, asyncio.Protocol):
             # uvloop knows only RuntimeError for it.
             raise httpcore.WriteError("the connection is closed") from self._error
         self._transport.write(buffer)
-        try:
-            async with asyncio.timeout(timeout):
-                await self._room.wait()
-        except TimeoutError as error:
-            raise httpcore.WriteTimeout from error
+        if not self._room.is_set():
+            await _within(timeout, self._room, httpcore.WriteTimeout)
         if self._error is not None:
             raise httpcore.WriteError(str(self._error)) from self._error
 
@@ -133,6 +126,14 @@ class Line(httpcore.AsyncNetworkStream, asyncio.Protocol):
     def resume_writing(self) -> None:
         """It was sent."""
         self._room.set()
+
+
+async def _within(timeout: float | None, event: asyncio.Event, error: type[Exception]) -> None:
+    try:
+        async with asyncio.timeout(timeout):
+            await event.wait()
+    except TimeoutError as over:
+        raise error from over
 
 
 class Network(httpcore.AsyncNetworkBackend):
