@@ -8,7 +8,8 @@ from typing import ClassVar
 import pytest
 
 from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
-from contracts.image_generator import ImageGeneratorContract, RemoteGeneratorContract
+from contracts.image_generator import ImageGeneratorContract
+from contracts.remote_generator import RemoteGeneratorContract
 from fakes.sdwebui import FakeWebUI, launch
 from imaging_core.errors import BackendUnreachable, Charged, GenerationError
 from imaging_core.images import ImageRequest

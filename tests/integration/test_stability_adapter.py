@@ -16,7 +16,8 @@ from PIL import Image
 
 from adapters.stability import AnswerForm, StabilityGenerator, StabilityKey, StabilitySettings
 from adapters.stability.models import MODELS
-from contracts.image_generator import ImageGeneratorContract, RemoteGeneratorContract, unheard
+from contracts.image_generator import ImageGeneratorContract, unheard
+from contracts.remote_generator import RemoteGeneratorContract
 from fakes.stability import StabilityProcess, contract, launch
 from imaging_core.errors import InvalidRequest
 from imaging_core.images import Generated, ImageRequest, Operation

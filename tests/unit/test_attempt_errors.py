@@ -1,7 +1,6 @@
 """What each way in which a call may fail does to the job, its call on record, the gate and the rest of the fleet."""
 
 import asyncio
-import logging
 from collections.abc import Callable
 
 import attrs
@@ -286,74 +285,6 @@ async def test_lists_that_are_away_count_as_a_backend_that_cannot_be_reached() -
     assert (failure.code, failure.message) == (FailureCode.BACKEND_UNREACHABLE, "capabilities is away.")
     done = await world.run_to_end(job)
     assert (done.status, done.attempt) == (JobStatus.FINISHED, 1)
-
-
-# --- generators with faults ------------------------------------------------------------------------------
-
-
-async def _nothing(call: GenerationCall, report: Report) -> Generated:
-    return None  # type: ignore[return-value]
-
-
-async def _cancelled_from_within(call: GenerationCall, report: Report) -> Generated:
-    raise asyncio.CancelledError
-
-
-FAULTS = {
-    "a bug": ValueError("the prompt was: a lighthouse"),
-    "no result": _nothing,
-    "cancelled from within": _cancelled_from_within,
-}
-
-
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@in_virtual_time
-async def test_a_generator_with_a_fault_fails_the_job_within_its_attempts(
-    fault: Exception, caplog: pytest.LogCaptureFixture
-) -> None:
-    generator = ScriptedGenerator().then(fault, fault, fault)
-    world = World(generator, max_attempts=3)
-    job = await world.submit()
-
-    with caplog.at_level(logging.INFO):
-        done = await world.run_to_end(job)
-
-    assert (done.status, done.attempt, done.crashes) == (JobStatus.FAILED, 3, 0)
-    assert done.failure is not None
-    assert (done.failure.code, done.failure.charged) == (FailureCode.INTERNAL, Charged.NO)
-    assert "lighthouse" not in done.failure.message
-    assert "lighthouse" not in caplog.text
-    assert [call.state for call in done.calls] == [CallState.FAILED] * 3
-    assert (await world.gate.state("alpha")).closed_for_s == 0
-
-
-@pytest.mark.parametrize("fault", FAULTS.values(), ids=FAULTS)
-@in_virtual_time
-async def test_a_fault_in_a_paid_call_is_in_doubt_and_not_repeated(fault: Exception) -> None:
-    generator = ScriptedGenerator(credits=PAID).then(fault)
-    world = World(generator)
-    job = await world.submit()
-
-    done = await world.run_to_end(job)
-
-    assert len(generator.calls) == 1
-    assert done.failure is not None
-    assert (done.failure.code, done.failure.charged) == (FailureCode.INTERNAL, Charged.UNKNOWN)
-    assert [call.state for call in done.calls] == [CallState.IN_DOUBT]
-
-
-@in_virtual_time
-async def test_a_fault_outside_of_a_call_fails_the_job_within_its_attempts_too() -> None:
-    generator = ScriptedGenerator()
-    world = World(generator, max_attempts=2)
-    job = await world.submit()
-    away(generator, "capabilities", times=2, error=KeyError("a lighthouse"))
-
-    done = await world.run_to_end(job)
-
-    assert (done.status, done.attempt, generator.calls) == (JobStatus.FAILED, 2, [])
-    assert done.failure is not None
-    assert done.failure.message == "Something unforeseen (KeyError) happened while backend 'alpha' was used."
 
 
 @pytest.mark.parametrize(("credits", "charged", "attempts"), [(FREE, Charged.NO, 2), (PAID, Charged.YES, 1)])
