@@ -135,7 +135,7 @@ def test_a_deleted_job_has_no_answer_and_is_not_made_again(
     async def gone(*_: object, **__: object) -> None:
         raise JobDeleted
 
-    monkeypatch.setattr(api.service, "view", gone)
+    monkeypatch.setattr(api.service, "get", gone)
     answer = generate(client)
     assert error(answer, 410)
     assert answer.headers["x-should-retry"] == "false"
@@ -144,15 +144,15 @@ def test_a_deleted_job_has_no_answer_and_is_not_made_again(
 def test_a_moment_without_a_store_is_waited_for(
     client: httpx.Client, api: RunningApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    view, times = api.service.view, []
+    get, times = api.service.get, []
 
     async def stumbling(*args: Any, **options: Any) -> Any:
         times.append(1)
         if len(times) < 3:
             raise Unavailable("The database does not answer.")
-        return await view(*args, **options)
+        return await get(*args, **options)
 
-    monkeypatch.setattr(api.service, "view", stumbling)
+    monkeypatch.setattr(api.service, "get", stumbling)
     assert picture(generate(client)).size == (16, 16)
     times.clear()
     body = {"prompt": "x", "stream": True}

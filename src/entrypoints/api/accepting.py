@@ -64,25 +64,20 @@ class Accepting:
         within_s = self._waiting.preferred(request)
         if within_s is not None:
             headers["preference-applied"] = f"wait={within_s:g}"
-            view = await self._ended(request, job, within_s)
-            if view is not None:
-                return json_answer(job_answers.status(view), 200, headers)
+            done = await self._ended(request, job, within_s)
+            if done is not None:
+                return json_answer(job_answers.status(JobView(job=done)), 200, headers)
         headers["retry-after"] = str(self._config.retry_after_s)
         return json_answer(job_answers.accepted(job), 202, headers)
 
-    async def _ended(self, request: Request, job: Job, within_s: float) -> JobView | None:
+    async def _ended(self, request: Request, job: Job, within_s: float) -> Job | None:
         """The job once it has ended; None when it has not in time, or nobody can tell: it is taken all the same."""
         try:
-            view = await self._waiting.until(request, job.id, ended, owner=None, within_s=within_s)
+            seen = await self._waiting.until_ended(request, job.id, within_s=within_s)
         except (JobNotFound, JobDeleted, Unavailable) as error:
             log.debug("A wait ended early: %s", error, extra={"job_id": job.id})
             return None
-        return view if ended(view) else None
-
-
-def ended(view: JobView) -> bool:
-    """Whether the job has."""
-    return view.job.status.terminal
+        return seen if seen.status.terminal else None
 
 
 def idempotency_key(request: Request) -> str | None:

@@ -6,7 +6,6 @@ from contextlib import suppress
 
 from starlette.requests import ClientDisconnect, Request
 
-from entrypoints.api.accepting import ended
 from entrypoints.api.closing import Closing
 from entrypoints.api.waiting import Waiting
 from imaging_core.errors import JobConflict, JobDeleted, JobNotFound, Unavailable
@@ -50,7 +49,7 @@ class Blocking:
         tries = 0
         while not self._closing.begun:
             try:
-                view = await self._waiting.until(request, job.id, ended, owner=None, within_s=_LOOK_EVERY_S)
+                seen = await self._waiting.until_ended(request, job.id, within_s=_LOOK_EVERY_S)
             except (JobNotFound, JobDeleted):
                 raise
             except Unavailable:
@@ -61,8 +60,8 @@ class Blocking:
                 await self._closing.unless_begun(asyncio.sleep(_AGAIN_S))
             else:
                 tries = 0
-                if ended(view):
-                    return view.job
+                if seen.status.terminal:
+                    return seen
         raise Stopping
 
     async def _cancel(self, job: Job) -> None:

@@ -5,7 +5,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from entrypoints.api import job_answers
-from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, ended, idempotency_key
+from entrypoints.api.accepting import IDEMPOTENCY, PREFERENCE, Accepting, idempotency_key
 from entrypoints.api.callers import caller_of
 from entrypoints.api.config import ApiConfig
 from entrypoints.api.encoding import json_answer, matches
@@ -116,7 +116,7 @@ class JobsDoor:
         seen = request.headers.get("if-none-match")
 
         def is_news(view: JobView) -> bool:
-            return ended(view) or (seen is not None and not matches(seen, answers.of(view).etag))
+            return view.job.status.terminal or (seen is not None and not matches(seen, answers.of(view).etag))
 
         within_s = self._waiting.asked(request)
         caller = caller_of(request)
@@ -125,7 +125,7 @@ class JobsDoor:
         )
         told = answers.of(view)
         headers = {"etag": told.etag, "cache-control": "private, no-cache"}
-        if not ended(view):
+        if not view.job.status.terminal:
             headers["retry-after"] = str(self._config.retry_after_s)
         if matches(seen, told.etag):
             return Response(status_code=304, headers=headers)
