@@ -96,6 +96,19 @@ def test_what_only_the_backend_refuses_is_named_by_place_and_name_too(client: ht
     assert "requests[2].steps" in [error["field"] for error in errors]
 
 
+def test_an_unknown_field_is_looked_for_where_it_stands(client: httpx.Client) -> None:
+    def places(shared: dict[str, object], *requests: dict[str, object]) -> list[str]:
+        answer = client.post("/images/batch", json={"shared": {"prompt": "x"} | shared, "requests": requests})
+        assert answer.status_code == 422
+        return [error["field"] for error in answer.json()["errors"]]
+
+    # Told once, however many requests it is shared by.
+    assert places({CANARY: 1}, {}, {}, {}) == ["shared"]
+    assert places({}, {}, {CANARY: 1}) == ["requests[1]"]
+    assert places({CANARY: 1}, {}, {f"{CANARY}2": 1}) == ["shared", "requests[1]"]
+    assert places({CANARY: 1}, {CANARY: 2}, {CANARY: None}) == ["requests[0]"]
+
+
 @pytest.mark.parametrize(
     ("body", "field"),
     [

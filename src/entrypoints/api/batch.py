@@ -177,10 +177,22 @@ def _as_sent(
         match = _ITEM.fullmatch(problem.field)
         if match is None or match[1] is None:
             field = "requests" if match else f"shared.{problem.field}"
+        elif not match[2]:
+            # One sentence about all fields of an entry that are unknown, which may have come from either place.
+            index = int(match[1])
+            for field in _places_of(read[index].unknown, shared, requests[index], f"requests[{index}]"):
+                problems[FieldProblem(field=field, message=problem.message)] = None
+            continue
         else:
             index = int(match[1])
             name = read[index].sent.get(match[2], match[2])
             is_shared = name in shared and name not in requests[index]
-            field = f"shared.{name}" if is_shared else f"requests[{index}].{name}".rstrip(".")
+            field = f"shared.{name}" if is_shared else f"requests[{index}].{name}"
         problems[FieldProblem(field=field, message=problem.message)] = None
     return InvalidRequest(tuple(problems))
+
+
+def _places_of(names: Iterable[str], shared: Fields, own: Fields, entry: str) -> list[str]:
+    """Where these fields of an entry stand: in `shared` unless it has them itself."""
+    places = {"shared" if name in shared and name not in own else entry for name in names}
+    return sorted(places) or [entry]

@@ -46,6 +46,8 @@ class SubmittedFields:
         backend = known.get("backend")
         #: The backend the body names, if any.
         self.backend = backend if isinstance(backend, str) else None
+        #: Names that nobody knows, once the request was asked for; they are the caller's own, and told to nobody.
+        self.unknown: frozenset[str] = frozenset()
         #: For each canonical field, the name under which it was sent.
         self.sent: dict[str, str] = {}
         #: How long to keep the job, in days, if the body says so.
@@ -101,6 +103,7 @@ class SubmittedFields:
             else:
                 taken[name] = option
         if unknown:
+            self.unknown = frozenset(unknown)
             self._problems.append(_unknown(unknown, sorted(settings.union(self._model.model_fields))))
         return taken
 
