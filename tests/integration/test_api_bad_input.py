@@ -100,6 +100,12 @@ def test_a_local_field_out_of_range_is_named_as_it_was_sent(
     assert named in [error["field"] for error in problem["errors"]]
 
 
+@pytest.mark.parametrize("n", ["2", "many", [2], 1.5, True, 0])
+def test_a_number_of_pictures_by_another_clients_name_must_be_one_too(client: httpx.Client, n: object) -> None:
+    problem = _refused(client.post("/local/images", json={"prompt": "x", "n": n}), 422)
+    assert [error["field"] for error in problem["errors"]] == ["n"]
+
+
 def test_every_wrong_field_is_named_at_once(client: httpx.Client) -> None:
     body = {"prompt": "", "steps": 0, "width": 63, "sampler_name": CANARY}
     problem = _refused(client.post("/local/images", json=body), 422)

@@ -23,7 +23,6 @@ class PictureSubmission(Submission):
     image_id: str | None = Field(default=None, description="Instead of image: a finished job, whose picture it is.")
     index: int | None = Field(default=None, ge=0, description="Which of that job's pictures, from 0.")
     output_format: str | None = Field(default=None, description="png, jpeg or webp, as the model allows.")
-    n: int | None = Field(default=None, ge=1, description="How many pictures; the same as count.")
 
 
 class EditSubmission(PictureSubmission):

@@ -40,6 +40,7 @@ class Submission(BaseModel):
     cfg_scale: float | None = Field(default=None, description="How closely to follow the prompt.")
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED, description="-1: a random one.")
     count: int | None = Field(default=None, ge=1, description="How many pictures.")
+    n: int | None = Field(default=None, ge=1, description="How many pictures; the same as count.")
     batch_size: int | None = Field(default=None, ge=1, description="How many of them are made in one call.")
     keep_days: float | None = Field(
         default=None, ge=0.001, le=36_500, description="Days after its end that the job and its pictures are deleted."
@@ -68,7 +69,6 @@ class StabilitySubmission(Submission):
     style_preset: str | None = Field(default=None, description="A style, such as photographic.")
     output_format: str | None = Field(default=None, description="png, jpeg or webp, as the model allows.")
     seed: int | None = Field(default=None, ge=-1, le=MAX_SEED, description="0 or -1: a random one.")
-    n: int | None = Field(default=None, ge=1, description="How many pictures; the same as count.")
 
 
 class LocalSubmission(Submission):
