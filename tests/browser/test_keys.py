@@ -12,6 +12,11 @@ from live_service import PATIENCE_MS, LiveService, Visit, visiting
 pytestmark = pytest.mark.browser
 
 ADMIN = "an-admin-key-of-our-own-choice"
+#: That the tab keeps the prompt as it stands there, a while after the page is drawn.
+_KEPT = """(prompt) => {
+  document.querySelector(".st-key-prompt textarea")?.dispatchEvent(new Event("input", { bubbles: true }));
+  return JSON.parse(sessionStorage["imaging.words"] ?? "{}").words?.prompt === prompt;
+}"""
 
 
 @pytest.fixture(scope="module")
@@ -52,6 +57,33 @@ def test_a_wrong_key_is_told_and_a_right_one_opens_the_studio(visit: Visit, live
     expect(page.get_by_text("Nothing is sent yet.")).to_be_visible(timeout=PATIENCE_MS)
     page.get_by_role("link", name="Gallery").click()
     expect(page.get_by_text("The service asks for a key.")).to_be_visible(timeout=PATIENCE_MS)
+    assert visit.faults == []
+
+
+def test_words_that_were_not_sent_come_back_to_the_key_they_were_typed_under_alone(
+    visit: Visit, live: LiveService
+) -> None:
+    with httpx.Client(base_url=live.api_url, headers={"x-api-key": ADMIN}, trust_env=False) as client:
+        ann, bob = (client.post("/keys", json={"name": name}).json()["key"] for name in ("ann", "bob"))
+    page = visit.page
+
+    def create_as(key: str) -> None:
+        visit.open("/settings")
+        enter(visit, key)
+        expect(page.get_by_text("The built-in demo is ready")).to_be_visible(timeout=PATIENCE_MS)
+        visit.settle()
+        page.get_by_role("link", name="Create").click()
+        page.get_by_role("button", name="Generate").wait_for(timeout=PATIENCE_MS)
+
+    create_as(ann)
+    visit.prompt.fill("A lake that is nobody's business")
+    page.wait_for_function(_KEPT, arg="A lake that is nobody's business")
+
+    create_as(bob)
+    # It has asked for what was kept once it keeps what is there now.
+    page.wait_for_function(_KEPT, arg="")
+    visit.settle()
+    expect(visit.prompt).to_have_value("")
     assert visit.faults == []
 
 

@@ -23,11 +23,12 @@ _FOUND = (
         "gallery.found",
         "gallery.picked",
         "gallery.words",
+        "listed",
         "queue.fronts",
         "watched",
         "away",
     ),
-    *("prompt", "negative_prompt", "edit.prompt", "edit.suggested", "edit.mask", "edit.mask.brought"),
+    *("prompt", "negative_prompt", "edit.prompt", "edit.file", "edit.suggested", "edit.mask", "edit.mask.brought"),
     *("like.taken", "read_back_told"),
 )
 

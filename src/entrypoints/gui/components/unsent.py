@@ -1,6 +1,7 @@
 """Brings back the words that were on the form when the page was loaded anew; imports Streamlit and this package.
 
 The visitor's tab keeps them, and nobody else: not the page's server, whose session ends with the reload, nor the address.
+They come back under the key that they were typed under, and under no other.
 """
 
 import json
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from entrypoints.gui import assets, draft
+from entrypoints.gui import assets, draft, visitor
 
 if TYPE_CHECKING:
     from streamlit.components.v2.types import ComponentRenderer
 
-#: In the session: that the browser was asked, and the component.
+#: In the session: for whose words the browser was asked, and the component.
 _ASKED, _KEY = "unsent.asked", "unsent.words"
 
 #: Longest words that come back, in characters: the service takes no longer ones.
@@ -29,11 +30,11 @@ def _component() -> "ComponentRenderer":
 
 def unsent() -> None:
     """The invisible part of Create that does so."""
+    whose = visitor.asking().whose
+    asks = st.session_state.get(_ASKED) != whose
     with st.container(key="unsent"):
-        _component()(
-            key=_KEY, data={"asks": _ASKED not in st.session_state}, default={"words": None}, on_words_change=_told
-        )
-    st.session_state[_ASKED] = True
+        _component()(key=_KEY, data={"asks": asks, "whose": whose}, default={"words": None}, on_words_change=_told)
+    st.session_state[_ASKED] = whose
 
 
 def _told() -> None:

@@ -42,7 +42,7 @@ class Viewer {
     document.removeEventListener("keydown", this.keys, true);
     document.removeEventListener("click", this.click);
     document.removeEventListener("load", this.loaded, true);
-    this.changes.disconnect();
+    for (const watch of [this.changes, this.room, this.page]) watch.disconnect();
   }
 
   // The picture in the drawer: it may not be there yet, not loaded, or still the one before, and any of that may change.
@@ -143,8 +143,10 @@ class Viewer {
     this.enter.addEventListener("click", () => this.open());
     for (const button of this.dialog.querySelectorAll("button"))
       button.addEventListener("click", () => this.act(button.dataset.act));
-    new ResizeObserver(() => this.wide && this.dialog.open && this.whole()).observe(this.stage);
-    new ResizeObserver(this.loaded).observe(document.body);
+    this.room = new ResizeObserver(() => this.wide && this.dialog.open && this.whole());
+    this.room.observe(this.stage);
+    this.page = new ResizeObserver(this.loaded);
+    this.page.observe(document.body);
     this.dialog.addEventListener("cancel", (event) => (event.preventDefault(), this.close()));
     this.stage.addEventListener("wheel", (event) => {
       event.preventDefault();
