@@ -36,6 +36,8 @@ class Frame:
     #: Whether a newer one of the same job makes it worthless.
     lossy: bool
     data: bytes = attrs.field(repr=lambda data: f"<{len(data)} bytes>")
+    #: What it was made of; None for a job that is gone.
+    view: JobView | None = attrs.field(default=None, repr=False)
 
 
 def frame_of(view: JobView, kind: str, *, cursor: str = "") -> Frame:
@@ -53,6 +55,7 @@ def frame_of(view: JobView, kind: str, *, cursor: str = "") -> Frame:
         terminal=job.status.terminal,
         lossy=kind == PROGRESS,
         data=_event(body, kind, cursor),
+        view=view,
     )
 
 

@@ -4,7 +4,6 @@ import asyncio
 import re
 from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TypeVar
 
 from starlette.requests import ClientDisconnect, Request
 
@@ -14,8 +13,6 @@ from entrypoints.api.event_listener import Listener
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.jobs import Job
 from imaging_core.service import ImagingService, JobView
-
-T = TypeVar("T")
 
 _SECONDS = re.compile(r"[0-9]{1,9}", re.ASCII)
 #: A preference of RFC 7240: a word, and what it is set to; its parameters are of no use here.
@@ -65,64 +62,71 @@ class Waiting:
         JobDeleted, Unavailable, Problem (429), and ClientDisconnect when nobody is there to be answered.
         """
         look = partial(self._service.view, job_id, owner=owner)
-        return await self._until(request, job_id, look, enough, self._feed.note, within_s=within_s, key=key)
+        return await self._until(request, job_id, look, enough, note=self._feed.note, within_s=within_s, key=key)
 
     async def until_ended(self, request: Request, job_id: str, *, within_s: float) -> Job:
         """The same for a job's end alone: what changes before, such as its place in the queue, is not looked up."""
-        look = partial(self._service.get, job_id)
-        return await self._until(request, job_id, look, _has_ended, _forget, within_s=within_s, key=None)
+
+        async def look() -> JobView:
+            return JobView(job=await self._service.get(job_id))
+
+        view = await self._until(request, job_id, look, _has_ended, note=_forget, within_s=within_s, key=None)
+        return view.job
 
     async def _until(
         self,
         request: Request,
         job_id: str,
-        look: Callable[[], Awaitable[T]],
-        enough: Callable[[T], bool],
-        note: Callable[[T], None],
+        look: Callable[[], Awaitable[JobView]],
+        enough: Callable[[JobView], bool],
         *,
+        note: Callable[[JobView], None],
         within_s: float,
         key: str | None,
-    ) -> T:
-        seen = await look()
-        if within_s <= 0 or enough(seen) or self._closing.begun:
-            return seen
+    ) -> JobView:
+        view = await look()
+        if within_s <= 0 or enough(view) or self._closing.begun:
+            return view
         await self._feed.start()
         with self._feed.listening(job_id=job_id, key=key) as listener, self._closing.telling(listener.close):
             gone = asyncio.create_task(_until_gone(request, listener))
             try:
-                seen = await _looked_until(listener, look, enough, note, within_s)
+                view = await _looked_until(listener, look, enough, note, within_s)
                 if gone.done() and not gone.cancelled():
                     raise ClientDisconnect
             finally:
                 gone.cancel()
                 await asyncio.wait({gone})
-        return seen
+        return view
 
 
 async def _looked_until(
     listener: Listener,
-    look: Callable[[], Awaitable[T]],
-    enough: Callable[[T], bool],
-    note: Callable[[T], None],
+    look: Callable[[], Awaitable[JobView]],
+    enough: Callable[[JobView], bool],
+    note: Callable[[JobView], None],
     within_s: float,
-) -> T:
+) -> JobView:
     loop = asyncio.get_running_loop()
     deadline = loop.time() + within_s
     while True:
         # Anew once the mailbox is there: whatever happens from here on is in it.
-        seen = await look()
+        view = await look()
         left_s = deadline - loop.time()
-        if enough(seen) or left_s <= 0 or listener.closed:
-            return seen
-        note(seen)
-        await listener.take(left_s)
+        if enough(view) or left_s <= 0 or listener.closed:
+            return view
+        note(view)
+        for frame in await listener.take(left_s):
+            # The feed has read the job for it, and an end is the last that there is to be seen.
+            if frame.terminal and frame.view is not None and enough(frame.view):
+                return frame.view
 
 
-def _has_ended(job: Job) -> bool:
-    return job.status.terminal
+def _has_ended(view: JobView) -> bool:
+    return view.job.status.terminal
 
 
-def _forget(_: Job) -> None:
+def _forget(_: JobView) -> None:
     """Nobody is to be told what changes without an event."""
 
 
