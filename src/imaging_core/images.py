@@ -83,11 +83,22 @@ class ImageRequest:
 
     def with_values(self, values: Mapping[str, FieldValue | None]) -> "ImageRequest":
         """A copy with these fields and options set."""
-        fields = {k: v for k, v in values.items() if k in CANONICAL}
-        options: dict[str, OptionValue] = {
-            k: v for k, v in values.items() if k not in CANONICAL and v is not None and not isinstance(v, InputImage)
-        }
+        fields, options = _sorted(values)
         return attrs.evolve(self, **fields, options={**self.options, **options})  # type: ignore[arg-type]
+
+
+def request_of_values(values: Mapping[str, FieldValue | None]) -> ImageRequest:
+    """A request of these fields and options, and of an empty prompt unless there is one among them."""
+    fields, options = _sorted(values)
+    return ImageRequest(**{"prompt": "", **fields}, options=options)  # type: ignore[arg-type]
+
+
+def _sorted(values: Mapping[str, FieldValue | None]) -> tuple[dict[str, FieldValue | None], dict[str, OptionValue]]:
+    fields = {k: v for k, v in values.items() if k in CANONICAL}
+    options: dict[str, OptionValue] = {
+        k: v for k, v in values.items() if k not in CANONICAL and v is not None and not isinstance(v, InputImage)
+    }
+    return fields, options
 
 
 #: Field names of `ImageRequest` that every backend shares.

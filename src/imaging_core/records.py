@@ -186,9 +186,16 @@ def _failure(record: Mapping[str, Any]) -> JobFailure:
 
 def event_to_record(event: JobEvent) -> Record:
     """Everything about an event but its cursor, JSON-ready."""
-    record = _record(event)
-    del record["cursor"]
-    return record
+    return {
+        "job_id": event.job_id,
+        "kind": event.kind,
+        "status": event.status,
+        "attempt": event.attempt,
+        "at": time_to_text(event.at),
+        "backend": event.backend,
+        "owner": event.owner,
+        "data": dict(event.data),
+    }
 
 
 def event_from_record(record: Mapping[str, Any], *, cursor: str) -> JobEvent:

@@ -85,6 +85,12 @@ def test_every_statement_is_looked_at() -> None:
     assert SQL.keys() - {"SCHEMA", "INSERT", "UPDATE"} == STATEMENTS.keys()
 
 
+def test_a_row_has_its_values_in_the_order_of_its_columns() -> None:
+    assert (*job_rows.columns(a_job(), NOON), "turn") == tuple(
+        re.findall(r"\w+", job_rows.INSERT.split("(")[1].split(")")[0])
+    )
+
+
 #: Places come from an index that has all that is asked of it, or from the newest rows of all, and rows by their place.
 #: Of a virtual table SQLite always says SCAN; what it was given to search by follows: the terms, and both bounds.
 LOOK = re.compile(

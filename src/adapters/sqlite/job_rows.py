@@ -167,8 +167,7 @@ def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFoun
 
 def insert(connection: sqlite3.Connection, job: Job, now: datetime, terms: str) -> None:
     """Store a new job, to be found by these terms; IntegrityError when the id is taken."""
-    facts = columns(job, now)
-    added = connection.execute(INSERT, (*map(facts.__getitem__, _COLUMNS), give_turn(connection, job)))
+    added = connection.execute(INSERT, (*columns(job, now).values(), give_turn(connection, job)))
     connection.execute(job_pages.INDEX, (added.lastrowid, terms))
 
 
@@ -297,16 +296,9 @@ def page(connection: sqlite3.Connection, query: JobQuery, *, before: int | None,
 
 
 def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
-    """The values of a job's row."""
+    """The values of a job's row, in the order of its columns."""
     lease = job.lease
-    moments = {
-        "created_at": job.created_at,
-        "started_at": job.started_at,
-        "finished_at": job.finished_at,
-        "claimable_at": None if job.status.terminal else lease.until if lease else claimable_at,
-        "overdue_at": job.overdue_at,
-        "expires_at": job.expires_at(),
-    }
+    until = None if job.status.terminal else lease.until if lease else claimable_at
     return {
         "id": job.id,
         "version": job.version,
@@ -315,6 +307,12 @@ def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
         "owner": job.owner,
         "status": job.status.value,
         "priority": job.priority,
+        "created_at": to_micros(job.created_at),
+        "started_at": _micros(job.started_at),
+        "finished_at": _micros(job.finished_at),
+        "claimable_at": _micros(until),
+        "overdue_at": _micros(job.overdue_at),
+        "expires_at": _micros(job.expires_at()),
         "lease_token": lease.token if lease else None,
         "lease_reason": lease.reason.value if lease else None,
         "cancel_requested": job.cancel_requested,
@@ -322,8 +320,11 @@ def columns(job: Job, claimable_at: datetime) -> dict[str, Any]:
         "checkpoint": job.request.checkpoint,
         "movable": int(job.movable) + int(job.stranded),
         "record": _record(job),
-        **{name: None if moment is None else to_micros(moment) for name, moment in moments.items()},
     }
+
+
+def _micros(moment: datetime | None) -> int | None:
+    return None if moment is None else to_micros(moment)
 
 
 def _record(job: Job) -> str:

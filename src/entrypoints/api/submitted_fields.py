@@ -10,7 +10,7 @@ from entrypoints.api.priorities import Word
 from entrypoints.api.problems import field_problems
 from entrypoints.api.submissions import LocalSubmission, StabilitySubmission, Submission
 from imaging_core.errors import FieldProblem, InvalidRequest
-from imaging_core.images import CANONICAL, ImageRequest, OptionValue
+from imaging_core.images import CANONICAL, ImageRequest, OptionValue, request_of_values
 from imaging_core.webhooks import Webhook, WebhookEvent
 
 #: Field names that people's clients send, and the canonical ones.
@@ -80,7 +80,7 @@ class SubmittedFields:
         self._count(values)
         if self._problems:
             raise InvalidRequest(self._problems)
-        return ImageRequest(prompt="").with_values(values)
+        return request_of_values(values)
 
     def as_sent(self, error: InvalidRequest) -> InvalidRequest:
         """The same problems, under the field names that the caller used."""
