@@ -222,6 +222,36 @@ def test_tls_carries_the_same_to_whom_one_trusts_and_nothing_to_anybody_else(run
     run(test())
 
 
+def test_tls_goes_through_tls_as_by_a_proxy_that_has_it_too(run: Run, tmp_path: Path) -> None:
+    context, certificate = self_signed(tmp_path, "DNS:there.test")
+
+    async def test() -> None:
+        async with serving(echo, context) as behind:
+
+            async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+                there, back = await asyncio.open_connection("127.0.0.1", behind)
+
+                async def pass_on(source: asyncio.StreamReader, sink: asyncio.StreamWriter) -> None:
+                    while data := await source.read(1 << 16):
+                        sink.write(data)
+                        await sink.drain()
+
+                try:
+                    await asyncio.gather(pass_on(reader, back), pass_on(there, writer))
+                finally:
+                    back.transport.abort()
+
+            async with serving(forward, context) as proxy, aclosing(Network()) as network:
+                line = await network.connect_tcp("127.0.0.1", proxy)
+                for _ in range(2):
+                    line = await line.start_tls(_trusting(certificate), "there.test", timeout=20)
+                await line.write(b"hello")
+
+                assert await line.read(100) == b"hello"
+
+    run(test())
+
+
 def test_all_that_was_opened_is_closed(run: Run, tmp_path: Path) -> None:
     context, certificate = self_signed(tmp_path, "DNS:there.test")
     gone: asyncio.Queue[None] = asyncio.Queue()
