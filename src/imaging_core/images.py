@@ -137,7 +137,7 @@ class Generated:
 class ImageRef:
     """Where a stored picture is and what it must be: enough to check it without opening it."""
 
-    #: Position within the job, from 0.
+    #: Position within the job, from 0: of an ended one among the pictures that it has, before among those it asked for.
     index: int
     #: Opaque; only the store that gave it can read it.
     key: str

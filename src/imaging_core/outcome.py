@@ -1,7 +1,9 @@
-"""How a job ends when everything it asked for has been made; imports this package's values."""
+"""How a job ends when everything it asked for has been made; imports attrs and this package's values."""
 
 from collections.abc import Sequence
 from datetime import datetime
+
+import attrs
 
 from imaging_core.errors import Charged, FailureCode
 from imaging_core.images import StoredCall
@@ -27,7 +29,9 @@ def concluded(job: Job, stored: Sequence[StoredCall], *, now: datetime) -> Job:
     )
     if not images:
         return job.failed(failure, now=now)
-    return job.with_failure(failure).succeeded(images, now=now)
+    # By these numbers they are asked for, and those that there are have no gaps.
+    numbered = [attrs.evolve(image, index=nth) for nth, image in enumerate(images)]
+    return job.with_failure(failure).succeeded(numbered, now=now)
 
 
 def _sentence(filtered: int, made: int) -> str:

@@ -176,7 +176,9 @@ async def test_a_job_with_some_pictures_filtered_is_finished_with_the_rest(
     done = (await world.run()).job
 
     assert (done.status, done.failure) == (JobStatus.FINISHED, None)
-    assert [ref.index for ref in done.images] == [k for k in range(3) if k not in filtered]
+    assert [ref.index for ref in done.images] == list(range(3 - len(filtered)))
+    assert done.request.seed is not None
+    assert [ref.seed - done.request.seed for ref in done.images] == [k for k in range(3) if k not in filtered]
     (noted,) = done.failures
     assert (noted.code, noted.charged) == (FailureCode.CONTENT_FILTERED, Charged.NO)
     assert sentence in noted.message

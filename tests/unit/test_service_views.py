@@ -161,6 +161,17 @@ async def test_each_picture_of_a_finished_job_can_be_read() -> None:
         assert (ref.index, ref.seed, len(data)) == (index, 3 + index, ref.size)
 
 
+@in_virtual_time
+async def test_each_picture_is_read_by_its_number_also_where_the_provider_filtered_one_before_it() -> None:
+    world = World(ScriptedGenerator().then(lasting(0, filtered=(0,))))
+    job = await world.run_to_end(await world.submit(count=3, batch_size=3, seed=3))
+
+    read = [(await world.service.read_image(job.id, ref.index))[0] for ref in job.images]
+
+    assert read == list(job.images)
+    assert [ref.seed for ref in read] == [4, 5]
+
+
 @pytest.mark.parametrize(
     ("count", "index", "reason"),
     [(1, 1, "has 1 picture, index 0."), (2, 2, "has 2 pictures, index 0 to 1."), (1, -1, "has 1 picture")],
