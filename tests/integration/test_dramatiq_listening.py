@@ -159,6 +159,17 @@ class TestListening(OnBroker):
 
         assert "unreadable" in caplog.text
 
+    async def test_a_ring_behind_much_garbage_is_heard_without_a_wait(
+        self, queue: DramatiqJobQueue, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        client.rpush(f"{self.namespace}:{queue_of('alpha')}", *(f"without-a-body-{n}" for n in range(20)))
+        await queue.ring("alpha", new_job_id())
+
+        async with self.listening("alpha", on_ring=heard.put, most=2):
+            assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+
     @pytest.mark.parametrize(
         "change",
         [

@@ -131,6 +131,9 @@ class Inbox:
         if unreadable:
             log.warning("%d unreadable messages in queue %s were passed over.", unreadable, self._queue)
             await self._find_stranded("ack")
+            if self._more:
+                # Nobody settles those and looks again; behind many of them a ring would wait for hours.
+                self._wake.set()
 
     async def _find_stranded(self, command: str) -> None:
         """Settle what Redis believes this process to hold although it does not know it.
