@@ -98,6 +98,25 @@ async def test_while_one_tries_a_silent_bucket_the_others_are_told_at_once(reads
     assert await asyncio.gather(*(reads.run(lambda: "read") for _ in range(READERS))) == ["read"] * READERS
 
 
+async def test_a_bucket_that_was_silent_long_ago_refuses_nobody(
+    reads: Reads, place: S3Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def silence() -> str:
+        raise no_answer(place)
+
+    monkeypatch.setattr("adapters.s3.reads.BELIEVED_S", 0)
+    with pytest.raises(NoAnswer):
+        await reads.run(silence)
+    first = Hanging()
+    slow = asyncio.create_task(reads.run(first))
+    await asyncio.to_thread(first.begun.wait, 60)
+
+    assert await reads.run(lambda: "read") == "read"
+
+    first.end(lambda: "read too")
+    assert await slow == "read too"
+
+
 async def test_a_refusal_is_an_answer_and_so_is_what_others_were_given_meanwhile(reads: Reads, place: S3Place) -> None:
     def silence() -> str:
         raise no_answer(place)

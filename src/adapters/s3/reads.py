@@ -22,6 +22,9 @@ T = TypeVar("T")
 
 #: Reads at a time of one process.
 READERS = 16
+#: How long a bucket is believed to be silent after it last kept a read waiting in vain, in s: it may have been back for long
+#: when the next pictures are wanted, of which all but one would be refused.
+BELIEVED_S = 30.0
 
 
 class Reads:
@@ -31,10 +34,9 @@ class Reads:
         self._place = place
         self._pool = ThreadPoolExecutor(READERS, thread_name_prefix="imaging-s3-read")
         self._knowing = threading.Lock()
-        self._silent = False
+        #: Until when it is taken for silent, and when an answer last came, by the monotonic clock.
+        self._silent_until = self._answered_at = 0.0
         self._trying = False
-        #: When an answer last came, by the monotonic clock.
-        self._answered_at = 0.0
 
     def close(self) -> None:
         """End the threads once what they do is done, and begin nothing more; waits for none of them."""
@@ -67,9 +69,10 @@ class Reads:
     def _admit(self) -> bool:
         """Whether this read is the one that tries a silent bucket. Raises Unavailable while another does."""
         with self._knowing:
-            if self._silent and self._trying:
+            silent = time.monotonic() < self._silent_until
+            if silent and self._trying:
                 raise no_answer(self._place)
-            self._trying = trying = self._silent
+            self._trying = trying = silent
             return trying
 
     def _note(self, answered: bool | None, *, began: float, trying: bool) -> None:
@@ -77,7 +80,7 @@ class Reads:
             if trying:
                 self._trying = False
             if answered:
-                self._silent, self._answered_at = False, time.monotonic()
+                self._silent_until, self._answered_at = 0.0, time.monotonic()
             elif answered is not None and self._answered_at < began:
                 # Others that were answered meanwhile show that only this one's connection was dead.
-                self._silent = True
+                self._silent_until = time.monotonic() + BELIEVED_S
