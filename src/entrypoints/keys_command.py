@@ -14,7 +14,7 @@ from typing import Protocol
 import attrs
 
 from adapters.sqlite.lock import FolderInUse
-from entrypoints.client import ApiError, ClientError, ImagingClient
+from entrypoints.client import ApiError, ClientError, ImagingClient, without_credentials
 from entrypoints.client.key_calls import KeyInfo
 from entrypoints.container.embedded import EmbeddedPorts
 from entrypoints.container.service import ServiceContainer
@@ -29,6 +29,10 @@ Limits = Mapping[str, float | None]
 
 
 class _Keys(Protocol):
+    #: Whose keys they are, for people: a folder in use is asked about at an address, where another service may answer.
+    @property
+    def place(self) -> str: ...
+
     async def create(self, name: str, scopes: Collection[str] | None, limits: Limits) -> KeyInfo: ...
 
     async def list(self) -> Collection[KeyInfo]: ...
@@ -41,12 +45,14 @@ async def create_key(
 ) -> int:
     """Make a key and print it. Raises SettingsError, ImagingError."""
     async with _keys(settings) as keys:
-        made = await keys.create(name, scopes, limits)
+        made, place = await keys.create(name, scopes, limits), keys.place
     if as_json:
         _print(json.dumps(attrs.asdict(made)))
         return 0
     # The key alone on standard output, so that a script can take it from there.
-    sys.stderr.write(f"Key {made.id} '{made.name}' with scopes {', '.join(made.scopes)}. It is shown this once:\n")
+    sys.stderr.write(
+        f"Key {made.id} '{made.name}' with scopes {', '.join(made.scopes)}, {place}. It is shown this once:\n"
+    )
     sys.stderr.flush()
     _print(str(made.key))
     return 0
@@ -96,7 +102,9 @@ async def _keys(settings: Settings) -> AsyncIterator[_Keys]:
         except ValueError as error:
             raise SettingsError(str(error)) from None
         try:
-            yield _Stored(ServiceContainer(settings=settings, ports=distributed).keyring())
+            yield _Stored(
+                ServiceContainer(settings=settings, ports=distributed).keyring(), f"in Redis at {link.address}"
+            )
         finally:
             await link.aclose()
         return
@@ -109,7 +117,7 @@ async def _keys(settings: Settings) -> AsyncIterator[_Keys]:
             pass
         else:
             try:
-                yield _Stored(ServiceContainer(settings=settings, ports=ports).keyring())
+                yield _Stored(ServiceContainer(settings=settings, ports=ports).keyring(), f"in {settings.data_dir}")
             finally:
                 await database.close()
             return
@@ -122,6 +130,7 @@ class _Stored:
     """Where the keys are kept can be reached."""
 
     _keyring: Keyring
+    place: str
 
     async def create(self, name: str, scopes: Collection[str] | None, limits: Limits) -> KeyInfo:
         told = None
@@ -148,6 +157,10 @@ class _Asked:
     """The service that uses the data folder does it."""
 
     _client: ImagingClient
+
+    @property
+    def place(self) -> str:
+        return f"for the service at {without_credentials(self._client.url)}"
 
     async def create(self, name: str, scopes: Collection[str] | None, limits: Limits) -> KeyInfo:
         with _said(self._client):

@@ -72,6 +72,9 @@ def test_keys_of_a_folder_are_managed_while_it_is_served_and_while_it_is_not(tmp
             ("boss", ["admin", "read", "submit"]),
             ("guest", ["read"]),
         ]
+        # Whose keys they are: at another port, another service might have been asked.
+        told = imaging(tmp_path, "keys", "create", "third", IMAGING_API_KEY=admin, **where).stderr
+        assert f"for the service at {up.url}" in told
         up.signal(signal.SIGINT)
         assert up.ended() == 0
 
