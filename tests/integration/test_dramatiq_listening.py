@@ -12,6 +12,7 @@ from dramatiq.brokers.redis import RedisBroker
 from adapters.dramatiq_queue import DramatiqJobQueue
 from adapters.dramatiq_queue.inbox import IDLE_S
 from adapters.dramatiq_queue.ring import message_for, queue_of
+from adapters.redis_line.line import _Wire
 from bell_setting import PATIENCE_S, OnBroker, into, nothing
 from imaging_core.jobs import new_job_id
 from redis_server import RedisServer
@@ -169,6 +170,29 @@ class TestListening(OnBroker):
 
         async with self.listening("alpha", on_ring=heard.put, most=2):
             assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+
+    async def test_rings_whose_answer_was_lost_are_fetched_anew(
+        self, queue: DramatiqJobQueue, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        ask, lost = _Wire.ask, list[object]()
+
+        async def lossy(wire: _Wire, data: bytes, answers: int) -> object:
+            answer = await ask(wire, data, answers)
+            if b"\r\nfetch\r\n" in data and answer and not lost:
+                lost.append(answer)
+                raise redis.ConnectionError("on purpose")
+            return answer
+
+        monkeypatch.setattr(_Wire, "ask", lossy)
+        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
+        heard: asyncio.Queue[str] = asyncio.Queue()
+        await queue.ring("alpha", new_job_id())
+
+        async with self.listening("alpha", on_ring=heard.put):
+            assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
+            await until(lambda: self.bodies(client) == 0 and not client.keys(f"{self.namespace}:__acks__*"))
+
+        assert lost
 
     @pytest.mark.parametrize(
         "change",

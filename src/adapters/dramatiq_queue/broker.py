@@ -46,8 +46,11 @@ class BellBroker(RedisBroker):
         await self._said(lambda: self.enqueue(message), announced=message.queue_name)
 
     async def fetch(self, queue_name: str, most: int) -> list[bytes | None]:
-        """So many messages at most, which this process owes Redis from now on; None stands for one without a body."""
-        messages: list[bytes | None] = await self._said(lambda: self.do_fetch(queue_name, most))
+        """So many messages at most, which this process owes Redis from now on; None stands for one without a body.
+
+        Raises ConnectionError also where others are asked again: what is in an answer that got lost must be given back first.
+        """
+        messages: list[bytes | None] = await self._said(lambda: self.do_fetch(queue_name, most), again=False)
         return messages
 
     async def ack(self, queue_name: str, name: str) -> None:
@@ -63,14 +66,14 @@ class BellBroker(RedisBroker):
         names = await self.server.line.ask("SMEMBERS", f"{self.namespace}:__acks__.{self.broker_id}.{queue_name}")
         return {name.decode() for name in names}
 
-    async def _said(self, command: Callable[[], object], *, announced: str | None = None) -> Any:
+    async def _said(self, command: Callable[[], object], *, announced: str | None = None, again: bool = True) -> Any:
         command()
         beside: tuple[tuple[Word, ...], ...] = () if announced is None else (("PUBLISH", self.channel, announced),)
         sent, line = self._sent, self.server.line
         try:
-            return await line.ask_all(("EVALSHA", self._digest, *sent), *beside)
+            return await line.ask_all(("EVALSHA", self._digest, *sent), *beside, again=again)
         except NoScriptError:
-            return await line.ask_all(("EVAL", self._text, *sent), *beside)
+            return await line.ask_all(("EVAL", self._text, *sent), *beside, again=again)
 
     def _note(self, *, args: Sequence[Word], keys: Sequence[str]) -> None:
         self._sent = (len(keys), *keys, *args)

@@ -182,9 +182,12 @@ class Line:
         """
         return await self._said(_packed(words), 1)
 
-    async def ask_all(self, *commands: tuple[Word, ...]) -> Any:
-        """The last of the answers to several commands that go out at once. Raises the first error, as `ask` does."""
-        return await self._said(b"".join(map(_packed, commands)), len(commands))
+    async def ask_all(self, *commands: tuple[Word, ...], again: bool = True) -> Any:
+        """The last of the answers to several commands that go out at once. Raises the first error, as `ask` does.
+
+        Not `again` is for what must not be done twice unknown to the caller.
+        """
+        return await self._said(b"".join(map(_packed, commands)), len(commands), again=again)
 
     async def together(self, *commands: tuple[Word, ...]) -> list[Any]:
         """The answers to several commands that nothing comes between. Raises the errors of redis-py."""
@@ -205,11 +208,13 @@ class Line:
         if wire is not None:
             await wire.close()
 
-    async def _said(self, data: bytes, answers: int) -> Any:
+    async def _said(self, data: bytes, answers: int, *, again: bool = True) -> Any:
         wire = await self._open()
         try:
             return await wire.ask(data, answers)
         except redis_errors.ConnectionError:
+            if not again:
+                raise
             # A time-out is not repeated: the caller would wait twice.
             await asyncio.sleep(_AGAIN_S)
         wire = await self._open()
