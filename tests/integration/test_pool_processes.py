@@ -52,5 +52,10 @@ def test_two_workers_share_two_webuis_without_ever_meeting_at_one(tmp_path: Path
             assert sum(made(webuis)) <= len(ids) + 2, "only what the dead worker had begun was made again"
             # A call that is made again may need its checkpoint again.
             assert switches(webuis) <= most_switches(len(ids), 2, 3) + 2
-            local = next(b for b in httpx.get(f"{api.url}/backends").json()["backends"] if b["name"] == "local")
-            assert [(i["answers"], i["busy"]) for i in local["instances"]] == [(True, False)] * 2
+
+            def at_rest() -> bool:
+                local = next(b for b in httpx.get(f"{api.url}/backends").json()["backends"] if b["name"] == "local")
+                return [(i["answers"], i["busy"]) for i in local["instances"]] == [(True, False)] * 2
+
+            # A worker that has ended the last job looks for another one before it rests.
+            until(at_rest, "both instances at rest")
