@@ -15,10 +15,21 @@ async def refuse_open_api(settings: Settings, keyring: Keyring) -> None:
         )
 
 
-def refuse_open_page(settings: Settings) -> None:
-    """Raises SettingsError when anybody on the network could use the page, which asks nobody for a key."""
-    if settings.opens_to_network and not settings.allow_open:
+def refuse_open_page(settings: Settings, *, of_ours: bool) -> None:
+    """Raises SettingsError when anybody on the network could use the API through the page without a key.
+
+    `of_ours` says that the page is of an API in the same process, which is not open to a network without a key either.
+    """
+    if not settings.opens_to_network or settings.allow_open:
+        return
+    if settings.api_key:
         raise SettingsError(
-            f"IMAGING_HOST={settings.host} would let anybody on the network use the page, which asks nobody for a key and "
-            f"sends IMAGING_API_KEY for all of them. Run `imaging up --no-gui`, {_ELSE}"
+            f"IMAGING_HOST={settings.host} would let anybody on the network use the page, which sends IMAGING_API_KEY for "
+            f"those who enter no key of their own. Unset it, so that each visitor enters one, run without the page "
+            f"(`imaging up --no-gui`), {_ELSE}"
+        )
+    if not of_ours:
+        raise SettingsError(
+            f"IMAGING_HOST={settings.host} would let anybody on the network use an API through the page that may not ask "
+            "for keys. If it does, set IMAGING_ALLOW_OPEN=1; else listen on 127.0.0.1."
         )

@@ -31,7 +31,7 @@ async def run_up(settings: Settings, *, gui: bool) -> int:
     from entrypoints.serving import listening_socket, serve  # noqa: PLC0415  # not for workers
 
     if gui:
-        refuse_open_page(settings)
+        refuse_open_page(settings, of_ours=True)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         sock = stack.enter_context(listening_socket(settings.host, settings.port, "IMAGING_PORT"))
@@ -115,7 +115,7 @@ async def run_gui(settings: Settings) -> int:
     """The page alone, over an API elsewhere."""
     from entrypoints.serving import listening_socket  # noqa: PLC0415  # not for workers
 
-    refuse_open_page(settings)
+    refuse_open_page(settings, of_ours=False)
     async with AsyncExitStack() as stack:
         stop = await stack.enter_async_context(stop_signals())
         listening_socket(settings.host, settings.gui_port, "IMAGING_GUI_PORT").close()

@@ -36,6 +36,14 @@ def made_by_a_process(folder: Path, name: str, **settings: str) -> str:
     return done.stdout.strip()
 
 
+def page_answers(port: int) -> bool:
+    """Whether the page's server does."""
+    try:
+        return httpx.get(f"http://127.0.0.1:{port}/_stcore/health").status_code == 200
+    except httpx.TransportError:
+        return False
+
+
 def bearer(key: str) -> dict[str, str]:
     """The header with a key."""
     return {"authorization": f"Bearer {key}"}
@@ -105,10 +113,22 @@ def test_a_network_gets_in_only_with_a_key(tmp_path: Path) -> None:
         up.started("A key is needed")
         assert httpx.get(f"{up.url}/jobs").status_code == 401
         assert httpx.get(f"{up.url}/jobs", headers=bearer(key)).status_code == 200
-    # The page asks nobody for a key.
-    with_page = imaging(tmp_path, "up", IMAGING_HOST="0.0.0.0", IMAGING_PORT=str(free_port()))
+    # The page would send this key for everybody who comes.
+    with_page = imaging(tmp_path, "up", IMAGING_HOST="0.0.0.0", IMAGING_PORT=str(free_port()), IMAGING_API_KEY=key)
     assert with_page.returncode == 1
-    assert "--no-gui" in with_page.stderr
+    assert "Unset it" in with_page.stderr
+    assert key not in with_page.stderr
+    elsewhere = imaging(tmp_path, "gui", IMAGING_HOST="0.0.0.0", IMAGING_GUI_PORT=str(free_port()))
+    assert elsewhere.returncode == 1
+    assert "IMAGING_ALLOW_OPEN" in elsewhere.stderr
+
+
+def test_a_network_gets_the_page_where_each_visitor_enters_a_key(tmp_path: Path) -> None:
+    made(tmp_path, "first")
+    page = free_port()
+    with Imaging("up", folder=tmp_path, IMAGING_HOST="0.0.0.0", IMAGING_GUI_PORT=str(page)) as up:
+        up.started("A key is needed")
+        until(lambda: page_answers(page), "the page answers")
 
 
 def test_a_key_from_a_setting_needs_no_store(tmp_path: Path) -> None:

@@ -68,6 +68,21 @@ def test_a_misspelt_name_in_the_env_file_is_refused_too(tmp_path: Path) -> None:
         load_settings()
 
 
+def test_a_line_of_the_env_file_that_cannot_be_read_is_refused_by_its_place_alone(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text(f"something else's own line\n\nSTABILITY_KEY: {SECRET}\nIMAGING_PORT=8123\n")
+
+    with pytest.raises(SettingsError) as refused:
+        load_settings()
+
+    assert str(refused.value) == ".env, line 3: is not NAME=VALUE."
+
+
+def test_a_line_of_the_env_file_that_means_nothing_here_is_left_alone(tmp_path: Path) -> None:
+    (tmp_path / ".env").write_text("something else's own line\nIMAGING_PORT=8123\n")
+
+    assert load_settings().port == 8123
+
+
 def test_the_env_file_is_read(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("STABILITY_KEY=sk-from-file\nIMAGING_PORT=8123\n")
 

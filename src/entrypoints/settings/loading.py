@@ -3,10 +3,12 @@
 import difflib
 import os
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
 from dotenv import dotenv_values
+from dotenv.parser import Original, parse_stream
 from pydantic import SecretStr, ValidationError
 
 from entrypoints.settings.settings import PREFIX, Settings
@@ -22,6 +24,7 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
     Raises SettingsError that names every wrong or unknown setting.
     """
     environ = os.environ if environ is None else environ
+    _refuse_unreadable()
     in_file = {name.upper(): value or "" for name, value in dotenv_values(".env").items()}
     environ = {**in_file, **environ}
     _refuse_unknown(environ)
@@ -36,6 +39,25 @@ def load_settings(environ: Mapping[str, str] | None = None, **overrides: Any) ->
             f"{_env_name(e['loc'])}{e['msg'].removeprefix('Value error, ')}" for e in error.errors(include_input=False)
         ]
         raise SettingsError("\n".join(lines)) from None
+
+
+def _refuse_unreadable() -> None:
+    """python-dotenv passes over such lines with a warning that nobody sees, and the setting is not in force."""
+    file = Path(".env")
+    if not file.is_file():
+        return
+    with file.open(encoding="utf-8") as text:
+        unread = [each.original for each in parse_stream(text) if each.error]
+    # Others' lines are theirs. Never the line itself: it may hold a secret.
+    lines = [_place(each) for each in unread if any(name in each.string for name in (PREFIX, "STABILITY_", "REDIS_"))]
+    if lines:
+        raise SettingsError("\n".join(f".env, line {line}: is not NAME=VALUE." for line in lines))
+
+
+def _place(original: Original) -> int:
+    """Its line; the parser counts from the empty ones before it."""
+    text = original.string
+    return original.line + text[: len(text) - len(text.lstrip())].count("\n")
 
 
 def _env_name(location: tuple[int | str, ...]) -> str:
