@@ -12,9 +12,9 @@ import pytest
 from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository, open_database
 from adapters.sqlite.writer import Transaction
 from contracts.samples import a_job, a_request, an_event
-from imaging_core.errors import JobConflict, Unavailable
+from imaging_core.errors import JobConflict, QueueFull, Unavailable
 from imaging_core.jobs import Job
-from imaging_core.ports import JobQuery
+from imaging_core.ports import JobQuery, QueueLimits
 
 
 @pytest.fixture
@@ -86,3 +86,28 @@ async def test_those_that_fail_before_they_write_have_nothing_done_twice(databas
     assert [isinstance(answer, Exception) for answer in answers] == [False, False, True]
     assert times == [1]
     assert await jobs.get(job.id) == answers[1]
+
+
+async def test_what_a_commit_that_failed_had_counted_lets_no_job_too_many_in(database: SqliteDatabase) -> None:
+    jobs, limits = SqliteJobRepository(database), QueueLimits(max_queued=2)
+    await asyncio.gather(*(jobs.add(a_job(), limits=limits) for _ in range(2)))
+    # Looked at when everything is committed, and not before.
+    known = "id TEXT REFERENCES jobs (id) DEFERRABLE INITIALLY DEFERRED"
+    await database.write(lambda t: t.connection.execute(f"CREATE TABLE naming ({known})").close())
+    times = [0]
+
+    def claim_once(transaction: Transaction) -> None:
+        times[0] += 1
+        if times[0] > 1:
+            raise JobConflict("no")
+        transaction.connection.execute("UPDATE jobs SET status = 'started'")
+
+    def spoil(transaction: Transaction) -> None:
+        transaction.connection.execute("INSERT INTO naming VALUES ('nobody')")
+
+    answers = await asyncio.gather(
+        database.write(claim_once), jobs.add(a_job(), limits=limits), database.write(spoil), return_exceptions=True
+    )
+
+    assert [type(answer) for answer in answers] == [JobConflict, QueueFull, Unavailable]
+    assert times == [2]

@@ -117,6 +117,7 @@ class SqliteDatabase:
                 loop=loop,
                 translate=lambda error: unavailable(error, self.folder),
                 touched=self.recent.leave,
+                taken_back=self.room.forget,
                 # Bound to this memory: what an earlier opening still has to answer settles in its own.
                 committed=partial(self._committed, self.recent),
             )

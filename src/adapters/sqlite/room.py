@@ -47,6 +47,11 @@ class Room:
         if job.backend in self._of_all:
             self._of_all[job.backend] += 1
 
+    def forget(self) -> None:
+        """What was counted may have been taken back: a claim that did not happen would leave it too low."""
+        self._of_all.clear()
+        self._of_one.clear()
+
 
 def _fits(counted: dict[Key, int], key: Key, limit: int | None, count: Callable[[], int]) -> bool:
     if limit is None:

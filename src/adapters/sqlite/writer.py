@@ -82,10 +82,12 @@ class GroupWriter:
         loop: asyncio.AbstractEventLoop,
         translate: Callable[[sqlite3.Error], Unavailable],
         touched: Callable[[str], None],
+        taken_back: Callable[[], None],
         committed: Callable[[Sequence[JobEvent], Sequence[str], Mapping[str, Job | None]], None],
     ) -> None:
         """`touched` is called in the writer's thread with the id of a job before its change is committed.
 
+        `taken_back` is called there too, when everything of a transaction counts for nothing.
         `committed` is called on the loop with the events and those ids of each commit, before its operations are answered,
         and with the jobs as they are now where that is known.
         """
@@ -93,6 +95,7 @@ class GroupWriter:
         self._loop = loop
         self._translate = translate
         self._touched = touched
+        self._taken_back = taken_back
         self._committed = committed
         #: Ids of the jobs that the batch at hand has touched.
         self._touches: list[str] = []
@@ -183,6 +186,7 @@ class GroupWriter:
 
     def _take_back(self) -> None:
         self._jobs.clear()
+        self._taken_back()
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
