@@ -50,10 +50,9 @@ class ImagingService(Looking, Offering):
         """Check a request and queue a job for it; durable when this returns. For backend "auto" the service chooses.
 
         Under a known idempotency key it gives the job that the key stands for, whatever speaks against a new one now.
-        `limits` are those of this caller; None for the service's own. `keep_days` after its end the job is
-        deleted with its pictures; None leaves that to the service's setting. `init_image` and `mask` are PNG, JPEG or
-        WebP files that the caller vouches for; a request may name those of an earlier job instead. `webhook` is told of
-        the job's end.
+        `limits` are those of this caller; None for the service's own. `keep_days` after its end the job is deleted with its
+        pictures; None leaves that to the service's setting. `init_image` and `mask` are PNG, JPEG or WebP files that the
+        caller vouches for; a request may name those of an earlier job instead. `webhook` is told of the job's end.
         Raises UnknownBackend, BackendNotConfigured, InvalidRequest, QueueFull, StorageFull, IdempotencyMismatch,
         ImageNotAvailable for an earlier job's picture that is gone, Unavailable.
         """
@@ -77,12 +76,9 @@ class ImagingService(Looking, Offering):
             return (await accepted_before(self.jobs, promise, error))[0]
         now = await self.jobs.now()
         job = terms.job(fitted, backend, now=now, limits=self._limits, route=route, asked=request)
-        event = event_of(job, EventKind.QUEUED, at=job.created_at)
+        events = [event_of(job, EventKind.QUEUED, at=job.created_at)]
         share = terms.share(limits or self.queue_limits)
-
-        async def add(job: Job) -> Job:
-            return await self._adding.add(job, events=[event], idempotency=promise, limits=share)
-
+        add = partial(self._adding.add, events=events, idempotency=promise, limits=share)
         stored = await add_with(self.store, job, inputs, add)
         self._ring_for([job], [stored])
         return stored

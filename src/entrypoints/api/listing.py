@@ -83,9 +83,7 @@ class ListDoor:
     ) -> Response:
         """A page of jobs, newest first. A page may have few jobs, or none: there is more while `next_cursor` is not null."""
         _check_names(request)
-        if positions and limit > _MOST_PLACED:
-            message = f"must be at most {_MOST_PLACED} where positions are asked for."
-            raise InvalidRequest([FieldProblem(field="limit", message=message)])
+        _check_placed(limit if positions else 0)
         query = JobQuery(
             statuses=frozenset(status) if status else None,
             backend=backend or None,
@@ -103,6 +101,12 @@ class ListDoor:
         places = await self._service.places(page.jobs) if positions else {}
         entries = [job_answers.entry(job, place=places.get(job.id)) for job in page.jobs]
         return json_answer({"jobs": entries, "next_cursor": page.cursor})
+
+
+def _check_placed(limit: int) -> None:
+    if limit > _MOST_PLACED:
+        message = f"must be at most {_MOST_PLACED} where positions are asked for."
+        raise InvalidRequest([FieldProblem(field="limit", message=message)])
 
 
 def _check_names(request: Request) -> None:
