@@ -18,7 +18,7 @@ _NAMES = {
     "floor on Redis": "floor, on Redis",
     "floor embedded": "floor, embedded",
 }
-_STORES = {"redis": "on Redis", "sqlite": "embedded (SQLite)"}
+_STORES = {"redis": "on Redis", "sqlite": "embedded"}
 _PAGE = "a page of 50 of the list"
 #: Plots of bars: name, title, how to read them, and the figures with what they are called there.
 _BARS = (
