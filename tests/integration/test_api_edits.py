@@ -264,7 +264,8 @@ def test_a_picture_that_asks_for_gigabytes_is_refused_at_once(client: httpx.Clie
 
     problems(edit_form(client, data))
 
-    assert time.monotonic() - began < 1
+    # To decode it would take minutes.
+    assert time.monotonic() - began < 15
 
 
 @pytest.mark.parametrize(
