@@ -12,7 +12,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Self
 
-from benchmarks.rigs import KEY, ROOT, answers, stop
+from benchmarks.rigs import KEY, ROOT, answers, started, stop
 from imaging_process import free_port
 from redis_server import RedisServer
 
@@ -71,10 +71,7 @@ class BareJobs:
                 environment["FLOOR_REDIS"] = stack.enter_context(RedisServer()).url
             if self._on_redis and self._worker:
                 commands["worker"] = [sys.executable, "-m", "benchmarks.floors.bare_redis"]
-            for role, command in commands.items():
-                process = subprocess.Popen(command, env=environment)
-                stack.callback(stop, process)
-                self._pids[role] = process.pid
+            self._pids = started(stack, commands, environment)
             answers(self.url + "/")
             self._stack = stack.pop_all()
         return self

@@ -101,10 +101,7 @@ class Baseline:
             commands = {"api": [*serve, "--log-level", "error"]}
             if self._worker:
                 commands["worker"] = [str(bin_ / "rq"), "worker", "images", "--url", redis.url, "--quiet"]
-            for role, command in commands.items():
-                process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
-                stack.callback(stop, process)
-                self._pids[role] = process.pid
+            self._pids = started(stack, commands, environment)
             answers(self.url + "/openapi.json")
             self._stack = stack.pop_all()
         return self
@@ -229,6 +226,16 @@ def _says(process: Imaging, sentence: str) -> None:
     while sentence not in process.output:
         assert time.monotonic() < deadline, f"it never said {sentence!r}"
         time.sleep(0.005)
+
+
+def started(stack: ExitStack, commands: Mapping[str, Sequence[str]], environment: Mapping[str, str]) -> dict[str, int]:
+    """The process of each role, which ends with the stack."""
+    pids = {}
+    for role, command in commands.items():
+        process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL)
+        stack.callback(stop, process)
+        pids[role] = process.pid
+    return pids
 
 
 def stop(process: "subprocess.Popen[bytes]") -> None:
