@@ -284,3 +284,12 @@ class MovingPromises(MovingSetting):
         assert not await repository.movable("alpha")
         assert again.lease is not None
         assert again.lease.until - again.lease.since <= timedelta(seconds=2.5 * self.tick_s)
+
+    async def test_22_a_heartbeat_changes_nothing_about_it(self, repository: JobRepository) -> None:
+        await self.left_open(repository)
+        stranded = await self.strand(repository, await self.claim(repository))
+        assert stranded.lease is not None
+
+        await repository.beat(stranded.id, token=stranded.lease.token, lease_s=9 * self.tick_s)
+
+        assert [job.id for job in await repository.movable("alpha")] == [stranded.id]

@@ -8,6 +8,8 @@ end
 local ends = us(math.max(tonumber(job['until']), now + tonumber(ARGV[3])))
 redis.call('HDEL', key, 'until')
 redis.call('HSET', key, 'until', ends)
-unqueue(job)
-redis.call('ZADD', P .. 'leased:' .. job.backend, ends, member(job))
+-- A parked one stays among those that may be moved: only its moment has changed.
+local name = member(job)
+out_of_line(job, name)
+redis.call('ZADD', P .. 'leased:' .. job.backend, ends, name)
 return {us(now), 'ok', job.cancel}

@@ -141,14 +141,19 @@ local function line_of(backend, checkpoint)
   return P .. 'ready:' .. backend .. ':' .. checkpoint
 end
 
-local function unqueue(job)
-  local name = member(job)
+local function out_of_line(job, name)
+  -- Takes a job from where claims look for it.
   if job.checkpoint then
     redis.call('ZREM', line_of(job.backend, job.checkpoint), name)
   end
   redis.call('ZREM', P .. 'ready:' .. job.backend, name)
   redis.call('ZREM', P .. 'waiting:' .. job.backend, name)
   redis.call('ZREM', P .. 'leased:' .. job.backend, name)
+end
+
+local function unqueue(job)
+  local name = member(job)
+  out_of_line(job, name)
   -- Most stay whatever happens, and say nothing.
   if job.movable then
     redis.call('ZREM', P .. 'movable:' .. job.backend, name)
