@@ -10,6 +10,7 @@ import pytest
 from adapters.redis import RedisLink
 from imaging_core.errors import Unavailable
 from redis_server import RedisServer, shared_server
+from redis_setting import until
 
 
 @pytest.fixture
@@ -136,3 +137,17 @@ async def test_what_was_asked_over_a_lost_connection_is_asked_again() -> None:
         assert sorted(counted) == list(range(1, 21))
         assert await link.command("CLIENT", "ID") != mine
         await asyncio.gather(link.aclose(), other.aclose())
+
+
+async def test_the_connection_is_closed_although_its_closing_is_cancelled(request: pytest.FixtureRequest) -> None:
+    server = shared_server(request.config)
+    link = RedisLink(server.url)
+    mine = await link.command("CLIENT", "ID")
+
+    closing = asyncio.create_task(link.aclose())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait((closing,))
+
+    with server.admin() as admin:
+        await until(lambda: str(mine) not in {client["id"] for client in admin.client_list()})

@@ -201,12 +201,13 @@ class Line:
     async def close(self) -> None:
         """Close the connection, also one that is being opened; whoever asks after that opens another one."""
         task, self._connecting = self._connecting, None
-        if task is not None and task.get_loop() is asyncio.get_running_loop():
-            task.cancel()
-            await asyncio.wait((task,))
         wire, self._wire = self._wire, None
+        # First what needs no waiting: whoever closes may be cancelled while waiting.
         if wire is not None:
             await wire.close()
+        if task is not None and not task.done() and task.get_loop() is asyncio.get_running_loop():
+            task.cancel()
+            await asyncio.wait((task,))
 
     async def _said(self, data: bytes, answers: int, *, again: bool = True) -> Any:
         wire = await self._open()
