@@ -183,6 +183,32 @@ class TestManyListeners(OnOwnRedis):
             await pending
         await until(lambda: server.blocked_clients() == 0)
 
+    async def test_a_listener_that_still_catches_up_at_the_close_begins_no_new_read(
+        self, events: RedisJobEvents, link: RedisLink, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        script, asked, closed = link.script, asyncio.Event(), asyncio.Event()
+
+        async def held_up(name: str, *arguments: str | bytes | float) -> object:
+            answer = await script(name, *arguments)
+            asked.set()
+            await closed.wait()
+            return answer
+
+        monkeypatch.setattr(link, "script", held_up)
+        stream = events.subscribe(after=await events.cursor())
+        reading = asyncio.ensure_future(anext(stream))
+        await asked.wait()
+
+        await events.aclose()
+        closed.set()
+
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(reading, PATIENCE_S)
+        assert not [task for task in asyncio.all_tasks() if task.get_name() == "imaging-events"]
+        with pytest.raises(StopAsyncIteration):
+            await asyncio.wait_for(anext(events.subscribe()), PATIENCE_S)
+        assert server.blocked_clients() == 0
+
     async def test_a_cursor_of_a_log_that_was_lost_is_unknown(
         self, repository: JobRepository, events: JobEvents, server: RedisServer
     ) -> None:

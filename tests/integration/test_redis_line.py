@@ -151,3 +151,22 @@ async def test_the_connection_is_closed_although_its_closing_is_cancelled(reques
 
     with server.admin() as admin:
         await until(lambda: str(mine) not in {client["id"] for client in admin.client_list()})
+
+
+async def test_who_waits_for_an_answer_at_the_close_opens_no_new_connection(request: pytest.FixtureRequest) -> None:
+    server = shared_server(request.config)
+    link = RedisLink(server.url, answer_s=60)
+    with server.admin() as admin:
+        asking = asyncio.create_task(link.command("BLPOP", "nobody-rings-here", 60))
+        await until(lambda: any(client["cmd"] == "blpop" for client in admin.client_list()))
+        mine = {client["id"] for client in admin.client_list() if client["cmd"] == "blpop"}
+
+        await link.aclose()
+
+        with pytest.raises(Unavailable):
+            await asyncio.wait_for(asking, 10)
+        await until(lambda: mine.isdisjoint(client["id"] for client in admin.client_list()))
+        assert not any(client["cmd"] == "blpop" for client in admin.client_list())
+    # Whoever asks later opens one again.
+    assert await link.command("PING") == b"PONG"
+    await link.aclose()

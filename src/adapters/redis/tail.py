@@ -55,7 +55,7 @@ def order_of(place: str) -> tuple[int, int]:
 
 
 class Subscription:
-    """One listener: an async iterator of events that ends with `aclose`.
+    """One listener: an async iterator of events that ends with its own `aclose`, or the tail's.
 
     It raises Unavailable while Redis does not answer and UnknownCursor when the log lost its place; after the former
     one may read on.
@@ -76,7 +76,7 @@ class Subscription:
 
     async def __anext__(self) -> JobEvent:
         while not self._waiting:
-            if self._closed:
+            if self._over:
                 raise StopAsyncIteration
             if self._fed:
                 self._wake.clear()
@@ -92,11 +92,15 @@ class Subscription:
         self._tail.leave(self)
         self._wake.set()
 
+    @property
+    def _over(self) -> bool:
+        return self._closed or self._tail.closed
+
     async def _catch_up(self) -> None:
         if self._at is None:
             self._at = await self._tail.end()
         entries = await self._tail.since(self._at)
-        if not self._closed:
+        if not self._over:
             self._take(entries)
             if len(entries) < _BATCH:
                 self._fed = self._tail.feed(self, self._at)
@@ -138,6 +142,8 @@ class Tail:
         self._at = START
         self._reading = False
         self._tasks: set[asyncio.Task[None]] = set()
+        #: Nobody is fed any more: nobody would end another read.
+        self.closed = False
 
     async def end(self) -> str:
         """The place of the newest entry."""
@@ -168,7 +174,8 @@ class Tail:
         self._listeners.discard(listener)
 
     async def aclose(self) -> None:
-        """End the read and every subscription that it feeds."""
+        """End the read and every subscription: those that it feeds now, those that still catch up with their next reading."""
+        self.closed = True
         for listener in tuple(self._listeners):
             await listener.aclose()
         for task in self._tasks:

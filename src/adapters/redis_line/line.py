@@ -199,7 +199,10 @@ class Line:
         return answers
 
     async def close(self) -> None:
-        """Close the connection, also one that is being opened; whoever asks after that opens another one."""
+        """Close the connection, also one that is being opened; whoever asks after that opens another one.
+
+        Whoever waits for an answer is told that the connection was lost.
+        """
         task, self._connecting = self._connecting, None
         wire, self._wire = self._wire, None
         # First what needs no waiting: whoever closes may be cancelled while waiting.
@@ -218,6 +221,9 @@ class Line:
                 raise
             # A time-out is not repeated: the caller would wait twice.
             await asyncio.sleep(_AGAIN_S)
+            if self._wire is None:
+                # It was not lost but closed, here: nobody would close another one.
+                raise
         wire = await self._open()
         return await wire.ask(data, answers)
 
