@@ -19,7 +19,7 @@ from redis_server import RedisServer, shared_server
 #: Longest wait for a ring that must be heard, in s.
 PATIENCE_S = 10.0
 
-OnRing = Callable[[str], Awaitable[None]]
+OnRing = Callable[[str], Awaitable[bool | None]]
 
 
 class OnBroker:

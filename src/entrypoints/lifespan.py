@@ -141,9 +141,7 @@ async def distributed_worker(settings: Settings, backends: Sequence[str]) -> Asy
         await container.store().check()
         await _open_generators(container, stack)
         dispatcher = container.dispatcher(slots={name: settings.worker_slots[name] for name in backends})
-        listener = ports.listener(
-            backends=backends, on_ring=dispatcher.take, free=lambda backend: dispatcher.free.get(backend, 0)
-        )
+        listener = ports.listener(backends=backends, on_ring=dispatcher.take, free=dispatcher.room)
         stack.push_async_callback(dispatcher.abandon)
         stack.push_async_callback(listener.stop)
         # The last that is waited for: from here on there may be work, which must not be dropped by a stop at the start.

@@ -59,6 +59,10 @@ class Dispatcher:
         """Slots that do nothing now, by backend."""
         return {backend: slots - len(self._busy[backend]) for backend, slots in self._slots.items()}
 
+    def room(self, backend: str) -> int:
+        """How many rings for a backend are worth bringing here now: none once no more work is taken."""
+        return 0 if self._draining else self.free.get(backend, 0)
+
     # --- the bell ----------------------------------------------------------------------------------------
 
     def ring(self, backend: str) -> None:
@@ -73,15 +77,17 @@ class Dispatcher:
         self._busy[backend].add(task)
         task.add_done_callback(lambda done: self._free_slot(backend, done))
 
-    async def take(self, backend: str) -> None:
+    async def take(self, backend: str) -> bool:
         """Take a ring from a bell that others hear too: waits while every slot here is busy.
 
-        So a message stays with a process only while that can do the work.
+        So a message stays with a process only while that can do the work. False when no more work is taken here, so that
+        the ring is for others.
         """
         while not self._draining and self.free.get(backend, 1) < 1:
             self._freed.clear()
             await self._freed.wait()
         self.ring(backend)
+        return not self._draining
 
     def _free_slot(self, backend: str, task: asyncio.Task[None]) -> None:
         self._busy[backend].discard(task)

@@ -113,6 +113,28 @@ class TestListening(OnBroker):
 
         assert got == ["idle", "idle", "busy"]
 
+    async def test_a_ring_that_a_process_does_not_take_any_more_goes_to_others_at_once(
+        self, queue: DramatiqJobQueue, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        # Nobody looks by himself within the test.
+        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
+        room, refused = 1, 0
+        heard: asyncio.Queue[str] = asyncio.Queue()
+
+        async def refusing(_: str) -> bool:
+            nonlocal room, refused
+            room, refused = 0, refused + 1
+            return False
+
+        async with self.listening("alpha", on_ring=refusing, free=lambda _: room):
+            await queue.ring("alpha", new_job_id())
+            await until(lambda: refused)
+            async with self.listening("alpha", on_ring=into(heard, "another")):
+                assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "another"
+                await until(lambda: self.bodies(client) == 0)
+
+        assert refused == 1
+
     async def test_an_error_of_the_taker_costs_one_ring_only(
         self, queue: DramatiqJobQueue, client: redis.Redis, caplog: pytest.LogCaptureFixture
     ) -> None:

@@ -117,22 +117,24 @@ async def test_a_ring_that_others_hear_too_is_taken_only_when_a_slot_is_free() -
 
 
 @in_virtual_time
-async def test_a_drain_lets_go_of_whoever_waits_with_a_ring() -> None:
+async def test_a_drain_leaves_rings_to_others() -> None:
     act = Stubborn()
     world = World(ScriptedGenerator().then(act))
     await world.submit()
     dispatcher = world.dispatcher()
-    await dispatcher.take("alpha")
+    assert await dispatcher.take("alpha")
     await act.begun.wait()
     taking = asyncio.create_task(dispatcher.take("alpha"))
     await settled()
     draining = asyncio.create_task(dispatcher.drain(5))
 
-    await taking
+    assert not await taking
 
     assert loop_time() == 0
     act.let_go.set()
     await draining
+    assert (dispatcher.free, dispatcher.room("alpha")) == ({"alpha": 1}, 0)
+    assert not await dispatcher.take("alpha")
 
 
 # --- work that must wait ---------------------------------------------------------------------------------

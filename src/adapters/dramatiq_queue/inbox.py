@@ -31,12 +31,12 @@ class Inbox:
         self,
         broker: BellBroker,
         queue_name: str,
-        hear: Callable[[str], Awaitable[None]],
+        hear: Callable[[str], Awaitable[bool | None]],
         *,
         most: int,
         free: Callable[[], int] | None = None,
     ) -> None:
-        """`hear` gets a ring's job id and returns once the ring is taken. At most `most` wait for that here.
+        """`hear` gets a ring's job id and returns once the ring is taken; False gives it back. At most `most` wait for that here.
 
         `free` tells how many rings the process can take now; those it cannot stay in Redis for others.
         """
@@ -149,7 +149,8 @@ class Inbox:
     async def _hand_over(self, ring: Ring) -> None:
         command = "ack"
         try:
-            await self._hear(ring.job_id)
+            if await self._hear(ring.job_id) is False:
+                command = "requeue"
         except asyncio.CancelledError:
             # Only `stop` cancels it.
             command = "requeue"

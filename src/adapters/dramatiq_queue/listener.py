@@ -23,7 +23,7 @@ log = logging.getLogger("imaging.bell")
 #: Pause before the bell is connected again, in s.
 _RECONNECT_S = 0.5
 
-OnRing = Callable[[str], Awaitable[None]]
+OnRing = Callable[[str], Awaitable[bool | None]]
 
 
 class DramatiqListener:
@@ -42,8 +42,9 @@ class DramatiqListener:
     ) -> None:
         """Prepare to listen; nothing connects before `start`. Raises ValueError for what is no URL.
 
-        `on_ring` returns as soon as this process has taken the ring. `free` tells how many rings of a backend the process
-        can take now: more than those stay in Redis, for others. `most` bounds the rings that wait here, over all backends.
+        `on_ring` returns as soon as this process has taken the ring, or False when it takes none any more. `free` tells how
+        many rings of a backend the process can take now: more than those stay in Redis, for others. `most` bounds the rings
+        that wait here, over all backends.
         """
         self._server = BrokerServer(broker_url, setting=setting)
         self._broker = BellBroker(self._server, namespace=namespace)
@@ -53,8 +54,8 @@ class DramatiqListener:
         for backend in backends:
             name = queue_of(backend)
             # Not a coroutine function, which upstream would run on a loop of its own: it gives what is to be awaited.
-            hear: Callable[[str], Awaitable[None]] = functools.partial(_heard, on_ring, backend)
-            actor: Actor[[str], Awaitable[None]] = Actor(
+            hear: Callable[[str], Awaitable[bool | None]] = functools.partial(_heard, on_ring, backend)
+            actor: Actor[[str], Awaitable[bool | None]] = Actor(
                 hear,
                 broker=self._broker,
                 actor_name=name,
@@ -104,5 +105,5 @@ class DramatiqListener:
                 inbox.wake()
 
 
-def _heard(on_ring: OnRing, backend: str, job_id: str) -> Awaitable[None]:  # noqa: ARG001  # it is there for logs
+def _heard(on_ring: OnRing, backend: str, job_id: str) -> Awaitable[bool | None]:  # noqa: ARG001  # it is there for logs
     return on_ring(backend)
