@@ -15,6 +15,7 @@ from adapters.dramatiq_queue import DramatiqJobQueue, DramatiqListener, default_
 from adapters.dramatiq_queue.ring import queue_of
 from imaging_core.errors import Unavailable
 from redis_server import RedisServer, shared_server
+from redis_setting import until
 
 #: Longest wait for a ring that must be heard, in s.
 PATIENCE_S = 10.0
@@ -50,6 +51,16 @@ class OnBroker:
             yield listener
         finally:
             await listener.stop()
+
+    @pytest.fixture
+    def unpolled(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        """With a poll that never comes within the test, only the bell can wake a listener."""
+        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
+
+    async def until_heard(self, server: redis.Redis) -> None:
+        """Return as soon as a listener hears the bell, by the server's own count."""
+        channel = f"{self.namespace}:bell".encode()
+        await until(lambda: dict(server.pubsub_numsub(channel))[channel] == 1)
 
     @pytest.fixture
     def client(self) -> Iterator[redis.Redis]:

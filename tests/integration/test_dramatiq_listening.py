@@ -22,16 +22,14 @@ from redis_setting import until
 class TestListening(OnBroker):
     """What a worker does with the rings."""
 
+    @pytest.mark.usefixtures("unpolled")
     async def test_an_idle_worker_is_woken_instead_of_polling_faster(
-        self, queue: DramatiqJobQueue, server: RedisServer, monkeypatch: pytest.MonkeyPatch
+        self, queue: DramatiqJobQueue, server: RedisServer
     ) -> None:
-        # With a poll that never comes within the test, only the bell can wake it.
-        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
         heard: asyncio.Queue[str] = asyncio.Queue()
-        channel = f"{self.namespace}:bell".encode()
         async with self.listening("alpha", on_ring=heard.put):
             with server.admin() as admin:
-                await until(lambda: dict(admin.pubsub_numsub(channel))[channel] == 1)
+                await self.until_heard(admin)
             for _ in range(20):
                 await queue.ring("alpha", new_job_id())
                 assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
@@ -182,10 +180,10 @@ class TestListening(OnBroker):
 
         assert "unreadable" in caplog.text
 
+    @pytest.mark.usefixtures("unpolled")
     async def test_a_ring_behind_much_garbage_is_heard_without_a_wait(
-        self, queue: DramatiqJobQueue, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
+        self, queue: DramatiqJobQueue, client: redis.Redis
     ) -> None:
-        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
         heard: asyncio.Queue[str] = asyncio.Queue()
         client.rpush(f"{self.namespace}:{queue_of('alpha')}", *(f"without-a-body-{n}" for n in range(20)))
         await queue.ring("alpha", new_job_id())
@@ -193,6 +191,7 @@ class TestListening(OnBroker):
         async with self.listening("alpha", on_ring=heard.put, most=2):
             assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
 
+    @pytest.mark.usefixtures("unpolled")
     async def test_rings_whose_answer_was_lost_are_fetched_anew(
         self, queue: DramatiqJobQueue, client: redis.Redis, monkeypatch: pytest.MonkeyPatch
     ) -> None:
@@ -206,7 +205,6 @@ class TestListening(OnBroker):
             return answer
 
         monkeypatch.setattr(_Wire, "ask", lossy)
-        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
         heard: asyncio.Queue[str] = asyncio.Queue()
         await queue.ring("alpha", new_job_id())
 

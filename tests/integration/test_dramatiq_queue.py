@@ -159,21 +159,17 @@ class TestOutages(OnBroker):
                     await until(lambda: not client.keys(f"{self.namespace}:__acks__*"))
             await queue.aclose()
 
-    async def test_a_bell_that_was_cut_off_is_heard_again(
-        self, queue: DramatiqJobQueue, server: RedisServer, monkeypatch: pytest.MonkeyPatch
-    ) -> None:
-        # With a poll that never comes within the test, only the bell can wake it.
-        monkeypatch.setattr("adapters.dramatiq_queue.inbox.IDLE_S", 3_600.0)
+    @pytest.mark.usefixtures("unpolled")
+    async def test_a_bell_that_was_cut_off_is_heard_again(self, queue: DramatiqJobQueue, server: RedisServer) -> None:
         heard: asyncio.Queue[str] = asyncio.Queue()
-        channel = f"{self.namespace}:bell".encode()
         async with self.listening("alpha", on_ring=heard.put):
             with server.admin() as admin:
-                await until(lambda: dict(admin.pubsub_numsub(channel))[channel] == 1)
+                await self.until_heard(admin)
                 admin.client_kill_filter(_type="pubsub")
                 # Nobody hears this one's announcement; the bell looks once it is back.
                 await queue.ring("alpha", new_job_id())
                 assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
-                await until(lambda: dict(admin.pubsub_numsub(channel))[channel] == 1)
+                await self.until_heard(admin)
             await queue.ring("alpha", new_job_id())
             assert await asyncio.wait_for(heard.get(), PATIENCE_S) == "alpha"
 
