@@ -1,25 +1,14 @@
 """Reads the visitor's defaults from their browser, and writes them there; imports Streamlit and this package."""
 
-from functools import cache
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from entrypoints.client import ClientError
-from entrypoints.gui import assets, remote
+from entrypoints.gui import remote
+from entrypoints.gui.components import in_browser
 from entrypoints.gui.defaults import Defaults, apply, from_text
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
 
 #: In the session: the defaults as text, as far as they are known, those that the browser is to keep, and the component.
 _KNOWN, _KEEP, _KEY = "defaults.known", "defaults.keep", "defaults.memory"
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    # Registered when it is first drawn: importing a page does nothing.
-    return st.components.v2.component("imaging.memory", js=assets.text("memory.js"))
 
 
 def remembered() -> Defaults:
@@ -36,7 +25,7 @@ def remember(defaults: Defaults) -> None:
 def memory() -> None:
     """The invisible part of every page that does so."""
     with st.container(key="browser-memory"):
-        _component()(
+        in_browser.unseen("memory")(
             key=_KEY,
             data={"keep": st.session_state.get(_KEEP), "known": st.session_state.get(_KNOWN)},
             default={"kept": None},

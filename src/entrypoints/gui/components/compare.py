@@ -1,32 +1,16 @@
 """A picture before and after its edit, with a slider between them; imports Streamlit, the client and this package."""
 
 import base64
-from functools import cache
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
 from entrypoints.client import ApiError, JobInfo
-from entrypoints.gui import assets, remote
-from entrypoints.gui.components import canvas
+from entrypoints.gui import remote
+from entrypoints.gui.components import canvas, in_browser
 from imaging_core.images import Operation
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
 
 #: Longer side of what is shown, in px.
 _SIDE = 1024
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    # Registered when it is first drawn: importing a page does nothing.
-    return st.components.v2.component(
-        "imaging.compare",
-        html=assets.text("compare.html"),
-        css=assets.text("compare.css"),
-        js=assets.text("compare.js"),
-    )
 
 
 def has_before(job: JobInfo) -> bool:
@@ -45,7 +29,7 @@ def compare(job: JobInfo, index: int, place: str, *, tallest: int = 60) -> None:
         st.image(after, width="stretch", alt=canvas.alt_of(job, index))
         return
     image = job.images[index]
-    _component()(
+    in_browser.drawn("compare")(
         key=f"compare-{place}-{job.image_id}-{index}",
         data={
             "id": f"{job.image_id}-{index}",

@@ -1,17 +1,11 @@
 """The picture that an edit begins with, and the mask that is painted on it; imports Streamlit and this package."""
 
 import base64
-from functools import cache
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from entrypoints.gui import assets
-from entrypoints.gui.components import problems
+from entrypoints.gui.components import in_browser, problems
 from entrypoints.gui.source import Source
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
 
 #: Tallest that the picture is shown, in percent of the window's height: the button beneath should be in sight.
 _TALLEST = 40
@@ -22,17 +16,6 @@ _MASK = "edit.mask"
 _BROUGHT = "edit.mask.brought"
 
 _START = "data:image/png;base64,"
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    # Registered when it is first drawn: importing a page does nothing.
-    return st.components.v2.component(
-        "imaging.painter",
-        html=assets.text("painter.html"),
-        css=assets.text("painter.css"),
-        js=assets.text("mask.js") + assets.text("painter.js"),
-    )
 
 
 @st.fragment
@@ -46,7 +29,7 @@ def painter(source: Source, form: str, *, tools: bool) -> None:
 
     brought = st.session_state.get(_BROUGHT)
     base, revision = brought[1:] if brought and brought[0] == source.id else (None, 0)
-    _component()(
+    in_browser.drawn("painter", "mask")(
         key=key,
         data={
             "id": source.id,

@@ -5,15 +5,11 @@ They come back under the key that they were typed under, and under no other.
 """
 
 import json
-from functools import cache
-from typing import TYPE_CHECKING
 
 import streamlit as st
 
-from entrypoints.gui import assets, draft, visitor
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+from entrypoints.gui import draft, visitor
+from entrypoints.gui.components import in_browser
 
 #: In the session: for whose words the browser was asked, and the component.
 _ASKED, _KEY = "unsent.asked", "unsent.words"
@@ -22,18 +18,14 @@ _ASKED, _KEY = "unsent.asked", "unsent.words"
 _LONGEST = 10_000
 
 
-@cache
-def _component() -> "ComponentRenderer":
-    # Registered when it is first drawn: importing a page does nothing.
-    return st.components.v2.component("imaging.unsent", js=assets.text("unsent.js"))
-
-
 def unsent() -> None:
     """The invisible part of Create that does so."""
     whose = visitor.asking().whose
     asks = st.session_state.get(_ASKED) != whose
     with st.container(key="unsent"):
-        _component()(key=_KEY, data={"asks": asks, "whose": whose}, default={"words": None}, on_words_change=_told)
+        in_browser.unseen("unsent")(
+            key=_KEY, data={"asks": asks, "whose": whose}, default={"words": None}, on_words_change=_told
+        )
     st.session_state[_ASKED] = whose
 
 

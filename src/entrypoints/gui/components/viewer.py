@@ -1,31 +1,13 @@
 """A picture in the whole window, with the ones before and after it an arrow key away; imports Streamlit and this package."""
 
-from functools import cache
-from typing import TYPE_CHECKING
-
 import streamlit as st
 
 from entrypoints.client import JobInfo
-from entrypoints.gui import assets
 from entrypoints.gui.beside import Beside, Place, Shown, beside
-from entrypoints.gui.components import actions, canvas
-
-if TYPE_CHECKING:
-    from streamlit.components.v2.types import ComponentRenderer
+from entrypoints.gui.components import actions, canvas, in_browser
 
 #: In the session: the list whose jobs are beside each other, and the component.
 _LISTED, _KEY = "listed", "viewer.picture"
-
-
-@cache
-def _component() -> "ComponentRenderer":
-    # Registered when it is first drawn: importing a page does nothing.
-    return st.components.v2.component(
-        "imaging.viewer",
-        html=assets.text("viewer.html"),
-        css=assets.text("viewer.css"),
-        js=assets.text("viewer.js"),
-    )
 
 
 def listed(jobs: tuple[Shown, ...]) -> None:
@@ -47,7 +29,7 @@ def viewer(job: JobInfo, index: int, near: Beside) -> None:
             go(place)
 
     with st.container(key="viewer"):
-        _component()(
+        in_browser.drawn("viewer")(
             key=_KEY,
             data={
                 "frame": frame(job, index) if job.images else None,
