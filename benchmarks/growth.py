@@ -19,8 +19,9 @@ from adapters.redis import RedisJobRepository, RedisLink
 from adapters.sqlite import SqliteJobRepository, open_database
 from benchmarks import history
 from benchmarks.figures import Figure, at_most
+from imaging_core.ids import new_job_id
 from imaging_core.images import ImageRequest
-from imaging_core.jobs import Job, JobStatus, new_job_id
+from imaging_core.jobs import Job, JobStatus
 from imaging_core.repository import JobQuery, JobRepository
 from redis_server import RedisServer
 

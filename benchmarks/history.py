@@ -9,8 +9,9 @@ from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
 
 from imaging_core.errors import FailureCode
+from imaging_core.ids import new_job_id
 from imaging_core.images import ImageRef, ImageRequest
-from imaging_core.jobs import Job, JobFailure, new_job_id
+from imaging_core.jobs import Job, JobFailure
 
 #: In one of ten prompts, and in that of the third job alone.
 COMMON_WORD, RARE_WORD = "lighthouse", "xylograph"

@@ -19,9 +19,10 @@ from adapters.directory import DirectoryImageStore
 from adapters.sqlite import SqliteJobRepository, open_database
 from benchmarks import history
 from benchmarks.figures import Figure, at_most, percentile
+from imaging_core.ids import new_job_id
 from imaging_core.images import ImageRequest
 from imaging_core.janitor import Janitor
-from imaging_core.jobs import Job, new_job_id
+from imaging_core.jobs import Job
 from imaging_core.repository import JobQuery, JobRepository
 
 #: How long each way is looked at, in s, and the time between two jobs.

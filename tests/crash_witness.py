@@ -12,8 +12,9 @@ import attrs
 
 from crash_worker import BACKEND, LEASE_S, NEVER_S, OTHER, Blow, BrokenPromise, Stage, Worker
 from imaging_core.errors import FailureCode, ImageNotAvailable, JobConflict, StaleJob
+from imaging_core.ids import new_job_id
 from imaging_core.images import ImageRef, ImageRequest, plan_calls
-from imaging_core.jobs import Job, JobStatus, new_job_id
+from imaging_core.jobs import Job, JobStatus
 from imaging_core.memory import MemoryGate, MemoryJobEvents
 from imaging_core.moves import Move
 from imaging_core.policies import GateLimits

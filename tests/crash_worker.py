@@ -15,8 +15,9 @@ import attrs
 from contracts.samples import a_picture
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import CallRejected, FailureCode
+from imaging_core.ids import new_job_id
 from imaging_core.images import Generated
-from imaging_core.jobs import Job, new_job_id
+from imaging_core.jobs import Job
 from imaging_core.memory import MemoryImageStore, MemoryJobEvents, MemoryJobRepository
 from imaging_core.policies import RetryPolicy, RunLimits
 from imaging_core.ports import GenerationCall, ImageStore, JobRepository, Report
@@ -167,7 +168,7 @@ class Worker:
                 gate=cast("Any", gate),
                 events=cast("Any", Guard(play.events, self, {})),
                 generators={self.backend: PlayedGenerator(self)},
-                worker=f"worker-{new_job_id()[:4]}",
+                worker=f"worker-{new_job_id()[-4:]}",
                 limits=RunLimits(lease_s=NEVER_S, heartbeat_s=NEVER_S, run_timeout_s=NEVER_S),
                 retry=RetryPolicy(stranded_s=0.001),
             )

@@ -12,8 +12,9 @@ from imaging_core.capabilities import Capabilities
 from imaging_core.dispatcher import Dispatcher
 from imaging_core.errors import Unavailable
 from imaging_core.events import EventKind, JobEvent
+from imaging_core.ids import new_token
 from imaging_core.images import Generated, ImageRequest
-from imaging_core.jobs import Job, JobStatus, new_token
+from imaging_core.jobs import Job, JobStatus
 from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, MemoryJobQueue, MemoryJobRepository
 from imaging_core.parameters import Parameter, ParameterKind
 from imaging_core.policies import GateLimits, RetryPolicy, RunLimits

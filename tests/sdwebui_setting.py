@@ -15,8 +15,8 @@ from PIL import Image
 
 from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
 from fakes.sdwebui import FakeWebUI, launch
+from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import Generated, ImageRequest, OptionValue
-from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import GenerationCall
 
 REQUEST = ImageRequest(prompt="a secretive lighthouse", steps=2, width=64, height=64)

@@ -11,8 +11,8 @@ import pytest
 from adapters.stability import StabilityGenerator, StabilityKey, StabilitySettings
 from contracts.image_generator import unheard
 from imaging_core.errors import GenerationError
+from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import ImageRequest
-from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import GenerationCall
 
 KEY = "sk-a-very-secret-key"

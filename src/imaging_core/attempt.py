@@ -25,8 +25,9 @@ from imaging_core.errors import (
 from imaging_core.faults import log_fault
 from imaging_core.heartbeat import Heartbeat
 from imaging_core.held import HeldJob, insist
+from imaging_core.ids import new_token
 from imaging_core.images import Generated, PlannedCall, StoredCall, plan_calls
-from imaging_core.jobs import CallState, Job, LeaseReason, new_token
+from imaging_core.jobs import CallState, Job, LeaseReason
 from imaging_core.outcome import concluded
 from imaging_core.policies import InDoubt
 from imaging_core.ports import (

@@ -10,8 +10,9 @@ import attrs
 
 from imaging_core.capabilities import Capabilities
 from imaging_core.errors import FieldProblem, ImagingError, InvalidRequest, UnknownBackend
+from imaging_core.ids import new_job_id
 from imaging_core.images import ImageRequest
-from imaging_core.jobs import Job, new_job_id
+from imaging_core.jobs import Job
 from imaging_core.policies import RunLimits
 from imaging_core.ports import Idempotency, JobRepository, QueueLimits
 from imaging_core.routing import Route

@@ -18,7 +18,8 @@ from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailab
 from imaging_core.events import JobEvent
 from imaging_core.faults import log_fault
 from imaging_core.hearing import hear
-from imaging_core.jobs import Job, new_token
+from imaging_core.ids import new_token
+from imaging_core.jobs import Job
 from imaging_core.outbox import Message, Sent, WebhookOutbox, WebhookSender
 from imaging_core.ports import JobEvents, JobRepository
 from imaging_core.shares import Shares

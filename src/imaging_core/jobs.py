@@ -3,8 +3,6 @@
 Transitions are pure: they take the time and give a new job. Writing it, and raising its `version`, is the repository's work.
 """
 
-import re
-import secrets
 from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -12,6 +10,7 @@ from enum import StrEnum
 import attrs
 
 from imaging_core.errors import Charged, FailureCode, JobConflict
+from imaging_core.ids import new_token
 from imaging_core.images import ImageRef, ImageRequest, Operation, StoredCall, plan_calls
 from imaging_core.moments import aware_time, aware_time_or_none
 from imaging_core.moves import Move
@@ -20,9 +19,6 @@ from imaging_core.webhooks import Webhook
 #: Raised when a stored job could no longer be read by the version before: 2 since jobs may begin with a picture, 3 since
 #: one may be parked because it goes to another backend.
 SCHEMA = 3
-
-#: What a job id looks like; anything else is unknown before any part is asked.
-JOB_ID = re.compile(r"[0-9a-f]{32}", re.ASCII)
 
 #: How long after an attempt's own time-out the sweep ends it from outside, in s.
 OVERDUE_GRACE = timedelta(seconds=5)
@@ -143,16 +139,6 @@ class JobFailure:
     attempt: int
     at: datetime = aware_time()
     charged: Charged = Charged.NO
-
-
-def new_job_id() -> str:
-    """A fresh id: 128 random bits, not guessable."""
-    return secrets.token_hex(16)
-
-
-def new_token() -> str:
-    """A fresh lease token or task id."""
-    return secrets.token_hex(8)
 
 
 def _first_schema(job: "Job") -> int:

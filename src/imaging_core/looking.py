@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import AsyncIterator, Sequence
 
 from imaging_core.errors import ImageNotAvailable, ImageNotReady, JobNotFound
+from imaging_core.ids import JOB_ID
 from imaging_core.images import ImageRef
-from imaging_core.jobs import JOB_ID, Job, JobStatus
+from imaging_core.jobs import Job, JobStatus
 from imaging_core.owners import job_of
 from imaging_core.ports import JobPage, JobQuery
 from imaging_core.service_parts import ServiceParts

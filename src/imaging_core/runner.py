@@ -8,7 +8,8 @@ import attrs
 
 from imaging_core.attempt import Attempt
 from imaging_core.errors import LeaseLost, StorageFull, UnknownBackend
-from imaging_core.jobs import Job, new_token
+from imaging_core.ids import new_token
+from imaging_core.jobs import Job
 from imaging_core.pool import NEARER_S, Place, Places, pool_of
 from imaging_core.ports import RetryAt
 from imaging_core.runner_parts import RunnerParts

@@ -12,8 +12,8 @@ import pytest
 from PIL import Image
 
 from imaging_core.errors import InvalidRequest
+from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import Generated, GeneratedImage, ImageRequest
-from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator
 
 #: Longest wait for something that must happen, in s.

@@ -14,8 +14,8 @@ import pytest
 
 from contracts.samples import a_picture, a_result, png
 from imaging_core.errors import CallRejected, ImageNotAvailable, StorageFull, Unavailable
+from imaging_core.ids import new_job_id
 from imaging_core.images import Generated, GeneratedImage, ImageRef, InputImage
-from imaging_core.jobs import new_job_id
 from imaging_core.ports import ImageStore
 
 

@@ -9,7 +9,7 @@ from contextlib import AbstractAsyncContextManager
 import pytest
 
 from imaging_core.errors import Unavailable
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from imaging_core.ports import JobQueue
 
 #: Longest wait for a ring that must be heard, in s.

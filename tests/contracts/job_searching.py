@@ -12,7 +12,8 @@ from contracts.job_setting import RepositorySetting
 from contracts.samples import a_failure, a_job, a_request
 from imaging_core import searching
 from imaging_core.errors import JobDeleted, JobNotFound
-from imaging_core.jobs import Job, JobStatus, new_job_id
+from imaging_core.ids import new_job_id
+from imaging_core.jobs import Job, JobStatus
 from imaging_core.ports import JobQuery, JobRepository
 
 

@@ -22,7 +22,8 @@ from imaging_core.errors import (
     UnreadableJob,
 )
 from imaging_core.events import EventKind
-from imaging_core.jobs import SCHEMA, CallState, Job, JobStatus, new_job_id
+from imaging_core.ids import new_job_id
+from imaging_core.jobs import SCHEMA, CallState, Job, JobStatus
 from imaging_core.ports import Idempotency, JobEvents, JobQuery, JobRepository, QueueLimits
 
 

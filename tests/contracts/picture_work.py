@@ -14,8 +14,8 @@ from PIL import Image, ImageChops, ImageStat
 from contracts.image_generator import check_picture, unheard, until
 from imaging_core.errors import InvalidRequest
 from imaging_core.formats import header_of
+from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import GeneratedImage, ImageRequest, InputImage, Operation
-from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import GenerationCall, ImageGenerator
 
 _COLOURS = ((220, 40, 40), (40, 200, 60), (40, 60, 220), (240, 220, 60))

@@ -12,8 +12,9 @@ import attrs
 
 from imaging_core.errors import Charged, FailureCode
 from imaging_core.events import EventKind, JobEvent, event_of
+from imaging_core.ids import new_job_id
 from imaging_core.images import Generated, GeneratedImage, ImageRef, ImageRequest
-from imaging_core.jobs import Job, JobFailure, new_job_id
+from imaging_core.jobs import Job, JobFailure
 
 #: A moment for values whose time does not matter.
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)

@@ -16,7 +16,8 @@ from contracts.samples import NOON, a_job, a_result
 from entrypoints.backup import run_backup, run_restore
 from entrypoints.settings import load_settings
 from imaging_core.errors import ImagingError
-from imaging_core.jobs import Job, new_job_id
+from imaging_core.ids import new_job_id
+from imaging_core.jobs import Job
 from imaging_process import Imaging, clean_environment, end_of, submit
 from s3_endpoint import KEY, SECRET, shared_endpoint
 

@@ -16,7 +16,7 @@ from adapters.directory import DirectoryImageStore, draft
 from contracts.image_store import read
 from contracts.samples import a_picture, a_result, png
 from imaging_core.errors import StorageFull, Unavailable
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 
 
 @pytest.fixture(params=["nameless", "named"], autouse=True)

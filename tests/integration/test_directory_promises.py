@@ -12,7 +12,7 @@ from adapters.directory import DirectoryImageStore
 from adapters.directory.draft import TEMPORARY
 from contracts.image_store import ImageStoreContract
 from contracts.samples import a_result
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from imaging_core.ports import ImageStore
 
 

@@ -15,8 +15,8 @@ from adapters.directory import DirectoryImageStore
 from contracts.image_store import read, whole
 from contracts.samples import a_result, png
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
+from imaging_core.ids import new_job_id
 from imaging_core.images import Generated, GeneratedImage
-from imaging_core.jobs import new_job_id
 
 ROOT = Path(__file__).parents[2]
 
@@ -85,7 +85,7 @@ from adapters.directory import DirectoryImageStore
 from contracts.samples import a_result
 from imaging_core.errors import StorageFull
 from imaging_core.images import Generated, GeneratedImage
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 
 async def main():
     store, job_id = DirectoryImageStore(sys.argv[1]), new_job_id()

@@ -14,7 +14,7 @@ from adapters.dramatiq_queue.inbox import IDLE_S
 from adapters.dramatiq_queue.ring import message_for, queue_of
 from adapters.redis_line.line import _Wire
 from bell_setting import PATIENCE_S, OnBroker, into, nothing
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from redis_server import RedisServer
 from redis_setting import until
 

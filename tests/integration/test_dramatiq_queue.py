@@ -16,7 +16,7 @@ from adapters.dramatiq_queue.ring import message_for
 from bell_setting import PATIENCE_S, OnBroker, insist, nothing
 from contracts.job_queue import CutOffQueueContract, JobQueueContract
 from imaging_core.errors import Unavailable
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from imaging_core.ports import JobQueue
 from redis_server import RedisServer
 from redis_setting import until

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from imaging_process import Imaging, clean_environment, end_of, submit
 from redis_server import RedisServer
 

@@ -11,7 +11,7 @@ from adapters.s3 import S3ImageStore, S3Place
 from adapters.s3.place import RETRIES
 from contracts.samples import a_result
 from imaging_core.errors import Unavailable
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from s3_endpoint import S3Endpoint, keys, shared_endpoint
 
 

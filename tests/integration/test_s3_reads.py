@@ -12,7 +12,7 @@ from adapters.s3.reads import READERS, Reads
 from contracts.image_store import read
 from contracts.samples import a_picture, a_result
 from imaging_core.errors import ImageNotAvailable, Unavailable
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from s3_endpoint import S3Endpoint, shared_endpoint
 
 

@@ -16,8 +16,8 @@ from contracts.samples import a_picture, a_result
 from crash_plans import every_crash
 from crash_worker import ACTING, MemoryStage
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
+from imaging_core.ids import new_job_id
 from imaging_core.images import Generated, GeneratedImage
-from imaging_core.jobs import new_job_id
 from imaging_core.repair import FindingKind, Repair
 from s3_endpoint import KEY, SECRET, S3Endpoint, keys, shared_endpoint
 

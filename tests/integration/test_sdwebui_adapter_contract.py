@@ -12,8 +12,8 @@ from contracts.image_generator import ImageGeneratorContract
 from contracts.remote_generator import RemoteGeneratorContract
 from fakes.sdwebui import FakeWebUI, launch
 from imaging_core.errors import BackendUnreachable, Charged, GenerationError
+from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import ImageRequest
-from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import GenerationCall, ImageGenerator
 
 

@@ -12,8 +12,8 @@ import pytest
 from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
 from fakes.sdwebui import FakeWebUI, launch
 from imaging_core.errors import BackendUnreachable
+from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import ImageRequest
-from imaging_core.jobs import new_job_id, new_token
 from imaging_core.pool import InstancePool
 from imaging_core.ports import GenerationCall, Preference
 

@@ -20,8 +20,8 @@ from contracts.image_generator import ImageGeneratorContract, unheard
 from contracts.remote_generator import RemoteGeneratorContract
 from fakes.stability import StabilityProcess, contract, launch
 from imaging_core.errors import InvalidRequest
+from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import Generated, ImageRequest, Operation
-from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import GenerationCall, ImageGenerator
 
 KEY = "sk-a-very-secret-key"

@@ -10,7 +10,7 @@ from adapters.directory import DirectoryImageStore
 from contracts.samples import a_result
 from entrypoints.settings import SettingsError, load_settings
 from imaging_core.errors import StorageFull
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from imaging_core.quota import StorageQuota, size_text
 from imaging_process import Imaging, end_of, submit
 

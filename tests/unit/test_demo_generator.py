@@ -13,8 +13,8 @@ from adapters.demo.offer import size_for
 from adapters.demo.painting import Painting
 from contracts.image_generator import ImageGeneratorContract, check_picture, unheard
 from imaging_core.errors import CallFailed, CallRejected, Charged, FailureCode, InvalidRequest
+from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import ImageRequest
-from imaging_core.jobs import new_job_id, new_token
 from imaging_core.ports import CallProgress, GenerationCall, ImageGenerator
 
 

@@ -1,7 +1,9 @@
 """The life of a job: every step that is legal, and every one that is not."""
 
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from itertools import pairwise
 from typing import Any
 
 import attrs
@@ -13,20 +15,9 @@ from contracts.samples import NOON, a_failure, a_job, a_ref, a_request
 from contracts.strategies import failures, lived_jobs, refs, spans, tokens
 from imaging_core.errors import JobConflict
 from imaging_core.events import EventKind, Preview, event_of
+from imaging_core.ids import JOB_ID, new_job_id, new_token
 from imaging_core.images import StoredCall
-from imaging_core.jobs import (
-    JOB_ID,
-    OVERDUE_GRACE,
-    TRANSITIONS,
-    Call,
-    CallState,
-    Job,
-    JobStatus,
-    Lease,
-    LeaseReason,
-    new_job_id,
-    new_token,
-)
+from imaging_core.jobs import OVERDUE_GRACE, TRANSITIONS, Call, CallState, Job, JobStatus, Lease, LeaseReason
 
 PARKINGS = [LeaseReason.RETRY, LeaseReason.DRAIN, LeaseReason.THROTTLED]
 CALL_STATES = list(CallState)
@@ -303,6 +294,25 @@ def test_ids_are_fresh_and_of_their_pattern() -> None:
     assert all(JOB_ID.fullmatch(job_id) for job_id in ids)
     assert not JOB_ID.fullmatch("٠" * 32)
     assert len({new_token() for _ in range(100)}) == 100
+
+
+def test_ids_of_one_time_are_neighbours_and_those_of_four_minutes_fill_all_folders(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def at(seconds: float) -> str:
+        monkeypatch.setattr(time, "time_ns", lambda: int(seconds * 1e9))
+        return new_job_id()
+
+    noon = NOON.timestamp()
+    ids = [at(noon + n / 100) for n in range(50)]
+
+    # Whole multiples of 1.024 s lie between: the order begins anew there.
+    assert sum(before > after for before, after in pairwise(ids)) <= 1
+    assert len({at(noon)[:13] for _ in range(100)}) == 1
+    assert len({at(noon)[13:] for _ in range(100)}) == 100
+    assert len({at(noon + n)[:2] for n in range(263)}) == 256
+    # Fifty thousand years on there is still an id.
+    assert JOB_ID.fullmatch(at(noon + 50_000 * 365 * 86_400))
 
 
 def test_a_lease_token_and_a_preview_do_not_show_in_a_repr() -> None:

@@ -2,7 +2,8 @@
 
 import asyncio
 
-from imaging_core.jobs import Job, JobStatus, new_token
+from imaging_core.ids import new_token
+from imaging_core.jobs import Job, JobStatus
 from scripted import Hanging, ScriptedGenerator, World, away, finished, lasting
 from virtual_time import in_virtual_time, loop_time
 

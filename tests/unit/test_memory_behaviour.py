@@ -12,7 +12,7 @@ import pytest
 from contracts.samples import NOON, a_job, a_picture, a_ref, a_result, an_event
 from imaging_core.errors import LeaseLost, StorageFull, UnknownCursor
 from imaging_core.events import EventKind, JobProgress
-from imaging_core.jobs import new_job_id
+from imaging_core.ids import new_job_id
 from imaging_core.memory import MemoryGate, MemoryImageStore, MemoryJobEvents, MemoryJobQueue, MemoryJobRepository
 from imaging_core.policies import GateLimits
 from imaging_core.ports import Permit

@@ -9,7 +9,8 @@ import pytest
 
 from adapters.directory import DirectoryImageStore
 from contracts.samples import NOON, a_job, a_ref, a_result, png
-from imaging_core.jobs import Job, new_job_id
+from imaging_core.ids import new_job_id
+from imaging_core.jobs import Job
 from imaging_core.memory import MemoryJobEvents, MemoryJobRepository
 from imaging_core.repair import FindingKind, Repair, RepairReport
 

@@ -22,8 +22,9 @@ from imaging_core.errors import (
     UnknownBackend,
 )
 from imaging_core.events import EventKind
+from imaging_core.ids import JOB_ID
 from imaging_core.images import MAX_SEED, ImageRequest
-from imaging_core.jobs import JOB_ID, JobStatus
+from imaging_core.jobs import JobStatus
 from imaging_core.policies import RunLimits
 from imaging_core.ports import QueueLimits
 from scripted import ScriptedGenerator, World, away

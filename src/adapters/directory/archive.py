@@ -12,7 +12,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from adapters.directory.failures import translated
-from imaging_core.jobs import JOB_ID
+from imaging_core.ids import JOB_ID
 from imaging_core.stored_files import INPUT, KEY, MANIFEST
 
 _FAN_OUT = re.compile(r"[0-9a-f]{2}", re.ASCII)

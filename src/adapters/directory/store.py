@@ -26,8 +26,8 @@ from adapters.directory.folder import Folder
 from adapters.directory.inputs import store_inputs
 from adapters.directory.room import try_to_store
 from imaging_core.errors import ImageNotAvailable, Unavailable
+from imaging_core.ids import JOB_ID
 from imaging_core.images import Generated, ImageRef, InputImage, StoredCall
-from imaging_core.jobs import JOB_ID
 from imaging_core.stored_files import INPUT, INPUT_KEY, KEY, MANIFEST
 
 P = ParamSpec("P")

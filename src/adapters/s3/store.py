@@ -23,8 +23,8 @@ from adapters.s3.objects import Found, Objects
 from adapters.s3.place import S3Place
 from adapters.s3.reads import Reads
 from imaging_core.errors import ImageNotAvailable, Unavailable
+from imaging_core.ids import JOB_ID
 from imaging_core.images import Generated, ImageRef, InputImage, StoredCall
-from imaging_core.jobs import JOB_ID
 from imaging_core.stored_files import (
     INPUT_KEY,
     KEY,

@@ -25,7 +25,8 @@ from imaging_core.errors import (
     UnreadableJob,
 )
 from imaging_core.events import EventKind, JobEvent, event_of
-from imaging_core.jobs import JOB_ID, SCHEMA, Job, JobStatus, LeaseReason
+from imaging_core.ids import JOB_ID
+from imaging_core.jobs import SCHEMA, Job, JobStatus, LeaseReason
 from imaging_core.key_ports import CreditClaim
 from imaging_core.ports import Beat, Idempotency, JobPage, JobQuery, Pause, Preference, QueueLimits, QueueState
 from imaging_core.searching import Candidates, search, statuses_of

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from entrypoints.api.lean_route import LeanRoute
 from entrypoints.api.problems import Problem, problem_of
 from imaging_core.errors import ImagingError
-from imaging_core.jobs import JOB_ID
+from imaging_core.ids import JOB_ID
 
 _PARAMETER = "image_id"
 

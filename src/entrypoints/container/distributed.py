@@ -18,7 +18,7 @@ from adapters.redis import (
     RedisWorkerBook,
 )
 from entrypoints.settings import Settings, SettingsError
-from imaging_core.jobs import new_token
+from imaging_core.ids import new_token
 
 
 def _redis_link(settings: Settings) -> RedisLink:

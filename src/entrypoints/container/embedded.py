@@ -12,7 +12,7 @@ from adapters.sqlite import (
     SqliteWebhookOutbox,
 )
 from entrypoints.settings import Settings
-from imaging_core.jobs import new_token
+from imaging_core.ids import new_token
 from imaging_core.memory import MemoryGate, MemoryJobQueue, MemoryRequestMeter, MemoryWorkerBook
 
 
