@@ -127,3 +127,32 @@ async def test_an_instance_that_says_nothing_holds_up_no_question_to_the_others(
                 assert checkpoints is not None
                 assert checkpoints.choices == ("tinyA",)
             assert [(look.answers, look.down) for look in await pool.look()] == [(True, False), (False, False)]
+
+
+@pytest.mark.parametrize("turns", range(1, 7))
+async def test_a_closing_that_is_cancelled_closes_everything_all_the_same(turns: int) -> None:
+    asked, gone = asyncio.Event(), asyncio.Event()
+
+    async def says_nothing(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        asked.set()
+        await reader.read()
+        gone.set()
+        writer.close()
+
+    server = await asyncio.start_server(says_nothing, "127.0.0.1", 0)
+    async with server:
+        pool = await pool_of(f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}").__aenter__()
+        asking = asyncio.create_task(pool.probe())
+        await asked.wait()
+
+        closing = asyncio.create_task(pool.__aexit__(None, None, None))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        closing.cancel()
+        await asyncio.wait((closing, asking))
+
+        async with asyncio.timeout(10):
+            await gone.wait()
+        (instance,) = pool._instances.values()
+        assert instance._wire._client is None

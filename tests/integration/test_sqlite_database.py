@@ -8,13 +8,14 @@ import subprocess
 import sys
 import threading
 from collections.abc import AsyncIterator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from adapters.sqlite import SqliteDatabase, SqliteJobRepository, job_rows, open_database
+from adapters.sqlite.lock import FolderInUse
 from adapters.sqlite.writer import Transaction
 from contracts.samples import NOON, a_job
 from imaging_core.errors import StorageFull, Unavailable, UnreadableJob
@@ -102,6 +103,25 @@ class TestOpening:
             await opening
 
         job = await a_folder_with_a_job(tmp_path)
+        assert job.version == 1
+
+    async def test_an_opening_that_is_cancelled_twice_leaves_the_folder_free_soon(self, tmp_path: Path) -> None:
+        database = SqliteDatabase(tmp_path)
+        opening = asyncio.create_task(database.open())
+        await asyncio.sleep(0)
+
+        opening.cancel()
+        await asyncio.sleep(0)
+        opening.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await opening
+
+        job = None
+        async with asyncio.timeout(10):
+            while job is None:
+                with suppress(FolderInUse):
+                    job = await a_folder_with_a_job(tmp_path)
+                await asyncio.sleep(0.01)
         assert job.version == 1
 
     async def test_closing_answers_everyone_who_waits(self, tmp_path: Path) -> None:

@@ -5,10 +5,11 @@ May import the core and this folder.
 
 import asyncio
 from collections.abc import Sequence
+from contextlib import AsyncExitStack
 from types import TracebackType
 from typing import Self
 
-from adapters.sdwebui.instance import Instance
+from adapters.sdwebui.instance import Instance, ended
 from adapters.sdwebui.lists import Lists
 from adapters.sdwebui.offers import capabilities_of
 from adapters.sdwebui.settings import SdWebuiSettings
@@ -45,11 +46,11 @@ class SdWebuiGenerator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for task in self._asking.values():
-            task.cancel()
-        await asyncio.gather(*self._asking.values(), return_exceptions=True)
-        for instance in self._instances.values():
-            await instance.close()
+        # All of it, although it is cancelled in between.
+        async with AsyncExitStack() as stack:
+            for instance in self._instances.values():
+                stack.push_async_callback(instance.close)
+            await ended(*self._asking.values())
 
     @property
     def backend(self) -> str:

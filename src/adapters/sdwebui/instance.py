@@ -53,9 +53,11 @@ class Instance:
         self._wire.open()
 
     async def close(self) -> None:
-        """Let everything go."""
-        await _ended(*self._left_behind)
-        await self._wire.close()
+        """Let everything go, although it is cancelled in between."""
+        try:
+            await ended(*self._left_behind)
+        finally:
+            await self._wire.close()
 
     @property
     def where(self) -> str:
@@ -140,11 +142,11 @@ class Instance:
         except BaseException as error:
             if not sending.done() or _may_still_run(error):
                 # Closing the connection stops nothing: the WebUI works on to the end.
-                await _ended(sending)
+                await ended(sending)
                 await asyncio.shield(self._in_background(self._stop(call.task_id, mine)))
             raise
         finally:
-            await _ended(sending, following)
+            await ended(sending, following)
         made = await asyncio.to_thread(made_by, raw, asked, self.where)
         await self._check_whole(made)
         return made
@@ -199,7 +201,8 @@ def _is_local(url: str) -> bool:
         return host == "localhost" or host.endswith(".localhost")
 
 
-async def _ended(*tasks: "asyncio.Task[Any]") -> None:
+async def ended(*tasks: "asyncio.Task[Any]") -> None:
+    """Cancel them and wait until they have ended."""
     for task in tasks:
         task.cancel()
     await asyncio.gather(*tasks, return_exceptions=True)

@@ -54,9 +54,9 @@ class Wire:
 
     async def close(self) -> None:
         """Close every connection."""
-        if self._client is not None:
-            await self._client.aclose()
-            self._client = None
+        client, self._client = self._client, None
+        if client is not None:
+            await client.aclose()
 
     async def ask(self, method: str, path: str, body: object = None, *, secrets: tuple[str, ...] = ()) -> Any:
         """The JSON answer to a question. Raises NoSuchRoute for a 404 of the router, else GenerationError."""

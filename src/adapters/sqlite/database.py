@@ -80,10 +80,8 @@ class SqliteDatabase:
         try:
             self._parts, self._log, self._last_event = await asyncio.shield(opening)
         except asyncio.CancelledError:
-            # The thread cannot be stopped: wait for what it opens, and close that.
-            with suppress(Unavailable):
-                parts, _, _ = await opening
-                await asyncio.to_thread(parts.resources.close)
+            # Shielded: being cancelled again must not leave the folder locked.
+            await asyncio.shield(_close_opened(opening))
             raise
 
     async def close(self) -> None:
@@ -188,6 +186,13 @@ class SqliteDatabase:
         if events:
             self._last_event = self._log.place(events[-1].cursor)
             self.subscribers.tell(events)
+
+
+async def _close_opened(opening: "asyncio.Future[tuple[_Parts, EventLog, int]]") -> None:
+    """The thread that opens cannot be stopped: wait for what it opens, and close that."""
+    with suppress(Unavailable):
+        parts, _, _ = await opening
+        await asyncio.to_thread(parts.resources.close)
 
 
 @asynccontextmanager
