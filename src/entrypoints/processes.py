@@ -142,9 +142,16 @@ async def _counting(service: ImagingService, config: "ApiConfig") -> AsyncIterat
 
 
 async def _show_life(settings: Settings) -> None:
-    sign = life_sign(settings)
+    told = False
     while True:
-        sign.touch()
+        try:
+            # Its folder anew too: one that is meant for what passes may be tidied up by others.
+            life_sign(settings).touch()
+            told = False
+        except OSError as error:
+            if not told:
+                log.warning("Health checks cannot be shown that this worker is alive: %s", error)
+            told = True
         await asyncio.sleep(settings.sweep_s)
 
 

@@ -7,7 +7,8 @@ import asyncio
 import logging
 from typing import Protocol
 
-from imaging_core.errors import StorageFull, Unavailable
+from imaging_core.errors import ImagingError, StorageFull
+from imaging_core.faults import log_fault
 
 log = logging.getLogger("imaging.quota")
 
@@ -57,8 +58,10 @@ class StorageQuota:
             began = loop.time()
             try:
                 await self._store.measure()
-            except Unavailable as error:
+            except ImagingError as error:
                 log.warning("The room that pictures take could not be measured: %s", error)
+            except Exception as error:  # noqa: BLE001  # nobody awaits this task, and others store and delete without it
+                log_fault(log, "Measuring the room that pictures take failed.", error, {})
             await asyncio.sleep(max(every_s, _REST_PER_S * (loop.time() - began)))
 
 

@@ -13,8 +13,9 @@ from typing import Protocol, TypeVar
 import attrs
 
 from imaging_core.capabilities import Capabilities
-from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, Unavailable, UnreadableJob
+from imaging_core.errors import ImagingError, JobDeleted, JobNotFound, UnreadableJob
 from imaging_core.events import JobEvent
+from imaging_core.faults import log_fault
 from imaging_core.images import plan_calls
 from imaging_core.jobs import Job
 from imaging_core.key_ports import CreditClaim, CreditsRefused, Reservation, SpendBook
@@ -103,8 +104,10 @@ class Settling:
         while True:
             try:
                 await self.settle()
-            except Unavailable as error:
+            except ImagingError as error:
                 log.warning("What jobs cost could not be settled; it will be: %s", error)
+            except Exception as error:  # noqa: BLE001  # nobody awaits this task, and credits would stay set aside
+                log_fault(log, "Settling what jobs cost failed.", error, {})
             await asyncio.sleep(every_s)
 
     async def _cost(self, reserved: Reservation) -> float | None:

@@ -22,6 +22,7 @@ from imaging_core.errors import ImagingError, UnknownCursor
 from imaging_core.events import EventKind, JobEvent
 from imaging_core.faults import log_fault
 from imaging_core.ports import JobEvents
+from imaging_core.watching import subscribed
 
 log = logging.getLogger("imaging.metrics")
 
@@ -153,9 +154,10 @@ class JobFigures:
             try:
                 if after is None:
                     after = await events.cursor()
-                async for event in events.subscribe(after=after):
-                    after = event.cursor
-                    self.happened(event)
+                async with subscribed(events, after=after) as stream:
+                    async for event in stream:
+                        after = event.cursor
+                        self.happened(event)
             except UnknownCursor:
                 log.warning("Some events are missing in the metrics: the log went on without them.")
                 after = None
