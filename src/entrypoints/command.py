@@ -3,6 +3,7 @@
 Imports next to nothing itself, so that a process can be told to stop almost from its first moment.
 """
 
+import atexit
 import gc
 import os
 import signal
@@ -17,6 +18,8 @@ def main() -> None:
     if sys.argv[1:2] and sys.argv[1] in LASTING:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
+        # The last that runs: from then on Python has the system's default back, by which a late signal looks like a crash.
+        atexit.register(_hear_no_more)
         # What is loaded stays: to search it for garbage again and again is a tenth of a start. `cli` ends this.
         gc.disable()
     # httpx loads its own command line wherever it is installed, and with it rich and pygments: a third of its import.
@@ -30,3 +33,8 @@ def main() -> None:
 def _end(*_: object) -> None:
     """End as a stop that had nothing to hand over: nothing was begun yet, or all of it has ended."""
     os._exit(0)
+
+
+def _hear_no_more() -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

@@ -5,6 +5,8 @@ May import the standard library, pytest and the neighbouring modules that start 
 
 import signal
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -83,3 +85,22 @@ def test_a_worker_that_has_just_said_that_it_is_ready_ends_with_0(tmp_path: Path
 
         assert process.ended() == 0
         assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_in_the_last_moment_does_not_look_like_a_crash(number: signal.Signals) -> None:
+    code = f"""
+import os, sys
+class Last:
+    # Called when next to nothing is left, the names of this module neither.
+    def __del__(self, kill=os.kill, mine=os.getpid()):
+        kill(mine, {number.value})
+sys.last = Last()
+sys.argv = ["imaging", "worker", "--help"]
+from entrypoints.command import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100)
+
+    assert done.returncode == 0, done.stderr
+    assert "worker" in done.stdout
