@@ -144,29 +144,22 @@ def generate(  # noqa: PLR0917  # every option is one the command line names
     """
     from entrypoints.generate import Order, run_generate  # noqa: PLC0415
 
-    order = Order(
-        prompt=prompt,
-        backend=backend,
-        settings={
-            "negative_prompt": negative_prompt,
-            "checkpoint": model,
-            "sampler": sampler,
-            "scheduler": scheduler,
-            "steps": steps,
-            "cfg_scale": cfg_scale,
-            "aspect_ratio": aspect_ratio,
-            "width": width,
-            "height": height,
-            "style_preset": style_preset,
-            "output_format": output_format,
-            "seed": seed,
-            "strength": strength,
-        },
-        image=image,
-        mask=mask,
-        out=out,
-        count=count,
-    )
+    wanted = {
+        "negative_prompt": negative_prompt,
+        "checkpoint": model,
+        "sampler": sampler,
+        "scheduler": scheduler,
+        "steps": steps,
+        "cfg_scale": cfg_scale,
+        "aspect_ratio": aspect_ratio,
+        "width": width,
+        "height": height,
+        "style_preset": style_preset,
+        "output_format": output_format,
+        "seed": seed,
+        "strength": strength,
+    }
+    order = Order(prompt=prompt, backend=backend, settings=wanted, image=image, mask=mask, out=out, count=count)
     _run(lambda settings: run_generate(settings, order, as_json=as_json), embedded=True)
 
 

@@ -74,8 +74,7 @@ class ImagingService(Looking, Offering):
             await self._check_admission(terms)
         except ImagingError as error:
             return (await accepted_before(self.jobs, promise, error))[0]
-        now = await self.jobs.now()
-        job = terms.job(fitted, backend, now=now, limits=self._limits, route=route, asked=request)
+        job = terms.job(fitted, backend, now=await self.jobs.now(), limits=self._limits, route=route, asked=request)
         events = [event_of(job, EventKind.QUEUED, at=job.created_at)]
         share = terms.share(limits or self.queue_limits)
         add = partial(self._adding.add, events=events, idempotency=promise, limits=share)

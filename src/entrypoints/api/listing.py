@@ -97,6 +97,9 @@ class ListDoor:
             cursor=cursor or None,
             limit=limit,
         )
+        return await self._page(query, positions=positions)
+
+    async def _page(self, query: JobQuery, *, positions: bool) -> Response:
         page = await self._service.list(query)
         places = await self._service.places(page.jobs) if positions else {}
         entries = [job_answers.entry(job, place=places.get(job.id)) for job in page.jobs]
