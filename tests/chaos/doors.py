@@ -9,10 +9,8 @@ from chaos.blows import Blow
 from chaos.checker import Evidence, Verdict
 from chaos.clients import Client
 from chaos.nemesis import Nemesis
-from chaos.probes import lease_probe
 from chaos.run import Run
 from chaos.stack import Stack
-from chaos.watcher import Watcher
 
 #: What R2 allows from the acceptance to the start, in s.
 STARTS_WITHIN_S = 10.0
@@ -25,23 +23,12 @@ def api_kill(run: Run) -> int:
     with Stack(
         run.folder, settings={"IMAGING_STABILITY_SLOTS": "32", **run.lease}, workers=2, delay_s=0.2, bell_of="api"
     ) as stack:
-        client = Client(stack.url)
-        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
-        watcher.start()
+        client, watcher = run.watched(stack)
         unrung: list[str] = []
 
         def kill_before_the_ring() -> Blow | None:
-            # Held at the proxy no ring is ever heard, though the job is saved and the client has its 202.
-            assert stack.bell is not None
-            stack.api.wait_ready()
-            stack.bell.hold()
-            before = set(client.accepted)
-            deadline = time.monotonic() + ACCEPTED_WITHIN_S
-            while len(client.accepted) <= len(before) and time.monotonic() < deadline:
-                time.sleep(0.005)
-            blow = stack.api.kill() if len(client.accepted) > len(before) else None
-            unrung.extend(set(client.accepted) - before)
-            stack.bell.release()
+            blow, accepted = _kill_before_the_ring(stack, client)
+            unrung.extend(accepted)
             return blow
 
         def kill_at_any_moment() -> Blow | None:
@@ -72,6 +59,22 @@ def api_kill(run: Run) -> int:
 
         run.extra.append(check)
         return run.verdict(stack, client, watcher)
+
+
+def _kill_before_the_ring(stack: Stack, client: Client) -> tuple[Blow | None, set[str]]:
+    """Kill the API once it has accepted jobs that no worker hears of; the blow, None without a job in time, and those jobs."""
+    # Held at the proxy no ring is ever heard, though the job is saved and the client has its 202.
+    assert stack.bell is not None
+    stack.api.wait_ready()
+    stack.bell.hold()
+    before = set(client.accepted)
+    deadline = time.monotonic() + ACCEPTED_WITHIN_S
+    while len(client.accepted) <= len(before) and time.monotonic() < deadline:
+        time.sleep(0.005)
+    blow = stack.api.kill() if len(client.accepted) > len(before) else None
+    accepted = set(client.accepted) - before
+    stack.bell.release()
+    return blow, accepted
 
 
 def _judge_starts(evidence: Evidence, verdict: Verdict) -> None:

@@ -10,13 +10,10 @@ from pathlib import Path
 from chaos.aim import Aimed, Calls, another_lives
 from chaos.blows import Blow, hit_in_flight
 from chaos.checker import Evidence, Verdict
-from chaos.clients import Client
 from chaos.nemesis import Nemesis, Strike
-from chaos.probes import lease_probe
 from chaos.run import Run, Skipped, at_least, in_flight_share, most_charges
 from chaos.stack import Stack
 from chaos.supervised import Unit
-from chaos.watcher import Watcher
 
 #: Lifted, so that money is counted by crashes alone.
 NO_CAP = {"IMAGING_MAX_PAID_CALLS": "50"}
@@ -69,9 +66,7 @@ def under(
 ) -> int:
     """Submit the jobs, spread over that time, while the nemeses strike; judge when all have ended."""
     over_s = 0.9 * run.options.seconds if over_s is None else over_s
-    client = Client(stack.url)
-    watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
-    watcher.start()
+    client, watcher = run.watched(stack)
     for nemesis in nemeses:
         nemesis.start()
     progress = lambda: min(nemesis.progress for nemesis in nemeses)  # noqa: E731  # asked again and again
@@ -135,9 +130,7 @@ def poison(run: Run) -> int:
     with Stack(
         run.folder, settings={"IMAGING_STABILITY_SLOTS": "6", **run.lease, **NO_CAP}, workers=2, delay_s=0.8
     ) as stack:
-        client = Client(stack.url)
-        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
-        watcher.start()
+        client, watcher = run.watched(stack)
         prompts = run.prompts(run.options.jobs - 1)
         bad = f"chaos {run.options.seed} poison"
         prompts.insert(run.rng.randrange(5, 15), bad)

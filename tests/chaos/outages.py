@@ -12,11 +12,9 @@ from pathlib import Path
 from chaos.blows import Blow
 from chaos.checker import Evidence, Verdict
 from chaos.clients import Client
-from chaos.probes import lease_probe
 from chaos.proxy import Way
 from chaos.run import Run, Skipped
 from chaos.stack import Stack
-from chaos.watcher import Watcher
 
 KINDS = ("fetch", "enqueue", "ack")
 WAYS: tuple[Way, ...] = ("cut", "black-hole")
@@ -30,9 +28,7 @@ def proxy(run: Run) -> int:
     with Stack(run.folder, settings=settings, workers=2, delay_s=0.05, bell_of="all", jobs_proxied=True) as stack:
         assert stack.bell is not None
         assert stack.jobs is not None
-        client = Client(stack.url)
-        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
-        watcher.start()
+        client, watcher = run.watched(stack)
         slowest = 0.0
         for way in WAYS:
             for nth in range(1, run.options.jobs + 1):
@@ -92,9 +88,7 @@ def disk_full(run: Run) -> int:
             **run.lease,
         }
         with Stack(run.folder, settings=settings, workers=1, delay_s=0.7, picture_bytes=60_000) as stack:
-            client = Client(stack.url)
-            watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
-            watcher.start()
+            client, watcher = run.watched(stack)
             # Ten PNGs of the double would not leave the reserve free.
             run.submit(client, run.prompts(), output_format="jpeg").join()
             while not stack.stability.state()["in_flight"]:
@@ -106,9 +100,7 @@ def disk_full(run: Run) -> int:
             (disk / "filler").unlink()
             free_at = time.time()
             run.until_ended(client, watcher, timeout_s=40)
-            failed = [job_id for job_id in client.accepted if client.detail(job_id).get("status") == "failed"]
-            retried = {client.retry(job_id): client.accepted[job_id] for job_id in failed}
-            client.accepted.update({new: f"{prompt} (again)" for new, prompt in retried.items()})
+            failed, retried = _retry_failed(client)
             run.until_ended(client, watcher, timeout_s=40)
             run.blows.append(Blow(at=full_at, until=free_at, kind="disk-full", unit="store"))
             ready_again = client.readiness()
@@ -137,6 +129,14 @@ def disk_full(run: Run) -> int:
             return run.verdict(stack, client, watcher)
 
 
+def _retry_failed(client: Client) -> tuple[list[str], list[str]]:
+    """Try every failed job again; the failed ones, and the new one of each."""
+    failed = [job_id for job_id in client.accepted if client.detail(job_id).get("status") == "failed"]
+    retried = {client.retry(job_id): client.accepted[job_id] for job_id in failed}
+    client.accepted.update({new: f"{prompt} (again)" for new, prompt in retried.items()})
+    return failed, list(retried)
+
+
 def _fill(file: Path) -> None:
     """Write until there is no room at all."""
     with file.open("wb", buffering=0) as filler:
@@ -152,9 +152,7 @@ def redis_memory(run: Run) -> int:
     settings = {"IMAGING_STABILITY_SLOTS": "8", **run.lease}
     with Stack(run.folder, settings=settings, workers=2, delay_s=1.0) as stack:
         assert stack.redis is not None
-        client = Client(stack.url)
-        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
-        watcher.start()
+        client, watcher = run.watched(stack)
         prompts = run.prompts()
         run.submit(client, prompts[: len(prompts) // 2]).join()
         while not stack.stability.state()["in_flight"]:

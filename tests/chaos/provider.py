@@ -9,10 +9,8 @@ import httpx
 
 from chaos.checker import Evidence, Verdict
 from chaos.clients import Client
-from chaos.probes import lease_probe
 from chaos.run import Run
 from chaos.stack import Stack
-from chaos.watcher import Watcher
 
 #: All workers are one account, to which the provider's rule applies.
 KEY = "sk-chaos-0001"
@@ -38,9 +36,7 @@ def rate(run: Run) -> int:
         # Only a fake that says for how long can be believed about less than the minute of the real one.
         said = {"retry_after": str(round(lockout_s))} if run.options.short else {}
         stack.stability.control(rate_requests=rule, rate_lockout=lockout_s, **said)
-        client = Client(stack.url)
-        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
-        watcher.start()
+        client, watcher = run.watched(stack)
         run.submit(client, run.prompts()).join()
         run.until_ended(client, watcher, timeout_s=20 * run.options.jobs / rule * PERIOD_S)
         asked = sorted(call["time_in"] for call in stack.stability.calls())
@@ -96,9 +92,7 @@ def outage(run: Run) -> int:
     """The provider is away for a while: it is hardly asked, the other backend goes on, and no job is lost for it."""
     settings = {"IMAGING_STABILITY_SLOTS": str(FEW_SLOTS), **run.lease}
     with Stack(run.folder, settings=settings, delay_s=0.2, webui=True) as stack:
-        client, others = Client(stack.url), Client(stack.url)
-        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
-        watcher.start()
+        (client, watcher), others = run.watched(stack), Client(stack.url)
         stack.stability.kill()
         away_from = time.monotonic()
         run.submit(client, run.prompts()).join()

@@ -18,6 +18,7 @@ import attrs
 from chaos.blows import Blow, paid_calls
 from chaos.checker import Evidence, Verdict, history, judge
 from chaos.clients import Client
+from chaos.probes import lease_probe
 from chaos.stack import SHORT_LEASE, Stack
 from chaos.store import read_store
 from chaos.watcher import Watcher
@@ -77,6 +78,13 @@ class Run:
     def prompts(self, count: int | None = None, word: str = "job") -> list[str]:
         """Prompts that name their jobs."""
         return [f"chaos {self.options.seed} {word} {n:04d}" for n in range(count or self.options.jobs)]
+
+    def watched(self, stack: Stack) -> tuple[Client, Watcher]:
+        """A client of that stack, and a watcher that follows its jobs from now on."""
+        client = Client(stack.url)
+        watcher = Watcher(stack.url, client.accepted, probe=lease_probe(stack, client))
+        watcher.start()
+        return client, watcher
 
     def submit(
         self,
