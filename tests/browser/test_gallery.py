@@ -64,6 +64,19 @@ def close(visit: Visit) -> None:
     expect(visit.page.get_by_role("dialog")).to_have_count(0, timeout=PATIENCE_MS)
 
 
+def pick(visit: Visit, *prompts: str) -> None:
+    """Pick these pictures by keyboard, so that what the buttons do is done to all of them."""
+    visit.page.get_by_text("Pick several").click()
+    for prompt in prompts:
+        box = visit.page.get_by_role("checkbox", name=f"Pick {prompt}")
+        box.focus()
+        box.press("Space")
+        expect(box).to_be_checked(timeout=PATIENCE_MS)
+    visit.page.get_by_text(f"{len(prompts)} picked").wait_for()
+    # The buttons are drawn after the number, and until then they stand for what was picked before.
+    visit.settle()
+
+
 @pytest.mark.essential
 def test_pictures_are_found_marked_taken_along_and_deleted(
     visit: Visit, made: dict[str, str], client: ImagingClient
@@ -90,15 +103,7 @@ def test_pictures_are_found_marked_taken_along_and_deleted(
     page.get_by_text("Favourites", exact=True).click()
     shows(visit, HARBOUR, CASTLE, f"★ {DUNES}", LAKE)
 
-    page.get_by_text("Pick several").click()
-    for prompt in (CASTLE, LAKE):
-        box = page.get_by_role("checkbox", name=f"Pick {prompt}")
-        box.focus()
-        box.press("Space")
-        expect(box).to_be_checked(timeout=PATIENCE_MS)
-    page.get_by_text("2 picked").wait_for()
-    # The button is drawn after the number, and until then it stands for what was picked before.
-    visit.settle()
+    pick(visit, CASTLE, LAKE)
     with page.expect_download(timeout=PATIENCE_MS) as download:
         page.get_by_role("button", name="Download zip").click()
     jobs = [client.job(made[prompt]) for prompt in (CASTLE, LAKE)]
