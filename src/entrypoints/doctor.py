@@ -1,12 +1,13 @@
 """Shows what the settings mean and whether each part answers; imports the container."""
 
 import sys
-from collections.abc import Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
 from adapters.redis import RedisLink, RedisWorkerBook, check_durability
 from entrypoints.container.distributed import broker_url_of
 from entrypoints.container.service import ServiceContainer
+from entrypoints.lifespan import built
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.errors import ADVICE, GenerationError, ImagingError
 
@@ -61,38 +62,38 @@ def _checks(settings: Settings) -> dict[str, Callable[[], Awaitable[str]]]:
         url = settings.redis_url.get_secret_value()
         checks["Redis (jobs)"] = lambda: _redis(url, "IMAGING_REDIS_URL", settings)
         checks["Workers"] = lambda: _workers(url, settings)
-        broker = broker_url_of(settings)
         broker_setting = "IMAGING_REDIS_URL" if settings.broker_url is None else "IMAGING_BROKER_URL"
-        checks["Redis (doorbell)"] = lambda: _redis(broker, broker_setting, settings)
-    for name in container.generators():
+        checks["Redis (doorbell)"] = lambda: _redis(broker_url_of(settings), broker_setting, settings)
+    for name in settings.worker_slots:
         checks[f"Backend {name}"] = lambda name=name: _backend(container, name)  # type: ignore[misc]
     return checks
 
 
 async def _redis(url: str, setting: str, settings: Settings) -> str:
-    try:
-        link = RedisLink(url, prefix=settings.redis_prefix, setting=setting)
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-    try:
+    async with _linked(url, setting, settings) as link:
         await check_durability(link, allow_volatile=settings.allow_volatile)
-    finally:
-        await link.aclose()
-    return f"{link.address} answers and keeps what it is given."
+        return f"{link.address} answers and keeps what it is given."
 
 
 async def _workers(url: str, settings: Settings) -> str:
-    link = RedisLink(url, prefix=settings.redis_prefix)
-    try:
+    async with _linked(url, "IMAGING_REDIS_URL", settings) as link:
         seen = await RedisWorkerBook(link).seen()
-    finally:
-        await link.aclose()
     # None is no fault: whoever looks may be about to start some.
     return ", ".join(f"{one.sign.name} ({', '.join(one.sign.slots)})" for one in seen) or "none is alive."
 
 
+@asynccontextmanager
+async def _linked(url: str, setting: str, settings: Settings) -> AsyncIterator[RedisLink]:
+    link = built(lambda: RedisLink(url, prefix=settings.redis_prefix, setting=setting))
+    try:
+        yield link
+    finally:
+        await link.aclose()
+
+
 async def _backend(container: ServiceContainer, name: str) -> str:
-    generator = container.generators()[name]
+    # Made all together: one that refuses what it was told keeps the others from starting too.
+    generator = built(container.generators)[name]
     if not isinstance(generator, AbstractAsyncContextManager):
         return str(await generator.probe())
     async with generator:

@@ -56,6 +56,27 @@ class OpenedHere(Opened):
     dispatcher: Dispatcher
 
 
+def built(provider: Callable[[], T]) -> T:
+    """What the provider makes. Raises SettingsError where a part refuses what it was told, which is a setting."""
+    try:
+        return provider()
+    except ValueError as error:
+        raise SettingsError(str(error)) from None
+
+
+@asynccontextmanager
+async def redis_ports(settings: Settings) -> AsyncIterator["DistributedPorts"]:
+    """The ports over Redis, for a command that looks or changes something once. Raises SettingsError."""
+    from entrypoints.container.distributed import DistributedPorts  # noqa: PLC0415  # not for the embedded mode
+
+    ports = DistributedPorts(settings=settings)
+    link = built(ports.link)
+    try:
+        yield ports
+    finally:
+        await link.aclose()
+
+
 @asynccontextmanager
 async def embedded(settings: Settings, *, serves: bool = False) -> AsyncIterator[OpenedHere]:
     """The service and its worker in this process; `serves` tells that others will come in through a door.
@@ -152,22 +173,14 @@ async def distributed_worker(settings: Settings, backends: Sequence[str]) -> Asy
         yield dispatcher
 
 
-def _built(provider: Callable[[], T]) -> T:
-    """What the provider makes. Raises SettingsError where a part refuses what it was told, which is a setting."""
-    try:
-        return provider()
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-
-
 async def _open_redis(ports: "DistributedPorts", settings: Settings, stack: AsyncExitStack) -> None:
     from adapters.redis import check_durability  # noqa: PLC0415  # not for the embedded mode
 
-    link = _built(ports.link)
+    link = built(ports.link)
     stack.push_async_callback(link.aclose)
     await check_durability(link, allow_volatile=settings.allow_volatile)
     stack.push_async_callback(ports.events().aclose)
-    stack.push_async_callback(_built(ports.queue).aclose)
+    stack.push_async_callback(built(ports.queue).aclose)
 
 
 async def _open_generators(container: ServiceContainer, stack: AsyncExitStack) -> None:
@@ -175,7 +188,7 @@ async def _open_generators(container: ServiceContainer, stack: AsyncExitStack) -
     if isinstance(store, AbstractContextManager):
         # A bucket's has threads. Everybody who may use it is opened later, and so closed before.
         stack.enter_context(store)
-    for generator in _built(container.generators).values():
+    for generator in built(container.generators).values():
         if isinstance(generator, AbstractAsyncContextManager):
             await stack.enter_async_context(generator)
 

@@ -28,12 +28,15 @@ def _redis_link(settings: Settings) -> RedisLink:
 
 
 def broker_url_of(settings: Settings) -> str:
-    """The Redis of the doorbell: the set one, or the database after the jobs'."""
+    """The Redis of the doorbell: the set one, or the database after the jobs'. Raises SettingsError."""
     if settings.broker_url is not None:
         return settings.broker_url.get_secret_value()
     if settings.redis_url is None:
         raise SettingsError("IMAGING_REDIS_URL: is not set.")
-    return default_broker_url(settings.redis_url.get_secret_value())
+    try:
+        return default_broker_url(settings.redis_url.get_secret_value())
+    except ValueError:
+        raise SettingsError("IMAGING_REDIS_URL is not a URL like redis://:password@host:6379/0.") from None
 
 
 class DistributedPorts(containers.DeclarativeContainer):
