@@ -7,8 +7,8 @@ there are keys.
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator, Collection, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Collection, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from typing import Protocol
 
 import attrs
@@ -19,6 +19,7 @@ from entrypoints.client.key_calls import KeyInfo
 from entrypoints.container.embedded import EmbeddedPorts
 from entrypoints.container.service import ServiceContainer
 from entrypoints.gui_process import api_url, key_of
+from entrypoints.lifespan import redis_ports
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.errors import InvalidRequest
 from imaging_core.keyring import Keyring
@@ -94,19 +95,9 @@ def _print(line: str) -> None:
 @asynccontextmanager
 async def _keys(settings: Settings) -> AsyncIterator[_Keys]:
     if settings.api_url is None and settings.redis_url is not None:
-        from entrypoints.container.distributed import DistributedPorts  # noqa: PLC0415  # not for the embedded mode
-
-        distributed = DistributedPorts(settings=settings)
-        try:
-            link = distributed.link()
-        except ValueError as error:
-            raise SettingsError(str(error)) from None
-        try:
-            yield _Stored(
-                ServiceContainer(settings=settings, ports=distributed).keyring(), f"in Redis at {link.address}"
-            )
-        finally:
-            await link.aclose()
+        async with redis_ports(settings) as shared:
+            keyring = ServiceContainer(settings=settings, ports=shared).keyring()
+            yield _Stored(keyring, f"in Redis at {shared.link().address}")
         return
     ports = EmbeddedPorts(settings=settings)
     database = ports.database()
@@ -175,23 +166,18 @@ class _Asked:
             return await asyncio.to_thread(self._client.revoke_key, key_id)
 
 
-@attrs.frozen
-class _said:  # noqa: N801  # reads as the sentence it makes
+@contextmanager
+def _said(client: ImagingClient) -> Iterator[None]:
     """Tells a refusal of the service as a sentence for whoever typed the command."""
-
-    _client: ImagingClient
-
-    def __enter__(self) -> None:
-        """Nothing yet."""
-
-    def __exit__(self, _: object, error: BaseException | None, __: object) -> None:
+    try:
+        yield
+    except ClientError as error:
         if isinstance(error, ApiError) and error.status in (401, 403):
             raise SettingsError(
-                f"The service at {self._client.url} manages its keys for admins: set IMAGING_API_KEY to a key with scope "
-                "admin, or stop the service and try again."
+                f"The service at {without_credentials(client.url)} manages its keys for admins: set IMAGING_API_KEY to a "
+                "key with scope admin, or stop the service and try again."
             ) from error
-        if isinstance(error, ClientError):
-            raise SettingsError(str(error)) from error
+        raise SettingsError(str(error)) from error
 
 
 def _info(key: ApiKey) -> KeyInfo:

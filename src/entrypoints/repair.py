@@ -7,20 +7,20 @@ from contextlib import asynccontextmanager
 
 import attrs
 
+from adapters.sqlite.database import DATABASE_FILE
 from entrypoints.container.embedded import EmbeddedPorts
 from entrypoints.container.service import ServiceContainer
+from entrypoints.lifespan import redis_ports
 from entrypoints.settings import Settings, SettingsError
 from imaging_core.ports import JobRepository
 from imaging_core.repair import YOUNG_S, Repair, RepairReport
-
-#: Written by the embedded mode alone, so it tells that the data folder has jobs of its own.
-_DATABASE = "imaging.db"
 
 
 async def run_repair(settings: Settings, *, mend: bool, now: bool, embedded: bool, as_json: bool) -> int:
     """Print what is wrong; 0 when nothing is wrong any more, else 1. Raises Unavailable, SettingsError."""
     alone = embedded or settings.redis_url is None
-    has_database = (settings.data_dir / _DATABASE).exists()
+    # Written by the embedded mode alone, so it tells that the data folder has jobs of its own.
+    has_database = (settings.data_dir / DATABASE_FILE).exists()
     if alone and not has_database:
         raise SettingsError(
             f"IMAGING_DATA_DIR: there are no jobs in {settings.data_dir}. Set it to the folder that `imaging up` uses, "
@@ -54,17 +54,8 @@ async def _jobs(settings: Settings, *, alone: bool) -> AsyncIterator[JobReposito
         finally:
             await database.close()
         return
-    from entrypoints.container.distributed import DistributedPorts  # noqa: PLC0415  # not for the embedded mode
-
-    distributed = DistributedPorts(settings=settings)
-    try:
-        link = distributed.link()
-    except ValueError as error:
-        raise SettingsError(str(error)) from None
-    try:
-        yield distributed.jobs()
-    finally:
-        await link.aclose()
+    async with redis_ports(settings) as shared:
+        yield shared.jobs()
 
 
 def _as_json(report: RepairReport) -> str:
