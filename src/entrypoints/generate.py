@@ -212,9 +212,7 @@ async def _cleaned(settings: Settings, pictures: Mapping[str, bytes]) -> tuple[b
         return None, None
     from adapters.pillow.intake import IntakeLimits, PictureRefused, PillowIntake  # noqa: PLC0415  # seldom needed
 
-    limits = IntakeLimits(
-        max_bytes=settings.max_picture_mb << 20, max_pixels=settings.max_picture_megapixels * 1_000_000
-    )
+    limits = IntakeLimits(max_bytes=settings.max_picture_bytes, max_pixels=settings.max_picture_pixels)
     intake, mask = PillowIntake(limits), None
     name = "--image"
     try:

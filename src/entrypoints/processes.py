@@ -179,12 +179,8 @@ async def _api_config(settings: Settings, opened: Opened) -> "ApiConfig":
             open_metrics=settings.open_metrics,
         ),
         renderer=PillowRenderer(),
-        intake=PillowIntake(
-            IntakeLimits(
-                max_bytes=settings.max_picture_mb << 20, max_pixels=settings.max_picture_megapixels * 1_000_000
-            )
-        ),
-        max_picture_bytes=settings.max_picture_mb << 20,
+        intake=PillowIntake(IntakeLimits(max_bytes=settings.max_picture_bytes, max_pixels=settings.max_picture_pixels)),
+        max_picture_bytes=settings.max_picture_bytes,
         picture_cache_bytes=settings.picture_cache_mb << 20,
         images_backend=settings.images_backend,
         public_url=settings.public_url and settings.public_url.rstrip("/"),

@@ -7,9 +7,10 @@ from typing import Annotated
 from pydantic import BaseModel, Field, PositiveFloat, SecretStr, field_validator
 from pydantic_settings import NoDecode
 
+from entrypoints.settings.lists import Listed
 from imaging_core.keyring import MIN_GIVEN
 
-Names = Annotated[tuple[str, ...], NoDecode]
+Names = Annotated[tuple[str, ...], NoDecode, Listed]
 
 _HOST = re.compile(r"(\*\.)?[0-9a-z_-]+(\.[0-9a-z_-]+)*|\[[0-9a-f:.]+\]", re.ASCII)
 _ORIGIN = re.compile(r"https?://[^/\s@?#]+", re.ASCII)
@@ -19,7 +20,7 @@ class AccessSettings(BaseModel):
     """Keys, names, origins and proxies."""
 
     api_key: SecretStr | None = Field(default=None, description="The key that the page and the command line send.")
-    api_keys: Annotated[tuple[SecretStr, ...], NoDecode] = Field(
+    api_keys: Annotated[tuple[SecretStr, ...], NoDecode, Listed] = Field(
         default=(), description="Admin keys of your own choice that the API accepts, separated by commas."
     )
     allowed_hosts: Names = Field(
@@ -38,11 +39,6 @@ class AccessSettings(BaseModel):
     credits_per_day: PositiveFloat | None = Field(
         default=None, description="Credits that all keys together may use in a day, by UTC."
     )
-
-    @field_validator("api_keys", "allowed_hosts", "cors_origins", "trusted_proxies", mode="before")
-    @classmethod
-    def _listed(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("api_keys")
     @classmethod

@@ -6,6 +6,7 @@ from pydantic import AliasChoices, BaseModel, Field, PositiveFloat, PositiveInt,
 from pydantic_settings import NoDecode
 
 from entrypoints.settings.addresses import check_http_url
+from entrypoints.settings.lists import Listed
 
 
 class BackendSettings(BaseModel):
@@ -22,7 +23,7 @@ class BackendSettings(BaseModel):
         default=148, description="Stability calls in 10 s, over all workers (their limit is 150)."
     )
     stability_timeout_s: PositiveFloat = Field(default=300.0, description="Longest wait for a Stability answer.")
-    sdwebui_urls: Annotated[tuple[str, ...], NoDecode] = Field(
+    sdwebui_urls: Annotated[tuple[str, ...], NoDecode, Listed] = Field(
         default=(),
         validation_alias=AliasChoices("IMAGING_SDWEBUI_URLS", "STABLE_DIFFUSION_URL", "SD_WEBUI_URL"),
         description="Addresses of Stable Diffusion WebUI instances, separated by commas (alias STABLE_DIFFUSION_URL).",
@@ -33,14 +34,10 @@ class BackendSettings(BaseModel):
     )
     demo_step_s: float = Field(default=0.08, ge=0, le=10, description="Least time of one demo step.")
 
-    @field_validator("sdwebui_urls", mode="before")
+    @field_validator("sdwebui_urls")
     @classmethod
-    def _split(cls, value: object) -> object:
-        return (
-            tuple(part.strip().rstrip("/") for part in value.split(",") if part.strip())
-            if isinstance(value, str)
-            else value
-        )
+    def _without_slash(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        return tuple(url.rstrip("/") for url in value)
 
     @field_validator("sdwebui_urls", "stability_base_url")
     @classmethod

@@ -16,3 +16,13 @@ class PictureSettings(BaseModel):
     picture_cache_mb: int = Field(
         default=64, ge=0, description="Memory (MB) for thumbnails and converted pictures of the API."
     )
+
+    @property
+    def max_picture_bytes(self) -> int:
+        """Largest body that brings pictures, in bytes."""
+        return self.max_picture_mb << 20
+
+    @property
+    def max_picture_pixels(self) -> int:
+        """Largest picture that is taken as a starting picture, in px."""
+        return self.max_picture_megapixels * 1_000_000

@@ -5,13 +5,14 @@ from typing import Annotated
 from pydantic import BaseModel, Field, NonNegativeFloat, field_validator
 from pydantic_settings import NoDecode
 
+from entrypoints.settings.lists import Listed
 from imaging_core.routing import AutoPolicy
 
 
 class RoutingSettings(BaseModel):
     """Where a request goes whose caller names the backend "auto"."""
 
-    auto_order: Annotated[tuple[str, ...], NoDecode] = Field(
+    auto_order: Annotated[tuple[str, ...], NoDecode, Listed] = Field(
         default=AutoPolicy().order, min_length=1, description='Backends for "auto", the preferred first.'
     )
     auto_max_wait_s: NonNegativeFloat = Field(
@@ -20,11 +21,6 @@ class RoutingSettings(BaseModel):
     auto_max_credits: NonNegativeFloat | None = Field(
         default=None, description='Most credits that a job may cost where "auto" sends it.'
     )
-
-    @field_validator("auto_order", mode="before")
-    @classmethod
-    def _split_order(cls, value: object) -> object:
-        return tuple(part.strip() for part in value.split(",") if part.strip()) if isinstance(value, str) else value
 
     @field_validator("auto_order")
     @classmethod
