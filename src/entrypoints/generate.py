@@ -19,6 +19,7 @@ from entrypoints.stopping import stop_signals
 from imaging_core.errors import ADVICE, JobConflict
 from imaging_core.images import ImageRequest, Operation, OptionValue
 from imaging_core.jobs import Job, JobStatus
+from imaging_core.opened import whole
 from imaging_core.service import ImagingService, JobView
 
 #: Exit statuses: every picture is there, some or all are not, somebody cancelled it.
@@ -191,9 +192,8 @@ async def _here(
 async def _kept(service: ImagingService, job: Job, out: Path) -> Made:
     files = []
     for image in job.images:
-        _, data = await service.read_image(job.id, image.index)
-        whole = data if isinstance(data, bytes) else b"".join([piece async for piece in data])
-        files.append(await _written(out, job.id, image.index, _EXTENSIONS.get(image.media_type, "bin"), whole))
+        data = await whole((await service.read_image(job.id, image.index))[1])
+        files.append(await _written(out, job.id, image.index, _EXTENSIONS.get(image.media_type, "bin"), data))
     failure = job.failure
     return Made(
         image_id=job.id,

@@ -65,7 +65,8 @@ class Looking(ServiceParts):
         Raises JobNotFound, JobDeleted, ImageNotReady while the job is open, ImageNotAvailable with the reason.
         """
         ref = self.image_ref(await self.get(job_id, owner=owner), index)
-        return ref, await self.store.open(ref)
+        opened = await self.store.open(ref)
+        return ref, opened.tobytes() if isinstance(opened, memoryview) else opened
 
     def image_ref(self, job: Job, index: int) -> ImageRef:
         """The record of a finished job's picture. Raises ImageNotReady, ImageNotAvailable."""

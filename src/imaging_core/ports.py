@@ -13,6 +13,7 @@ import attrs
 from imaging_core.capabilities import Capabilities
 from imaging_core.events import JobEvent, JobProgress, Preview
 from imaging_core.images import Generated, ImageRef, ImageRequest, InputImage, StoredCall
+from imaging_core.opened import Opened
 from imaging_core.repository import (
     Beat,
     Idempotency,
@@ -248,7 +249,7 @@ class ImageStore(Protocol):
     3. `find` gives the records of a job's calls in order, with size, sha256 and dimensions that match the bytes.
     4. Pictures flagged filtered are counted in the record; their bytes are not kept.
     5. `open` gives the bytes, checked against their recorded length: a small picture in one piece, a large one as a
-       stream; ImageNotAvailable when they are gone.
+       stream; ImageNotAvailable when they are gone. They stay as they are, whatever is opened while somebody has them.
     6. `delete` removes everything of a job and may be repeated.
     7. No room raises StorageFull, and nothing half-written is ever found.
     8. A key that the store did not give opens nothing.
@@ -270,7 +271,7 @@ class ImageStore(Protocol):
         """What is stored of a job."""
         ...
 
-    async def open(self, ref: ImageRef) -> "bytes | AsyncIterator[bytes]":
+    async def open(self, ref: ImageRef) -> Opened:
         """The bytes of a picture."""
         ...
 

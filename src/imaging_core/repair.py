@@ -5,7 +5,7 @@ back, and its job stays as it is: it really was finished.
 """
 
 import hashlib
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from enum import StrEnum
 from typing import Protocol
 
@@ -14,6 +14,7 @@ import attrs
 from imaging_core.errors import ImageNotAvailable, ImagingError, JobDeleted, JobNotFound, UnreadableJob
 from imaging_core.images import ImageRef
 from imaging_core.jobs import Job, JobStatus
+from imaging_core.opened import Opened
 from imaging_core.ports import ImageStore, JobQuery, JobRepository
 
 #: Pictures of an unknown job are left alone for that long, in s: their job may just be coming or going.
@@ -227,8 +228,8 @@ class Repair:
         self._findings.append(Finding(kind=kind, subject=subject, message=message, mended=mended))
 
 
-async def _measured(opened: "bytes | AsyncIterator[bytes]") -> tuple[int, str]:
-    if isinstance(opened, bytes):
+async def _measured(opened: Opened) -> tuple[int, str]:
+    if isinstance(opened, bytes | memoryview):
         return len(opened), hashlib.sha256(opened).hexdigest()
     size, digest = 0, hashlib.sha256()
     async for part in opened:

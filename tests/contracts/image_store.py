@@ -6,7 +6,7 @@ May import pytest, the core and the neighbouring modules; knows no adapter.
 import asyncio
 import hashlib
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from typing import ClassVar
 
 import attrs
@@ -16,14 +16,8 @@ from contracts.samples import a_picture, a_result, png
 from imaging_core.errors import CallRejected, ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.ids import new_job_id
 from imaging_core.images import Generated, GeneratedImage, ImageRef, InputImage
+from imaging_core.opened import whole
 from imaging_core.ports import ImageStore
-
-
-async def whole(opened: bytes | AsyncIterator[bytes]) -> bytes:
-    """All bytes of an opened picture, however it comes."""
-    if isinstance(opened, bytes):
-        return opened
-    return b"".join([part async for part in opened])
 
 
 async def read(store: ImageStore, ref: ImageRef) -> bytes:
@@ -155,7 +149,17 @@ class ImageStoreContract:
 
         opened = await store.open(stored.images[0])
 
-        assert isinstance(opened, bytes)
+        assert isinstance(opened, bytes | memoryview)
+
+    async def test_5_what_was_opened_stays_as_it_is_while_others_are_opened(
+        self, store: ImageStore, job_id: str
+    ) -> None:
+        stored = await store.put(job_id, 0, a_result(8), first_image=0)
+        pictures = a_result(8).images
+
+        for _ in range(2):
+            opened = [await store.open(ref) for ref in stored.images]
+            assert [await whole(one) for one in opened] == [picture.data for picture in pictures]
 
     async def test_5_a_large_picture_comes_as_a_stream(self, store: ImageStore, job_id: str) -> None:
         side = int((self.large / 3) ** 0.5) + 1
@@ -165,7 +169,7 @@ class ImageStoreContract:
 
         opened = await store.open(stored.images[0])
 
-        assert not isinstance(opened, bytes)
+        assert not isinstance(opened, bytes | memoryview)
         parts = [part async for part in opened]
         assert len(parts) > 1
         assert b"".join(parts) == data

@@ -9,14 +9,18 @@ import sys
 import threading
 from pathlib import Path
 
+import attrs
 import pytest
 
 from adapters.directory import DirectoryImageStore
-from contracts.image_store import read, whole
+from adapters.directory.warm import MOST_ROOMS, WITHOUT_THREAD
+from contracts.image_store import read
 from contracts.samples import a_result, png
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.ids import new_job_id
-from imaging_core.images import Generated, GeneratedImage
+from imaging_core.images import Generated, GeneratedImage, ImageRef
+from imaging_core.opened import whole
+from kernel_memory import all_in_memory
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +53,13 @@ def a_large_result() -> Generated:
     side = 1800
     data = png(side, side, packed=False)
     return Generated(images=(GeneratedImage(data=data, media_type="image/png", width=side, height=side, seed=1),))
+
+
+async def from_memory(store: DirectoryImageStore, ref: ImageRef) -> memoryview:
+    """A picture that is read on the event loop."""
+    opened = await store.open(ref)
+    assert isinstance(opened, memoryview)
+    return opened
 
 
 class TestDisks:
@@ -84,8 +95,8 @@ sys.path[:0] = [{str(ROOT / "src")!r}, {str(ROOT / "tests")!r}]
 from adapters.directory import DirectoryImageStore
 from contracts.samples import a_result
 from imaging_core.errors import StorageFull
-from imaging_core.images import Generated, GeneratedImage
 from imaging_core.ids import new_job_id
+from imaging_core.images import Generated, GeneratedImage, ImageRef
 
 async def main():
     store, job_id = DirectoryImageStore(sys.argv[1]), new_job_id()
@@ -245,9 +256,7 @@ asyncio.run(main())
     async def test_a_picture_that_was_just_stored_or_read_takes_no_thread(
         self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        # Whatever file system the tests are on: this one tells what is in memory, and everything is.
-        monkeypatch.setattr("adapters.directory.folder._NOWAIT", 8)
-        monkeypatch.setattr(os, "preadv", lambda _file, buffers, _from, _flags: sum(map(len, buffers)), raising=False)
+        all_in_memory(monkeypatch)
         data = a_result().images[0].data
         ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
         reopened = DirectoryImageStore(folder)
@@ -260,12 +269,54 @@ asyncio.run(main())
                 opening.send(None)
             assert ended.value.value == data
 
+    async def test_memory_is_used_again_once_nobody_has_any_of_what_was_read_into_it(
+        self, store: DirectoryImageStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        all_in_memory(monkeypatch)
+        result = a_result(2)
+        first, second = (await store.put(job_id, 0, result, first_image=0)).images
+        opened = await from_memory(store, first)
+        memory, part = opened.obj, opened[10:20]
+        del opened
+
+        other = await from_memory(store, second)
+        assert other.obj is not memory
+        assert part == result.images[0].data[10:20]
+
+        del part
+        assert (await from_memory(store, second)).obj is memory
+
+    async def test_many_pictures_at_once_are_each_in_memory_of_its_own(
+        self, store: DirectoryImageStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        all_in_memory(monkeypatch)
+        result = a_result(MOST_ROOMS + 2)
+        stored = await store.put(job_id, 0, result, first_image=0)
+
+        for _ in range(2):
+            opened = [await from_memory(store, ref) for ref in stored.images]
+            assert opened == [image.data for image in result.images]
+            # No more than so many are kept for later, so a crowd of slow readers leaves nothing behind.
+            kept = [one for one in opened if memoryview(one.obj).nbytes == WITHOUT_THREAD]
+            assert len(kept) == MOST_ROOMS
+            del opened, kept
+
+    async def test_a_file_of_another_length_is_not_given_from_memory_either(
+        self, store: DirectoryImageStore, job_id: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        all_in_memory(monkeypatch)
+        ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
+        # As long as the memory that it is read into.
+        monkeypatch.setattr("adapters.directory.warm.WITHOUT_THREAD", ref.size)
+        for size in (ref.size - 1, ref.size + 1):
+            with pytest.raises(ImageNotAvailable, match="damaged"):
+                await store.open(attrs.evolve(ref, size=size))
+
     async def test_a_large_picture_is_read_in_a_thread_even_from_memory(
         self, store: DirectoryImageStore, job_id: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr("adapters.directory.folder._NOWAIT", 8)
-        monkeypatch.setattr(os, "preadv", lambda _file, buffers, _from, _flags: sum(map(len, buffers)), raising=False)
-        monkeypatch.setattr("adapters.directory.store.WITHOUT_THREAD", len(a_result().images[0].data) - 1)
+        all_in_memory(monkeypatch)
+        monkeypatch.setattr("adapters.directory.warm.WITHOUT_THREAD", len(a_result().images[0].data) - 1)
         ref = (await store.put(job_id, 0, a_result(), first_image=0)).images[0]
 
         opening = asyncio.create_task(store.open(ref))
@@ -350,7 +401,7 @@ class TestStrangers:
         descriptors = len(os.listdir("/dev/fd"))  # noqa: PTH208
 
         opened = await store.open(ref)
-        assert not isinstance(opened, bytes)
+        assert not isinstance(opened, bytes | memoryview)
         first = await anext(opened)
 
         assert len(first) == 1 << 20

@@ -11,13 +11,14 @@ import pytest
 
 from adapters.s3 import S3ImageStore, S3Place
 from adapters.s3.objects import Objects
-from contracts.image_store import read, whole
+from contracts.image_store import read
 from contracts.samples import a_picture, a_result
 from crash_plans import every_crash
 from crash_worker import ACTING, MemoryStage
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.ids import new_job_id
 from imaging_core.images import Generated, GeneratedImage
+from imaging_core.opened import whole
 from imaging_core.repair import FindingKind, Repair
 from s3_endpoint import KEY, SECRET, S3Endpoint, keys, shared_endpoint
 

@@ -6,8 +6,10 @@ import pytest
 
 from imaging_core import ImageRequest, RetryPolicy, RunLimits, open_imaging
 from imaging_core.errors import CallFailed
+from imaging_core.images import ImageRef
 from imaging_core.jobs import JobStatus
 from imaging_core.memory import MemoryImageStore
+from imaging_core.opened import Opened, whole
 from scripted import Hanging, ScriptedGenerator, lasting
 from virtual_time import in_virtual_time, loop_time
 
@@ -26,6 +28,27 @@ async def test_a_picture_is_made_in_one_process() -> None:
     assert isinstance(data, bytes)
     assert len(data) == ref.size
     assert len(await store.find(job.id)) == 1
+
+
+@in_virtual_time
+async def test_who_embeds_the_service_gets_bytes_where_the_store_lends_its_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    store = MemoryImageStore()
+    kept = store.open
+
+    async def lend(ref: ImageRef) -> Opened:
+        return memoryview(await whole(await kept(ref)))
+
+    monkeypatch.setattr(store, "open", lend)
+    async with open_imaging(ScriptedGenerator(), store=store) as imaging:
+        job = await imaging.submit(REQUEST, backend="alpha")
+        async for _ in imaging.watch(job.id):
+            pass
+        ref, data = await imaging.read_image(job.id)
+
+    assert isinstance(data, bytes)
+    assert len(data) == ref.size
 
 
 @in_virtual_time

@@ -18,8 +18,6 @@ _OPEN_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 _OPEN_FILE = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
 #: Read only what is in the kernel's memory. Linux alone has it.
 _NOWAIT: int | None = getattr(os, "RWF_NOWAIT", None)
-#: Length of the buffer that is read into to see what is in memory, in bytes: 1,024 of them, the most in one call, are 16 MB.
-_SMALL = 16 << 10
 
 
 class Folder:
@@ -91,8 +89,8 @@ class Folder:
         finally:
             os.close(descriptor)
 
-    def read_from_memory(self, name: str, size: int) -> bytes | None:
-        """A whole regular file of that size; None unless that is its size and the kernel has all of it in memory.
+    def read_from_memory(self, name: str, room: memoryview) -> bool:
+        """Read a whole regular file; False unless it is as long as its room and the kernel has all of it in memory.
 
         Raises OSError: ENOTSUP where the file system cannot tell, as one on a network, EAGAIN where its beginning is not there.
         """
@@ -100,14 +98,7 @@ class Folder:
             raise OSError(errno.ENOTSUP, "no reads without waiting here")
         descriptor = os.open(name, _OPEN_FILE, dir_fd=self._fd)
         try:
-            if _regular(os.fstat(descriptor)) != size:
-                return None
-            # Into one small buffer over and over, which costs less than room for all of it: this is only to see that it is there.
-            small = bytearray(_SMALL)
-            if os.preadv(descriptor, [small] * -(-size // _SMALL), 0, _NOWAIT) < size:
-                return None
-            data = os.pread(descriptor, size, 0)
-            return data if len(data) == size else None
+            return _regular(os.fstat(descriptor)) == len(room) == os.preadv(descriptor, [room], 0, _NOWAIT)
         finally:
             os.close(descriptor)
 

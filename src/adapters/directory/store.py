@@ -25,9 +25,11 @@ from adapters.directory.failures import translated
 from adapters.directory.folder import Folder
 from adapters.directory.inputs import store_inputs
 from adapters.directory.room import try_to_store
+from adapters.directory.warm import WarmPictures
 from imaging_core.errors import ImageNotAvailable, Unavailable
 from imaging_core.ids import JOB_ID
 from imaging_core.images import Generated, ImageRef, InputImage, StoredCall
+from imaging_core.opened import Opened
 from imaging_core.stored_files import INPUT, INPUT_KEY, KEY, MANIFEST
 
 P = ParamSpec("P")
@@ -37,10 +39,6 @@ T = TypeVar("T")
 ONE_PIECE = 8 << 20
 #: Length of the pieces of a larger one, in bytes.
 PIECE = 1 << 20
-#: Largest picture that is read on the event loop, in bytes: a larger one holds everybody up for longer than a thread costs.
-WITHOUT_THREAD = 2 << 20
-#: How many pictures are remembered as in the kernel's memory.
-MOST_WARM = 1024
 
 #: How long a check that went well is good, in s: less than any worker needs to fill the reserve.
 CHECK_GOOD_S = 1.0
@@ -73,10 +71,7 @@ class DirectoryImageStore:
         #: Until when a check that went well is good, by that clock.
         self._checked_until = -math.inf
         self._checking = threading.Lock()
-        #: Pictures that were written or read a moment ago, by key, the oldest first; the kernel probably has them in memory.
-        self._warm: dict[str, None] = {}
-        #: Whether the file system can tell what is in memory, as far as is known.
-        self._tells = True
+        self._warm = WarmPictures()
         #: Folders right below the root whose names this process has seen to; they are never removed.
         self._durable: set[str] = set()
 
@@ -90,14 +85,14 @@ class DirectoryImageStore:
             self._checked_until = -math.inf
             raise
         for ref in stored.images:
-            self._warmed(ref)
+            self._warm.note(ref)
         return stored
 
     async def find(self, job_id: str) -> Sequence[StoredCall]:
         """What is stored of a job, in the order of its calls."""
         return await self._blocking(self._find, job_id)
 
-    async def open(self, ref: ImageRef) -> bytes | AsyncIterator[bytes]:
+    async def open(self, ref: ImageRef) -> Opened:
         """The bytes of a picture up to 8 MB, else a stream of them. Raises ImageNotAvailable."""
         key = KEY.fullmatch(ref.key)
         if key is None:
@@ -106,10 +101,10 @@ class DirectoryImageStore:
         if ref.size > ONE_PIECE:
             await self._blocking(self._read, job_id, name, ref.size, 0, 1)
             return self._pieces(job_id, name, ref.size)
-        if ref.key in self._warm and (data := self._read_from_memory(job_id, name, ref.size)) is not None:
-            return data
+        if (warm := self._warm.read(ref, lambda: self._job_folder(job_id), name)) is not None:
+            return warm
         data = await self._blocking(self._read, job_id, name, ref.size)
-        self._warmed(ref)
+        self._warm.note(ref)
         return data
 
     async def put_inputs(self, job_id: str, inputs: Mapping[str, bytes]) -> Mapping[str, str]:
@@ -264,27 +259,6 @@ class DirectoryImageStore:
         if stored != size or len(data) != min(most, size - offset):
             raise ImageNotAvailable(f"The stored picture is damaged: it has {stored} bytes instead of {size}.")
         return data
-
-    def _read_from_memory(self, job_id: str, name: str, size: int) -> bytes | None:
-        """A picture without a thread, which costs more than reading it; None unless nothing of that waits for a disk.
-
-        Opening it does not either: the kernel keeps the names of what it keeps in memory.
-        """
-        try:
-            with self._job_folder(job_id) as folder:
-                return folder.read_from_memory(name, size)
-        except OSError as error:
-            # Whatever it is, the thread that reads it next finds out, and has the words for it.
-            self._tells = self._tells and error.errno != errno.ENOTSUP
-            return None
-
-    def _warmed(self, ref: ImageRef) -> None:
-        if not self._tells:
-            self._warm.clear()
-        elif ref.size <= WITHOUT_THREAD:
-            self._warm[ref.key] = None
-            if len(self._warm) > MOST_WARM:
-                del self._warm[next(iter(self._warm))]
 
     async def _pieces(self, job_id: str, name: str, size: int) -> AsyncIterator[bytes]:
         # The file is opened anew for each piece, so that a stream which is given up holds nothing.

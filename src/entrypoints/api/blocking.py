@@ -11,6 +11,7 @@ from entrypoints.api.waiting import Waiting
 from imaging_core.errors import JobConflict, JobDeleted, JobNotFound, Unavailable
 from imaging_core.images import ImageRef
 from imaging_core.jobs import Job
+from imaging_core.opened import whole
 from imaging_core.service import ImagingService
 
 log = logging.getLogger("imaging.api")
@@ -72,5 +73,4 @@ class Blocking:
 
     async def picture(self, ref: ImageRef) -> bytes:
         """A finished job's picture. Raises ImageNotAvailable, Unavailable."""
-        opened = await self._service.store.open(ref)
-        return opened if isinstance(opened, bytes) else b"".join([piece async for piece in opened])
+        return await whole(await self._service.store.open(ref))

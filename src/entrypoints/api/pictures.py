@@ -29,6 +29,7 @@ from entrypoints.api.rendering import Copies, Read
 from imaging_core.errors import ImageNotAvailable, ImageNotReady
 from imaging_core.images import ImageRef
 from imaging_core.jobs import Job, JobStatus
+from imaging_core.opened import whole
 from imaging_core.service import ImagingService
 
 #: What may be shown as a picture; anything else goes out as bytes that no browser interprets.
@@ -151,7 +152,7 @@ class PicturesDoor:
             there = {"location": await self._config.link(ref), "cache-control": "no-store"}
             return Response(None, 307, there)
         data = await self._service.store.open(ref)
-        if isinstance(data, bytes):
+        if isinstance(data, bytes | memoryview):
             return Response(data if span is None else data[start:stop], status, headers, media_type)
         return StreamingResponse(data if span is None else part(data, start, stop), status, headers, media_type)
 
@@ -165,8 +166,7 @@ class PicturesDoor:
 
     def _reading(self, ref: ImageRef) -> Read:
         async def read() -> bytes:
-            data = await self._service.store.open(ref)
-            return data if isinstance(data, bytes) else b"".join([piece async for piece in data])
+            return await whole(await self._service.store.open(ref))
 
         return read
 

@@ -26,6 +26,7 @@ from imaging_core.errors import (
     JobDeleted,
     JobNotFound,
 )
+from imaging_core.opened import whole
 from imaging_core.service import ImagingService
 
 FORM, JSON = "multipart/form-data", "application/json"
@@ -129,7 +130,7 @@ class Uploads:
         """A finished picture that the caller may see. Raises InvalidRequest that names the field."""
         try:
             _, opened = await self._service.read_image(image_id, index, owner=caller_of(request).sees)
-            return opened if isinstance(opened, bytes) else b"".join([part async for part in opened])
+            return await whole(opened)
         except (JobNotFound, JobDeleted, ImageNotReady, ImageNotAvailable) as error:
             raise InvalidRequest([FieldProblem(field="image_id", message=str(error))]) from None
 

@@ -12,6 +12,7 @@ from entrypoints.api.config import ApiConfig
 from entrypoints.api.openai.fields import ImageFields
 from imaging_core.images import ImageRef
 from imaging_core.jobs import Job
+from imaging_core.opened import whole
 from imaging_core.service import ImagingService
 
 #: Values of `quality` that an answer may repeat, with the old words in the new ones.
@@ -132,8 +133,7 @@ class Pictures:
         """A picture in the shape that is wanted. Raises ImageNotAvailable, Unavailable."""
 
         async def read() -> bytes:
-            opened = await self._service.store.open(ref)
-            return opened if isinstance(opened, bytes) else b"".join([piece async for piece in opened])
+            return await whole(await self._service.store.open(ref))
 
         if not wanted.remade(ref.media_type):
             return await _encoded(await read())
