@@ -8,14 +8,18 @@ import gc
 import os
 import signal
 import sys
+import threading
 
+#: How long a process that has stopped waits for its last threads, in s.
+_LAST_S = 2.0
 #: Commands that run until they are told to stop. To the others a signal means that they were broken off.
 LASTING = frozenset({"up", "api", "worker", "gui"})
 
 
 def main() -> None:
     """The console script."""
-    if sys.argv[1:2] and sys.argv[1] in LASTING:
+    lasting = bool(LASTING.intersection(sys.argv[1:2]))
+    if lasting:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, _end)
         # The last that runs: from then on Python has the system's default back, by which a late signal looks like a crash.
@@ -27,7 +31,15 @@ def main() -> None:
     # After the handlers: loading it takes most of a start.
     from entrypoints.cli import app  # noqa: PLC0415
 
-    app()
+    try:
+        app()
+    except SystemExit as end:
+        if lasting:
+            # Python waits for threads, also for one in a request to a bucket that says nothing. Nothing hangs on it any more.
+            last = threading.Timer(_LAST_S, os._exit, (end.code,))
+            last.daemon = True
+            last.start()
+        raise
 
 
 def _end(*_: object) -> None:

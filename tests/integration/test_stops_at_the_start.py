@@ -104,3 +104,17 @@ main()
 
     assert done.returncode == 0, done.stderr
     assert "worker" in done.stdout
+
+
+def test_a_thread_that_gets_no_answer_does_not_hold_up_the_end() -> None:
+    code = """
+import sys, threading
+threading.Thread(target=threading.Event().wait).start()
+sys.argv = ["imaging", "worker", "--help"]
+from entrypoints.command import main
+main()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False, timeout=100)
+
+    assert done.returncode == 0, done.stderr
+    assert "worker" in done.stdout
