@@ -28,7 +28,7 @@ FACTS = {"backend": "alpha", "now": 1, "schema": SCHEMA, "limit": 9, "id": "x", 
 STATEMENTS: dict[str, Any] = {
     "BY_ID": ("x",),
     "HELD": ("x",),
-    "TAKEN": ("x", "x"),
+    "TAKEN": {"ids": "[]"},
     "NEXT": {**FACTS, "owner": None, "own": "-"},
     "FIRST_QUEUED": {**FACTS, "only": None, "never": "[]"},
     "FIRST_RUN_OUT": {**FACTS, "only": None, "never": "[]"},
@@ -82,12 +82,12 @@ def test_a_statement_is_answered_from_an_index(empty: sqlite3.Connection, name: 
 
 
 def test_every_statement_is_looked_at() -> None:
-    assert SQL.keys() - {"SCHEMA", "INSERT", "UPDATE"} == STATEMENTS.keys()
+    assert SQL.keys() - {"SCHEMA", "UPDATE"} == STATEMENTS.keys()
 
 
 def test_a_row_has_its_values_in_the_order_of_its_columns() -> None:
     assert (*job_rows.columns(a_job(), NOON), "turn") == tuple(
-        re.findall(r"\w+", job_rows.INSERT.split("(")[1].split(")")[0])
+        re.findall(r"\w+", job_rows.INSERT.statements[1].split("(")[1].split(")")[0])
     )
 
 

@@ -41,7 +41,7 @@ class Queue:
     def add(self, owner: str | None = None) -> Job:
         job = attrs.evolve(a_job(), owner=owner)
         self.room.take(self.connection, job, self.limits, NOON)
-        job_rows.insert(self.connection, job, NOON, "")
+        job_rows.insert_all(self.connection, [job], NOON, [""])
         self.room.added(job)
         return job
 

@@ -27,6 +27,7 @@ from imaging_core.errors import Unavailable
 from imaging_core.events import JobEvent
 from imaging_core.jobs import Job
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 
 #: The database's file within the data folder.
@@ -155,6 +156,10 @@ class SqliteDatabase:
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """What `work` gives, once its writes are on the disk; it runs in the writer's thread; all or nothing."""
         return await self.must_be_open().writer.write(work)
+
+    async def write_alike(self, work: Callable[[Transaction, Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """The same for work that does several items at once: those that wait together, of whoever asks."""
+        return await self.must_be_open().writer.write_alike(work, item)
 
     def append(self, transaction: Transaction, events: Sequence[JobEvent]) -> None:
         """Store events with a write; for use within `write`, also while the database closes and still writes."""

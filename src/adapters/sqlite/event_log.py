@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 import attrs
 
+from adapters.sqlite.inserting import Insert
 from adapters.sqlite.writer import Transaction
 from imaging_core.errors import UnknownCursor
 from imaging_core.events import JobEvent
@@ -14,6 +15,7 @@ from imaging_core.records import event_from_record, event_to_record
 
 _CURSOR = re.compile(r"([0-9a-f]{8})-([0-9]{1,18})", re.ASCII)
 
+_INSERT = Insert("events", ("job_id", "record"))
 _OF_ALL = "SELECT seq, record FROM events WHERE seq > :after ORDER BY seq LIMIT :most"
 _OF_JOB = "SELECT seq, record FROM events WHERE job_id = :job_id AND seq > :after ORDER BY seq LIMIT :most"
 
@@ -44,16 +46,15 @@ class EventLog:
 
     def append(self, transaction: Transaction, events: Sequence[JobEvent]) -> None:
         """Store events, in order; drop the oldest now and then."""
+        if not events:
+            return
         connection = transaction.connection
-        for event in events:
-            row = connection.execute(
-                "INSERT INTO events (job_id, record) VALUES (?, ?)", (event.job_id, json.dumps(event_to_record(event)))
-            )
-            seq = row.lastrowid
-            assert seq is not None  # noqa: S101  # narrows for the type checker; an INSERT has one
+        last = _INSERT.run(connection, [(event.job_id, json.dumps(event_to_record(event))) for event in events])
+        first = last - len(events) + 1
+        for seq, event in enumerate(events, start=first):
             transaction.events.append(attrs.evolve(event, cursor=self.cursor(seq)))
-            if seq % self.trim_every == 0:
-                connection.execute("DELETE FROM events WHERE seq <= ?", (seq - self.keep,))
+        if last // self.trim_every != (first - 1) // self.trim_every:
+            connection.execute("DELETE FROM events WHERE seq <= ?", (last - self.keep,))
 
     def read(
         self, after: int, job_id: str | None, most: int, connection: sqlite3.Connection

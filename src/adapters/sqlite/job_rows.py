@@ -5,6 +5,7 @@ Everything here blocks. Every statement is answered from an index, whatever has 
 
 import json
 import sqlite3
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -12,8 +13,9 @@ import attrs
 
 from adapters.sqlite import job_pages
 from adapters.sqlite.clock import from_micros, to_micros
+from adapters.sqlite.inserting import Insert
 from adapters.sqlite.pauses import pause_of
-from adapters.sqlite.turns import give_turn
+from adapters.sqlite.turns import give_turns
 from imaging_core.errors import JobDeleted, JobNotFound
 from imaging_core.jobs import SCHEMA, Job, JobStatus
 from imaging_core.ports import JobQuery, QueueState
@@ -47,11 +49,14 @@ _to_json = json.JSONEncoder(separators=(",", ":")).encode
 #: How many of the last finished jobs tell how long one takes.
 _RECENT = 50
 
-INSERT = f"INSERT INTO jobs ({', '.join(_COLUMNS)}, turn) VALUES ({', '.join('?' for _ in _COLUMNS)}, ?)"  # noqa: S608
+INSERT = Insert("jobs", (*_COLUMNS, "turn"))
 UPDATE = f"UPDATE jobs SET {', '.join(f'{c} = :{c}' for c in _COLUMNS if c != 'id')} WHERE id = :id"  # noqa: S608
 BY_ID = "SELECT record, claimable_at FROM jobs WHERE id = ?"
 HELD = "SELECT seq, version, status, priority, turn, claimable_at, lease_token, favourite FROM jobs WHERE id = ?"
-TAKEN = "SELECT 1 FROM jobs WHERE id = ? UNION ALL SELECT 1 FROM deleted_jobs WHERE id = ?"
+TAKEN = """
+SELECT id FROM jobs WHERE id IN (SELECT value FROM json_each(:ids))
+UNION ALL SELECT id FROM deleted_jobs WHERE id IN (SELECT value FROM json_each(:ids))
+"""
 BEAT = """
 UPDATE jobs SET claimable_at = max(claimable_at, :until) WHERE id = :id AND lease_token = :token AND status = 'started'
 RETURNING cancel_requested
@@ -154,9 +159,12 @@ def existing(connection: sqlite3.Connection, job_id: str) -> Job:
     return job
 
 
-def taken(connection: sqlite3.Connection, job_id: str) -> bool:
-    """Whether there is or was a job with that id."""
-    return connection.execute(TAKEN, (job_id, job_id)).fetchone() is not None
+def taken(connection: sqlite3.Connection, job_ids: Sequence[str]) -> str | None:
+    """An id that two have, or under which there is or was a job; None when there is none."""
+    if len(set(job_ids)) < len(job_ids):
+        return next(job_id for job_id in job_ids if job_ids.count(job_id) > 1)
+    row = connection.execute(TAKEN, {"ids": json.dumps(job_ids)}).fetchone()
+    return None if row is None else str(row[0])
 
 
 def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFound:
@@ -165,10 +173,14 @@ def gone(connection: sqlite3.Connection, job_id: str) -> JobDeleted | JobNotFoun
     return JobNotFound() if row is None else JobDeleted(row[0])
 
 
-def insert(connection: sqlite3.Connection, job: Job, now: datetime, terms: str) -> None:
-    """Store a new job, to be found by these terms; IntegrityError when the id is taken."""
-    added = connection.execute(INSERT, (*columns(job, now).values(), give_turn(connection, job)))
-    connection.execute(job_pages.INDEX, (added.lastrowid, terms))
+def insert_all(connection: sqlite3.Connection, jobs: Sequence[Job], now: datetime, terms: Sequence[str]) -> None:
+    """Store new jobs, each to be found by its terms; IntegrityError when an id is taken, and all is to be taken back."""
+    if not jobs:
+        return
+    turns = give_turns(connection, jobs)
+    last = INSERT.run(connection, [(*columns(job, now).values(), turn) for job, turn in zip(jobs, turns, strict=True)])
+    # Places are given in a row, since nobody else adds meanwhile.
+    connection.executemany(job_pages.INDEX, zip(range(last - len(jobs) + 1, last + 1), terms, strict=True))
 
 
 def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> None:
@@ -179,7 +191,7 @@ def update(connection: sqlite3.Connection, job: Job, claimable_at: datetime) -> 
 def move(connection: sqlite3.Connection, job: Job, place: Held, now: datetime, terms: tuple[str, str]) -> None:
     """Write a job that goes to another backend; `terms` are those it was found by, and those it is found by from now on."""
     before, after = terms
-    turn = give_turn(connection, job)
+    (turn,) = give_turns(connection, [job])
     update(connection, job, place.claimable_at or now)
     connection.execute(TURN, (turn, job.id))
     connection.execute(job_pages.UNINDEX, (place.seq, before))

@@ -10,10 +10,11 @@ from typing import Final, TypeVar
 import attrs
 
 from adapters.sqlite import claims, job_pages, job_rows, pauses, webhook_outbox
+from adapters.sqlite.adding import Adding, Submit
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
-from adapters.sqlite.idempotency import find_jobs, forget_old, remember
-from adapters.sqlite.spending import check_all, set_aside, set_aside_anew
+from adapters.sqlite.idempotency import find_jobs
+from adapters.sqlite.spending import set_aside_anew
 from adapters.sqlite.writer import Transaction
 from imaging_core.errors import (
     FieldProblem,
@@ -43,6 +44,7 @@ class SqliteJobRepository:
 
     def __init__(self, database: SqliteDatabase) -> None:
         self._database = database
+        self._adding = Adding(database).add
 
     async def add(
         self,
@@ -76,31 +78,8 @@ class SqliteJobRepository:
         length = sum(len(job.request.prompt) for job in added)
         terms = await _apart(length, lambda: [job_pages.terms_of_job(job) for job in added])
 
-        def work(transaction: Transaction) -> tuple[Job, ...]:
-            connection, now = transaction.connection, self._database.now()
-            if idempotency is not None:
-                forget_old(connection, now)
-                if known := find_jobs(connection, idempotency, now):
-                    return known
-            # Before anything is written, so that a refusal takes nothing back of those that share its commit.
-            check_all(connection, claims)
-            for job, words in zip(added, terms, strict=True):
-                # Each is checked with those before it stored: a refusal takes all of them back.
-                if job_rows.taken(connection, job.id):
-                    raise JobConflict(f"There is a job with the id {job.id} already.")
-                if limits is not None:
-                    self._database.room.take(connection, job, limits, now)
-                transaction.touch(job.id)
-                job_rows.insert(connection, job, now, words)
-                transaction.leaves(job)
-                self._database.room.added(job)
-            set_aside(connection, claims, now)
-            if idempotency is not None:
-                remember(connection, idempotency, [job.id for job in added], now)
-            self._database.append(transaction, events)
-            return added
-
-        return await self._database.write(work)
+        submit = Submit(jobs=added, terms=terms, events=events, idempotency=idempotency, limits=limits, claims=claims)
+        return await self._database.write_alike(self._adding, submit)
 
     async def known(self, idempotency: Idempotency) -> tuple[Job, ...]:
         """The jobs that the key stands for as they are now; none when it stands for none."""

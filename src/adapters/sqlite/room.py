@@ -6,7 +6,7 @@ stand for long: claims make it too high, never too low, and it is made anew befo
 
 import math
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from typing import TypeVar
 
@@ -31,12 +31,21 @@ class Room:
         #: The same of each owner that was asked about.
         self._of_one: dict[tuple[str, str | None], int] = {}
 
-    def take(self, connection: sqlite3.Connection, job: Job, limits: QueueLimits, now: datetime) -> None:
-        """Room for a job that is added next. Raises QueueFull."""
+    def take(
+        self, connection: sqlite3.Connection, job: Job, limits: QueueLimits, now: datetime, before: Sequence[Job] = ()
+    ) -> None:
+        """Room for a job that is added next, after those `before`, which are not stored yet. Raises QueueFull."""
         backend, one = job.backend, (job.backend, job.owner)
-        if not _fits(self._of_one, one, limits.max_queued_per_owner, lambda: job_rows.queued_of(connection, *one)):
+
+        def of_one() -> int:
+            return job_rows.queued_of(connection, *one) + sum((each.backend, each.owner) == one for each in before)
+
+        def of_all() -> int:
+            return job_rows.queued(connection, backend) + sum(each.backend == backend for each in before)
+
+        if not _fits(self._of_one, one, limits.max_queued_per_owner, of_one):
             raise _full(connection, backend, now, mine=True)
-        if not _fits(self._of_all, backend, limits.max_queued, lambda: job_rows.queued(connection, backend)):
+        if not _fits(self._of_all, backend, limits.max_queued, of_all):
             raise _full(connection, backend, now, mine=False)
 
     def added(self, job: Job) -> None:

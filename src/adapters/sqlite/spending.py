@@ -6,6 +6,7 @@ from datetime import date, datetime, timedelta
 
 from adapters.sqlite.clock import to_micros
 from adapters.sqlite.database import SqliteDatabase
+from adapters.sqlite.inserting import Insert
 from adapters.sqlite.writer import Transaction
 from imaging_core.key_ports import CreditClaim, CreditsRefused, Reservation, together
 
@@ -14,6 +15,7 @@ _MICRO = 1_000_000
 _KEPT_DAYS = 62
 _SUM_OF_ALL = "SELECT coalesce(sum(credits), 0) FROM spending WHERE day = ?"
 _ENTRY = "SELECT day, credits FROM spending WHERE job_id = ?"
+_NEW = Insert("spending", ("job_id", "owner", "day", "credits", "made_at"))
 _NOTE = (
     "INSERT INTO spending (job_id, owner, day, credits, made_at) VALUES (?, ?, ?, ?, ?) "
     "ON CONFLICT (job_id) DO UPDATE SET day = excluded.day, credits = excluded.credits, settled = 0"
@@ -70,18 +72,21 @@ class SqliteSpendBook:
         return total / _MICRO
 
 
-def check_all(connection: sqlite3.Connection, claims: Sequence[CreditClaim]) -> None:
-    """Whether the credits of new jobs may be set aside. Raises CreditsRefused."""
-    whole = together(claims)
-    if whole is not None:
-        _check(connection, whole, whole.reservation.credits)
+def check_all(connection: sqlite3.Connection, submits: Sequence[Sequence[CreditClaim]]) -> None:
+    """Whether the credits of new jobs may be set aside, those of one submit after the other. Raises CreditsRefused."""
+    before: list[Reservation] = []
+    for claims in submits:
+        whole = together(claims)
+        if whole is not None:
+            _check(connection, whole, whole.reservation.credits, before)
+            before.append(whole.reservation)
 
 
 def set_aside(connection: sqlite3.Connection, claims: Sequence[CreditClaim], now: datetime) -> None:
-    """Set them aside, after `check_all` in the same write."""
-    for claim in claims:
-        if claim.reservation.credits > 0:
-            _note(connection, claim.reservation, now)
+    """Set them aside, after `check_all` in the same write, for jobs of which the book has nothing."""
+    rows = [_row(claim.reservation, now) for claim in claims if claim.reservation.credits > 0]
+    if rows:
+        _NEW.run(connection, rows)
 
 
 def set_aside_anew(connection: sqlite3.Connection, claim: CreditClaim, now: datetime) -> None:
@@ -93,24 +98,29 @@ def set_aside_anew(connection: sqlite3.Connection, claim: CreditClaim, now: date
     # Its own share counts in the day's sums already.
     own = before[1] / _MICRO if before is not None and before[0] == one.day.isoformat() else 0.0
     _check(connection, claim, one.credits - own)
-    _note(connection, one, now)
+    connection.execute(_NOTE, _row(one, now))
 
 
-def _check(connection: sqlite3.Connection, claim: CreditClaim, more: float) -> None:
-    day, wanted = claim.reservation.day.isoformat(), round(more * _MICRO)
+def _check(connection: sqlite3.Connection, claim: CreditClaim, more: float, before: Sequence[Reservation] = ()) -> None:
+    """Whether so much more fits in, besides what is in the book and what is to be set aside before. Raises CreditsRefused."""
+    one, wanted = claim.reservation, round(more * _MICRO)
 
-    def over(limit: float | None, statement: str, *arguments: str | None) -> bool:
+    def over(limit: float | None, statement: str, *owner: str | None) -> bool:
         if limit is None or wanted <= 0:
             return False
-        spent: int = connection.execute(statement, arguments).fetchone()[0]
+        spent: int = connection.execute(statement, (one.day.isoformat(), *owner)).fetchone()[0]
+        spent += sum(_micro(each) for each in before if each.day == one.day and owner in ((), (each.owner,)))
         return spent + wanted > round(limit * _MICRO)
 
-    if over(claim.owner_limit, _SUM_OF_OWNER, day, claim.reservation.owner):
+    if over(claim.owner_limit, _SUM_OF_OWNER, one.owner):
         raise CreditsRefused("owner")
-    if over(claim.total_limit, _SUM_OF_ALL, day):
+    if over(claim.total_limit, _SUM_OF_ALL):
         raise CreditsRefused("total")
 
 
-def _note(connection: sqlite3.Connection, one: Reservation, now: datetime) -> None:
-    row = (one.job_id, one.owner, one.day.isoformat(), round(one.credits * _MICRO), to_micros(now))
-    connection.execute(_NOTE, row)
+def _micro(one: Reservation) -> int:
+    return round(one.credits * _MICRO)
+
+
+def _row(one: Reservation, now: datetime) -> tuple[str, str | None, str, int, int]:
+    return one.job_id, one.owner, one.day.isoformat(), _micro(one), to_micros(now)

@@ -1,6 +1,7 @@
 """Whose turn it is among the owners of waiting jobs, as rows; imports stdlib and imaging_core. Everything here blocks."""
 
 import sqlite3
+from collections.abc import Sequence
 
 from imaging_core.jobs import Job
 
@@ -21,13 +22,23 @@ SELECT 1 + max(
 """  # noqa: S608  # a constant
 
 
-def give_turn(connection: sqlite3.Connection, job: Job) -> int:
-    """The turn of a job that is about to be added."""
-    own = "-" if job.owner is None else f"+{job.owner}"
-    facts = {"backend": job.backend, "priority": job.priority, "owner": job.owner, "own": own}
-    turn: int = connection.execute(NEXT, facts).fetchone()[0]
-    connection.execute(_RAISE, (job.backend, job.priority, own, turn))
-    return turn
+def give_turns(connection: sqlite3.Connection, jobs: Sequence[Job]) -> list[int]:
+    """The turn of each job that is about to be added."""
+    last: dict[tuple[str, int, str], int] = {}
+    turns: list[int] = []
+    for job in jobs:
+        own = "-" if job.owner is None else f"+{job.owner}"
+        line = job.backend, job.priority, own
+        if line in last:
+            # The one before waits: its owner's next turn is the one after it.
+            last[line] += 1
+        else:
+            facts = {"backend": job.backend, "priority": job.priority, "owner": job.owner, "own": own}
+            last[line] = connection.execute(NEXT, facts).fetchone()[0]
+        turns.append(last[line])
+    for line, turn in last.items():
+        connection.execute(_RAISE, (*line, turn))
+    return turns
 
 
 def serve(connection: sqlite3.Connection, backend: str, priority: int, turn: int) -> None:

@@ -18,12 +18,15 @@ from imaging_core.errors import Unavailable
 from imaging_core.events import JobEvent
 from imaging_core.jobs import Job
 
+Item = TypeVar("Item")
 T = TypeVar("T")
 
 #: Most operations of one commit.
 MOST_TOGETHER = 256
 #: After that long no more are done in a commit, in s: heartbeats must not wait behind many that take long.
 MOST_S = 0.2
+#: Most items that are done at once.
+MOST_ALIKE = 32
 
 
 class Transaction:
@@ -50,8 +53,10 @@ class Transaction:
 
 @attrs.frozen(kw_only=True)
 class _Operation:
-    #: Runs in the writer's thread, and again if its first transaction fails: without effect but on the database.
-    work: Callable[[Transaction], Any]
+    #: Runs in the writer's thread, and again if its first transaction fails: without effect but on the database. Gives an
+    #: answer for each item.
+    work: Callable[[Transaction, Sequence[Any]], Sequence[Any]]
+    item: Any
     answer: "asyncio.Future[Any]"
 
 
@@ -109,7 +114,14 @@ class GroupWriter:
 
     async def write(self, work: Callable[[Transaction], T]) -> T:
         """What `work` gives, once it is on the disk. Raises what it raises, or Unavailable."""
-        operation = _Operation(work=work, answer=self._loop.create_future())
+        return await self.write_alike(lambda transaction, _: (work(transaction),), None)
+
+    async def write_alike(self, work: Callable[[Transaction, Sequence[Item]], Sequence[T]], item: Item) -> T:
+        """The same for this item, of which several that follow one another are given to the same `work` at once.
+
+        Where it raises, each is given to it alone, so that what is wrong with one is told to nobody else.
+        """
+        operation = _Operation(work=work, item=item, answer=self._loop.create_future())
         if not self._gathered:
             # Once per turn of the loop: the first of many would wake the thread, which would commit it alone while the others
             # come, and each of them would have the loop wait for the interpreter.
@@ -168,10 +180,9 @@ class GroupWriter:
             return self._all_failed(batch, error)
         try:
             outcomes: list[_Outcome] = []
-            for operation in batch:
-                outcomes.append(self._apply(operation, apart=apart))
-                if time.monotonic() >= ends:
-                    break
+            while len(outcomes) < len(batch) and (not outcomes or time.monotonic() < ends):
+                begins = len(outcomes)
+                outcomes += self._apply(batch[begins : begins + 1] if apart else _alike(batch, begins), apart=apart)
             self._connection.execute("COMMIT")
         except _HalfDone:
             self._take_back()
@@ -190,13 +201,14 @@ class GroupWriter:
         if self._connection.in_transaction:
             self._connection.execute("ROLLBACK")
 
-    def _apply(self, operation: _Operation, *, apart: bool) -> _Outcome:
+    def _apply(self, operations: Sequence[_Operation], *, apart: bool) -> list[_Outcome]:
+        """What became of operations of the same work."""
         transaction = Transaction(self._connection, self._touch)
         if apart:
             self._connection.execute("SAVEPOINT operation")
         written = self._connection.total_changes
         try:
-            result = operation.work(transaction)
+            results = operations[0].work(transaction, [operation.item for operation in operations])
         except Exception as error:
             # Whatever it is, it is the caller's answer and no reason for the thread to stop.
             if isinstance(error, sqlite3.Error):
@@ -210,11 +222,18 @@ class GroupWriter:
             elif self._connection.total_changes != written:
                 # It counts what FTS5 writes out meanwhile too, so now and then this is done for nothing.
                 raise _HalfDone from error
-            return _Outcome(operation=operation, error=error)
+            elif len(operations) > 1:
+                return [outcome for operation in operations for outcome in self._apply([operation], apart=False)]
+            return [_Outcome(operation=operations[0], error=error)]
         if apart:
             self._connection.execute("RELEASE operation")
         self._jobs.update(transaction.jobs)
-        return _Outcome(operation=operation, result=result, events=transaction.events)
+        # Nobody knows which events are whose: the first has those of all.
+        first, *others = zip(operations, results, strict=True)
+        return [
+            _Outcome(operation=first[0], result=first[1], events=transaction.events),
+            *(_Outcome(operation=operation, result=result) for operation, result in others),
+        ]
 
     def _touch(self, job_id: str) -> None:
         self._touches.append(job_id)
@@ -239,3 +258,11 @@ class GroupWriter:
                 outcome.operation.answer.set_result(outcome.result)
             else:
                 outcome.operation.answer.set_exception(outcome.error)
+
+
+def _alike(batch: Sequence[_Operation], begins: int) -> Sequence[_Operation]:
+    """The operations from that place on that are of the same work."""
+    ends = begins + 1
+    while ends < min(len(batch), begins + MOST_ALIKE) and batch[ends].work == batch[begins].work:
+        ends += 1
+    return batch[begins:ends]
