@@ -15,8 +15,8 @@ from entrypoints.api.key_shapes import Audit, Key, KeyRequest, Keys, MadeKey
 from entrypoints.api.modelled import model_of
 from entrypoints.api.moments import time_text
 from entrypoints.api.openapi import BODY_PROBLEMS, body, problems, query
-from entrypoints.api.problems import Problem, invalid
-from imaging_core.errors import FieldProblem
+from entrypoints.api.problems import Problem
+from entrypoints.api.query_numbers import whole_number
 from imaging_core.keyring import Keyring
 from imaging_core.keys import ApiKey, KeyLimits, KeyNotFound
 
@@ -73,7 +73,7 @@ class KeysDoor:
             by=caller_of(request).key_id,
         )
         answer = {**_shown(made.key), "key": made.token}
-        return json_answer(answer, 201, {"location": f"/keys/{made.key.id}", "cache-control": "no-store"})
+        return json_answer(answer, 201, {"location": f"/keys/{made.key.id}"})
 
     async def list(self, request: Request) -> Response:  # noqa: ARG002  # a lean endpoint takes it
         """Revoked ones too, and those that IMAGING_API_KEYS gives."""
@@ -89,10 +89,8 @@ class KeysDoor:
 
     async def audit(self, request: Request) -> Response:
         """The newest first."""
-        limit = request.query_params.get("limit", "100")
-        if not (limit.isascii() and limit.isdecimal() and len(limit) <= 6 and 1 <= int(limit) <= _MOST_RECORDS):
-            raise invalid([FieldProblem(field="limit", message=f"must be from 1 to {_MOST_RECORDS}.")])
-        entries = await self._keyring.keys.notes(limit=int(limit))
+        limit = whole_number(request.query_params, "limit", 100, low=1, high=_MOST_RECORDS)
+        entries = await self._keyring.keys.notes(limit=limit)
         records = [{"at": time_text(e.at), "action": e.action, "subject": e.subject, "actor": e.actor} for e in entries]
         return json_answer({"records": records})
 

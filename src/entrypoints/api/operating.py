@@ -15,8 +15,9 @@ from entrypoints.api.encoding import json_answer
 from entrypoints.api.job_shapes import CancelledJobs, CancelRequest
 from entrypoints.api.modelled import model_of
 from entrypoints.api.openapi import BODY_PROBLEMS, Spec, body, problems, query
-from entrypoints.api.problems import Problem, invalid
-from imaging_core.errors import FieldProblem, Unavailable
+from entrypoints.api.problems import Problem
+from entrypoints.api.query_numbers import whole_number
+from imaging_core.errors import Unavailable
 from imaging_core.jobs import JobStatus
 from imaging_core.observing import KEPT_MINUTES
 from imaging_core.ports import JobQuery
@@ -87,11 +88,9 @@ class OperatingDoor:
 
     async def history(self, request: Request, name: str) -> Response:
         """The most that waited and was under way, and the longest wait, of each minute; noughts where there was nothing."""
-        asked = request.query_params.get("minutes", "60")
-        if not (asked.isascii() and asked.isdecimal() and len(asked) <= 6 and 1 <= int(asked) <= KEPT_MINUTES):
-            raise invalid([FieldProblem(field="minutes", message=f"must be from 1 to {KEPT_MINUTES}.")])
+        asked = whole_number(request.query_params, "minutes", 60, low=1, high=KEPT_MINUTES)
         self._must_be_there(name)
-        minutes = await self._service.history(name, minutes=int(asked))
+        minutes = await self._service.history(name, minutes=asked)
         return json_answer({"name": name, "minutes": [minute(one) for one in minutes]})
 
     async def workers(self, request: Request) -> Response:  # noqa: ARG002  # a lean endpoint takes it

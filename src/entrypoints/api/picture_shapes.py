@@ -1,9 +1,10 @@
-"""In which shape a picture is asked for: reads size, format, quality and Accept; imports stdlib, attrs and the core's errors."""
+"""In which shape a picture is asked for: reads size, format, quality and Accept; imports attrs, the reader of numbers and the core's errors."""
 
 from collections.abc import Mapping
 
 import attrs
 
+from entrypoints.api.query_numbers import whole_number
 from imaging_core.errors import FieldProblem, InvalidRequest
 from imaging_core.formats import JPEG, PNG, WEBP
 
@@ -29,12 +30,12 @@ class Conversion:
 
 def index_of(query: Mapping[str, str]) -> int:
     """Which picture of a job. Raises InvalidRequest."""
-    return _whole(query, "index", 0, low=0)
+    return whole_number(query, "index", 0, low=0)
 
 
 def side_of(query: Mapping[str, str]) -> int:
     """The longest side of a thumbnail, in px. Raises InvalidRequest."""
-    return _whole(query, "size", USUAL, low=SMALLEST, high=LARGEST)
+    return whole_number(query, "size", USUAL, low=SMALLEST, high=LARGEST)
 
 
 def conversion_of(query: Mapping[str, str]) -> Conversion | None:
@@ -47,7 +48,7 @@ def conversion_of(query: Mapping[str, str]) -> Conversion | None:
         return None if media_type is None else Conversion(media_type=media_type)
     if media_type not in (WEBP, JPEG):
         raise _wrong("quality", "is for format=webp and format=jpeg.")
-    quality = _whole(query, "quality", 0, low=1, high=100)
+    quality = whole_number(query, "quality", 0, low=1, high=100)
     return Conversion(media_type=media_type, quality=quality)
 
 
@@ -71,19 +72,6 @@ def _weights(accept: str) -> dict[str, float]:
         except ValueError:
             weights[media_range] = 0.0
     return weights
-
-
-def _whole(query: Mapping[str, str], name: str, default: int, *, low: int, high: int | None = None) -> int:
-    text = query.get(name)
-    if text is None:
-        return default
-    span = f"from {low}" if high is None else f"from {low} to {high}"
-    if not (text.isascii() and text.isdecimal() and len(text) <= 9):
-        raise _wrong(name, f"must be a whole number {span}.")
-    value = int(text)
-    if value < low or (high is not None and value > high):
-        raise _wrong(name, f"must be {span}.")
-    return value
 
 
 def _wrong(field: str, message: str) -> InvalidRequest:
