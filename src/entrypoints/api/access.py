@@ -1,11 +1,16 @@
 """What decides who may come in, as the app is given it; imports attrs, the core's keys and this package's signer."""
 
+import logging
+
 import attrs
 
 from entrypoints.api.signing import PictureSigner
+from imaging_core.errors import Unavailable
 from imaging_core.key_ports import RequestMeter
 from imaging_core.keyring import Keyring
 from imaging_core.memory import MemoryRequestMeter
+
+log = logging.getLogger("imaging.access")
 
 
 @attrs.frozen(kw_only=True)
@@ -26,3 +31,13 @@ class Access:
     open_metrics: bool = False
     #: Wrong keys from one address in a minute.
     wrong_keys_per_minute: int = 20
+
+    async def note(self, action: str, subject: str, *, by: str | None) -> None:
+        """Store an audit entry about what was done; where it cannot be, a line of the log says so."""
+        if self.keyring is None:
+            return
+        try:
+            await self.keyring.note(action, subject, by=by)
+        except Unavailable as error:
+            # It has been done, and the log line before has said it.
+            log.warning("An audit entry could not be stored: %s", error)

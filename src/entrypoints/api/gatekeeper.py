@@ -19,7 +19,7 @@ from entrypoints.api.browsers import check_host, check_origin
 from entrypoints.api.callers import ANYBODY, CALLER, LINK, STRANGER, Caller, Scope
 from entrypoints.api.credentials import Credentials, credentials_of, takes_basic
 from entrypoints.api.problems import Problem, problem_of
-from imaging_core.errors import ImagingError, Unavailable
+from imaging_core.errors import ImagingError
 from imaging_core.keyring import Keyring
 from imaging_core.keys import ApiKey
 from imaging_core.memory import MemoryRequestMeter
@@ -84,7 +84,7 @@ class Gatekeeper:
         answer = _Watched(send)
         await self._app(scope, receive, answer.send)
         if scope["method"] == "DELETE" and path.startswith("/jobs/") and answer.status == 204:
-            await self._note_deletion(path.removeprefix("/jobs/"), caller)
+            await self._access.note("job.deleted", path.removeprefix("/jobs/"), by=caller.key_id)
 
     def _told(self, problem: Problem, path: str) -> Response:
         for below, teller in self._tellers.items():
@@ -149,15 +149,6 @@ class Gatekeeper:
             detail = f"This key may make {per_minute} requests a minute. Try again in {wait} s."
             extra = {"limit": "requests_per_minute"}
             raise Problem("too-many-requests", 429, detail, headers={"retry-after": str(wait)}, extra=extra)
-
-    async def _note_deletion(self, job_id: str, caller: Caller) -> None:
-        if self._access.keyring is None:
-            return
-        try:
-            await self._access.keyring.note("job.deleted", job_id, by=caller.key_id)
-        except Unavailable as error:
-            # The answer has gone out, and the log line before has said it.
-            log.warning("An audit entry could not be stored: %s", error)
 
 
 class _Watched:

@@ -1,7 +1,5 @@
 """What operators see of the queue and do to it; imports FastAPI, the service and this package."""
 
-import logging
-
 from fastapi import FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
@@ -17,13 +15,10 @@ from entrypoints.api.modelled import model_of
 from entrypoints.api.openapi import BODY_PROBLEMS, Spec, body, problems, query
 from entrypoints.api.problems import Problem
 from entrypoints.api.query_numbers import whole_number
-from imaging_core.errors import Unavailable
 from imaging_core.jobs import JobStatus
 from imaging_core.observing import KEPT_MINUTES
 from imaging_core.ports import JobQuery
 from imaging_core.service import ImagingService
-
-log = logging.getLogger("imaging.api")
 
 _NOWHERE: dict[int | str, Spec] = {404: {**problems(404)[404], "description": "There is no such backend."}}
 
@@ -103,7 +98,7 @@ class OperatingDoor:
         by = caller_of(request).key_id
         self._must_be_there(name)
         queue = await self._service.pause(name, reason=asked.reason.strip(), by=by)
-        await self._note("backend.paused", name, by)
+        await self._config.access.note("backend.paused", name, by=by)
         return json_answer(standing(name, queue))
 
     async def resume(self, request: Request, name: str) -> Response:
@@ -111,7 +106,7 @@ class OperatingDoor:
         by = caller_of(request).key_id
         self._must_be_there(name)
         queue = await self._service.resume(name)
-        await self._note("backend.resumed", name, by)
+        await self._config.access.note("backend.resumed", name, by=by)
         return json_answer(standing(name, queue))
 
     async def cancel_all(self, request: Request) -> Response:
@@ -128,7 +123,7 @@ class OperatingDoor:
         )
         done = await self._service.cancel_all(query)
         whose = "everybody" if query.owner is None else query.owner
-        await self._note("jobs.cancelled", f"{done.cancelled + done.asked} of {whose}", caller.key_id)
+        await self._config.access.note("jobs.cancelled", f"{done.cancelled + done.asked} of {whose}", by=caller.key_id)
         return json_answer({"cancelled": done.cancelled, "asked": done.asked, "more": done.more})
 
     def _must_be_there(self, name: str) -> None:
@@ -136,13 +131,3 @@ class OperatingDoor:
         if name not in names:
             detail = f"There is no backend of that name here. There are: {', '.join(names) or 'none'}."
             raise Problem("unknown-backend", 404, detail)
-
-    async def _note(self, action: str, subject: str, by: str | None) -> None:
-        keyring = self._config.access.keyring
-        if keyring is None:
-            return
-        try:
-            await keyring.note(action, subject, by=by)
-        except Unavailable as error:
-            # It has been done, and the log line before has said it.
-            log.warning("An audit entry could not be stored: %s", error)

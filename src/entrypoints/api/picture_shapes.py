@@ -1,4 +1,4 @@
-"""In which shape a picture is asked for: reads size, format, quality and Accept; imports attrs, the reader of numbers and the core's errors."""
+"""In which shape a picture is asked for: reads size, format, quality and Accept; imports attrs, the core's values and this package."""
 
 from collections.abc import Mapping
 
