@@ -1,7 +1,9 @@
-"""One reader of the event feed: what waits for it, within bounds; imports stdlib and this package."""
+"""One reader of the event feed: what waits for it, within bounds; imports Starlette's types and this package."""
 
 import asyncio
 from collections import deque
+
+from starlette.types import Receive
 
 from entrypoints.api.event_frames import Frame
 
@@ -60,6 +62,12 @@ class Listener:
         """Hand it nothing more; what waits can still be taken."""
         self.closed = True
         self._woken.set()
+
+    async def close_with(self, receive: Receive) -> None:
+        """Close it once the client has gone away; what else it sends is thrown away."""
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        self.close()
 
     async def take(self, within_s: float) -> list[Frame]:
         """What waits, in order, as soon as there is something; nothing when the time is over or the mailbox is closed."""

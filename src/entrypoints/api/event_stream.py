@@ -56,7 +56,7 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG002  # as ASGI calls it
         """Send until the mailbox is closed: by its job's end, the client, the API's stop, or because it ran over."""
-        gone = asyncio.create_task(_until_gone(receive, self._listener))
+        gone = asyncio.create_task(self._listener.close_with(receive))
         try:
             with self._closing.telling(self._listener.close):
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
@@ -82,9 +82,3 @@ class EventStream(Response):
             if self._listener.job_id is not None and any(frame.terminal for frame in frames):
                 self._listener.close()
         await send({"type": "http.response.body", "body": b"", "more_body": False})
-
-
-async def _until_gone(receive: Receive, listener: Listener) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    listener.close()

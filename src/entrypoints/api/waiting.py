@@ -89,7 +89,7 @@ class Waiting:
             return view
         await self._feed.start()
         with self._feed.listening(job_id=job_id, key=key) as listener, self._closing.telling(listener.close):
-            gone = asyncio.create_task(_until_gone(request, listener))
+            gone = asyncio.create_task(listener.close_with(request.receive))
             try:
                 view = await _looked_until(listener, look, enough, note, within_s)
                 if gone.done() and not gone.cancelled():
@@ -128,9 +128,3 @@ def _has_ended(view: JobView) -> bool:
 
 def _forget(_: JobView) -> None:
     """Nobody is to be told what changes without an event."""
-
-
-async def _until_gone(request: Request, listener: Listener) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
-        pass
-    listener.close()

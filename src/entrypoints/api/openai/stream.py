@@ -80,7 +80,7 @@ class ImageStream(Response):
             self._feed.listening(job_id=self._order.job.id) as listener,
             self._closing.telling(listener.close),
         ):
-            gone = asyncio.create_task(_until_gone(receive, listener))
+            gone = asyncio.create_task(listener.close_with(receive))
             try:
                 await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
                 async for data in self._events(listener):
@@ -158,9 +158,3 @@ def _event(data: dict[str, object]) -> bytes:
 
 def _error(refusal: Refusal) -> bytes:
     return _event({"type": "error", **refusal.body})
-
-
-async def _until_gone(receive: Receive, listener: Listener) -> None:
-    while (await receive())["type"] != "http.disconnect":
-        pass
-    listener.close()
