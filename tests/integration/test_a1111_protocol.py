@@ -205,8 +205,9 @@ def test_a_body_that_is_no_json_is_refused(client: httpx.Client, body: str) -> N
 def test_other_refusals_have_the_webuis_shape(client: httpx.Client) -> None:
     text = client.post(TXT2IMG, content="{}", headers={"content-type": "text/plain"})
     long = client.post(TXT2IMG, json={"prompt": "x" * 1_000_001})
+    packed = client.post("/sdapi/v1/options", content=b"\x1f\x8b", headers={"content-encoding": "gzip"})
 
-    for answer, status in ((text, 415), (long, 413)):
+    for answer, status in ((text, 415), (long, 413), (packed, 415)):
         assert answer.status_code == status
         assert answer.json().keys() == recorded("auth_no_credentials").keys()
         assert answer.json()["detail"]

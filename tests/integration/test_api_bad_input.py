@@ -165,9 +165,10 @@ def test_a_body_of_another_type_is_415(client: httpx.Client, content_type: str) 
     assert _refused(answer, 415)["type"] == "/problems/unsupported-media-type"
 
 
-def test_a_compressed_body_is_415(client: httpx.Client) -> None:
+@pytest.mark.parametrize("path", ["/images", "/images/edits", "/png-info"])
+def test_a_compressed_body_is_415(client: httpx.Client, path: str) -> None:
     headers = {"Content-Type": "application/json", "Content-Encoding": "gzip"}
-    _refused(client.post("/images", content=b"\x1f\x8b", headers=headers), 415)
+    _refused(client.post(path, content=b"\x1f\x8b", headers=headers), 415)
 
 
 @pytest.mark.parametrize(

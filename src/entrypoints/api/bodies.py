@@ -51,8 +51,6 @@ def _check_type(request: Request) -> None:
         name, _, value = parameter.partition("=")
         if name.strip() == "charset" and value.strip().strip('"') not in ("utf-8", "utf8"):
             raise _unsupported("Send the JSON in UTF-8.")
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise _unsupported("Send the body without Content-Encoding.")
 
 
 def _unsupported(detail: str) -> Problem:
@@ -62,10 +60,12 @@ def _unsupported(detail: str) -> Problem:
 async def read_body(
     request: Request, *, limit: int, deadline_s: float, arrived: Callable[[int], None] | None = None
 ) -> bytes:
-    """The whole body, of at most `limit` bytes. Raises Problem (408, 413), and ClientDisconnect.
+    """The whole body, of at most `limit` bytes. Raises Problem (408, 413, 415), and ClientDisconnect.
 
     `arrived` is told of the bytes as they come, and may refuse them.
     """
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise Problem("unsupported-media-type", 415, "Send the body without Content-Encoding.")
     declared = request.headers.get("content-length", "")
     too_long = declared.isdecimal() and (len(declared) > 15 or int(declared) > limit)
     if too_long and "expect" in request.headers:

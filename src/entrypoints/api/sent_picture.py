@@ -28,8 +28,6 @@ async def read_sent_picture(
     """
     content_type = request.headers.get("content-type", "")
     media_type = content_type.partition(";")[0].strip().lower()
-    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-        raise Problem("unsupported-media-type", 415, "Send the body without Content-Encoding.")
     if media_type.startswith("image/") or media_type == "application/octet-stream":
         return await read_body(request, limit=max_bytes, deadline_s=deadline_s, arrived=arrived)
     if media_type == "application/json":

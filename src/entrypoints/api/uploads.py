@@ -81,8 +81,6 @@ class Uploads:
         if kind not in (FORM, JSON):
             accepted = {"accept-post": f"{FORM}, {JSON}"}
             raise Problem("unsupported-media-type", 415, f"Send {FORM} or {JSON}.", headers=accepted)
-        if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
-            raise Problem("unsupported-media-type", 415, "Send the body without Content-Encoding.")
         body = await read_body(
             request,
             limit=self._config.max_picture_bytes,
