@@ -2,9 +2,9 @@
 
 from typing import Any
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from entrypoints.api.shapes import Shape, example
+from entrypoints.api.shapes import Shape, example, sent
 from imaging_core.images import Operation
 from imaging_core.parameters import ParameterKind
 
@@ -136,12 +136,7 @@ class Workers(Shape):
 class PauseRequest(BaseModel):
     """Body of POST /backends/{name}/pause; may be left out."""
 
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={"examples": [{"reason": "New drivers, back at six."}]},
-    )
+    model_config = sent(reason="New drivers, back at six.")
 
     reason: str = Field(default="", max_length=300, description="Said to those whose jobs wait.")
 

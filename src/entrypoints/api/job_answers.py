@@ -1,7 +1,7 @@
 """Jobs as the dictionaries that answers hold; imports attrs, the words for priorities and the core's values.
 
 Built by hand rather than through models: a status is asked for thousands of times a second. A test compares them with the
-models in schemas.py, which are what OpenAPI shows.
+models in job_shapes.py, which are what OpenAPI shows.
 """
 
 from collections.abc import Mapping

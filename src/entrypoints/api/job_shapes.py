@@ -2,10 +2,10 @@
 
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
 from entrypoints.api.priorities import Word
-from entrypoints.api.shapes import Shape, example
+from entrypoints.api.shapes import Shape, example, sent
 from imaging_core.errors import Charged, FailureCode
 from imaging_core.images import Operation
 from imaging_core.jobs import CallState, JobStatus, LeaseReason
@@ -227,12 +227,7 @@ class JobList(Shape):
 class CancelRequest(BaseModel):
     """Body of POST /jobs/cancel; an empty object means all of one's own open jobs."""
 
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={"examples": [{"backend": "local", "status": "queued"}]},
-    )
+    model_config = sent(backend="local", status="queued")
 
     backend: str | None = Field(default=None, max_length=64, description="Only this backend's.")
     status: Literal["queued", "started"] | None = Field(default=None, description="Only these.")

@@ -2,21 +2,16 @@
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, Field
 
-from entrypoints.api.shapes import Shape, example
+from entrypoints.api.shapes import Shape, example, sent
 from imaging_core.keys import MAX_NAME
 
 
 class KeyRequest(BaseModel):
     """Body of POST /keys; absent and null both mean no limit."""
 
-    model_config = ConfigDict(
-        strict=True,
-        frozen=True,
-        extra="forbid",
-        json_schema_extra={"examples": [{"name": "laptop", "scopes": ["read", "submit"], "credits_per_day": 100}]},
-    )
+    model_config = sent(name="laptop", scopes=["read", "submit"], credits_per_day=100)
 
     name: str = Field(description="What people call it.", max_length=MAX_NAME)
     scopes: list[Literal["read", "submit", "admin"]] | None = Field(

@@ -1,4 +1,4 @@
-"""What the shapes of all answers share, and the shape of an error; imports pydantic.
+"""What the shapes of all answers and of small bodies share, and the shape of an error; imports pydantic.
 
 Shapes are for OpenAPI and for the tests that compare them with what is sent; nothing is built through them.
 """
@@ -16,7 +16,13 @@ class Shape(BaseModel):
 
 
 def example(**example: Any) -> ConfigDict:
+    """The configuration of an answer's shape, with an example."""
     return ConfigDict(extra="forbid", json_schema_extra={"examples": [example]})
+
+
+def sent(**example: Any) -> ConfigDict:
+    """The configuration of a small body's model, which is read strictly, with an example."""
+    return ConfigDict(strict=True, frozen=True, extra="forbid", json_schema_extra={"examples": [example]})
 
 
 class FieldError(Shape):
