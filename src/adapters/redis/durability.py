@@ -47,9 +47,7 @@ async def check_durability(link: RedisLink, *, allow_volatile: bool = False) -> 
         )
 
 
-def _facts(info: bytes | dict[str, object]) -> dict[str, str]:
-    if isinstance(info, dict):
-        return {name: str(value) for name, value in info.items()}
+def _facts(info: bytes) -> dict[str, str]:
     lines = (line for line in info.decode().splitlines() if ":" in line)
     return dict(line.split(":", 1) for line in lines)
 

@@ -12,9 +12,9 @@ Every command bears being sent twice, as one whose answer was lost is.
 import json
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Any
 
 from adapters.redis.clock import from_micros, to_micros
+from adapters.redis.layout import pairs
 from adapters.redis.link import RedisLink
 from imaging_core.key_ports import KEPT_NOTES
 from imaging_core.keys import (
@@ -53,8 +53,8 @@ class RedisKeyRepository:
         records, revoked, used = await self._link.answers(
             ("HGETALL", self._keys), ("HGETALL", self._revoked), ("ZRANGE", self._used, 0, -1, "WITHSCORES")
         )
-        ends, uses = _pairs(revoked), _pairs(used)
-        found = [_key(record, ends.get(name), uses.get(name)) for name, record in _pairs(records).items()]
+        ends, uses = pairs(revoked), pairs(used)
+        found = [_key(record, ends.get(name), uses.get(name)) for name, record in pairs(records).items()]
         return sorted(found, key=lambda key: (key.created_at, key.id))
 
     async def revoke(self, key_id: str, *, at: datetime) -> ApiKey:
@@ -97,15 +97,6 @@ class RedisKeyRepository:
         return sorted(entries, key=lambda entry: (entry.at, entry.id), reverse=True)
 
 
-def _key(record: bytes, revoked: bytes | None, used: bytes | float | None) -> ApiKey:
+def _key(record: bytes, revoked: bytes | None, used: bytes | None) -> ApiKey:
     moments = (None if moment is None else from_micros(int(float(moment))) for moment in (revoked, used))
     return key_from_record(json.loads(record), *moments)
-
-
-def _pairs(answer: Any) -> dict[bytes, Any]:
-    """What a hash or a sorted set holds, in whichever shape the protocol gives it."""
-    if isinstance(answer, dict):
-        return answer
-    if answer and isinstance(answer[0], list | tuple):
-        return dict(answer)
-    return dict(zip(answer[::2], answer[1::2], strict=True))
