@@ -3,7 +3,6 @@
 The doorbell lives in a database of its own, since Dramatiq's maintenance runs KEYS over everything there.
 """
 
-import re
 from typing import Final
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -12,7 +11,7 @@ from redis.asyncio import ConnectionPool
 from redis.asyncio.retry import Retry
 from redis.backoff import ConstantBackoff
 
-from adapters.redis_line import Line
+from adapters.redis_line import Line, address_of, unavailable
 from imaging_core.errors import Unavailable
 
 #: How long Redis may take to answer, in s. A ring that comes later is of little use.
@@ -54,13 +53,12 @@ class BrokerServer:
         """
         self.setting = setting
         try:
-            parts = urlsplit(url)
-            self.address = parts.path if parts.scheme == "unix" else f"{parts.hostname}:{parts.port or 6379}"
+            self.address = address_of(url)
             options = {
                 "socket_timeout": ANSWER_S,
                 "socket_connect_timeout": ANSWER_S,
                 # A socket's file takes no such thing.
-                **({} if parts.scheme == "unix" else {"socket_keepalive": True}),
+                **({} if urlsplit(url).scheme == "unix" else {"socket_keepalive": True}),
                 "health_check_interval": 15,
                 "protocol": 2,
             }
@@ -77,23 +75,4 @@ class BrokerServer:
 
     def unavailable(self, error: Exception) -> Unavailable:
         """What a person can do about an error of redis-py."""
-        text = re.sub(r"\s+", " ", str(error))[:200]
-        if (
-            isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError)
-            # Before AUTH, Redis takes a command of more than ten words for an attack and does not say NOAUTH.
-            or "unauthenticated" in text
-        ):
-            sentence = f"does not let us in. Check the user name and the password in {self.setting}."
-        elif isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
-            sentence = "is out of memory. Raise its maxmemory or delete old jobs."
-        elif isinstance(error, redis_errors.BusyLoadingError):
-            sentence = "is loading its data after a start."
-        elif isinstance(error, redis_errors.TimeoutError | TimeoutError):
-            sentence = "did not answer in time."
-        elif isinstance(error, redis_errors.ConnectionError | OSError):
-            sentence = f"does not answer. Check that it runs and that {self.setting} is right."
-        elif "DB index is out of range" in text:
-            sentence = f"has no database of that number. Name another one in {self.setting}."
-        else:
-            sentence = f"refused a command: {text}"
-        return Unavailable(f"The doorbell's Redis at {self.address} {sentence}")
+        return unavailable(error, f"The doorbell's Redis at {self.address}", self.setting)

@@ -1,23 +1,11 @@
-"""Turns what redis-py raises into `Unavailable` with a sentence that names the cure; imports redis-py and the core.
-
-No sentence holds the URL: a password may be part of it.
-"""
+"""Turns what redis-py raises into `Unavailable` with a sentence that names the cure; imports redis-py and the line to Redis."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from urllib.parse import urlsplit
 
 from redis import exceptions as redis_errors
 
-from imaging_core.errors import Unavailable
-
-
-def address_of(url: str) -> str:
-    """Host and port, or the socket's path, without user and password. Raises ValueError for what is no URL."""
-    parts = urlsplit(url)
-    if parts.scheme == "unix":
-        return parts.path
-    return f"{parts.hostname or 'localhost'}:{parts.port or 6379}"
+from adapters.redis_line import unavailable
 
 
 @contextmanager
@@ -26,43 +14,9 @@ def translated(address: str, setting: str) -> Iterator[None]:
     try:
         yield
     except (redis_errors.RedisError, OSError) as error:
-        raise unavailable(error, address, setting) from error
+        raise unavailable(error, f"Redis at {address}", setting) from error
     except RuntimeError as error:
         # uvloop's word for a connection that closed while a command was being written; asyncio's is an OSError.
         if "handler is closed" not in str(error):
             raise
-        raise unavailable(redis_errors.ConnectionError(str(error)), address, setting) from error
-
-
-def unavailable(error: Exception, address: str, setting: str) -> Unavailable:
-    """What a person can do about an error of redis-py."""
-    text = str(error)
-    retry_after_s = 5
-    if (
-        isinstance(error, redis_errors.AuthenticationError | redis_errors.NoPermissionError)
-        # Before AUTH, Redis takes a command of more than ten words for an attack and does not say NOAUTH.
-        or "unauthenticated" in text
-    ):
-        sentence = f"does not let us in. Check the user name and the password in {setting}."
-        retry_after_s = 30
-    elif isinstance(error, redis_errors.OutOfMemoryError) or "OOM command not allowed" in text:
-        # Redis 6.2 wraps the refusal of a command inside a script in another error.
-        sentence = "is out of memory and takes nothing new. Raise its maxmemory or delete old jobs."
-        retry_after_s = 30
-    elif isinstance(error, redis_errors.BusyLoadingError):
-        sentence = "is loading its data after a start."
-        retry_after_s = 2
-    elif isinstance(error, redis_errors.TimeoutError | TimeoutError):
-        sentence = "did not answer in time."
-    elif isinstance(error, redis_errors.ConnectionError | OSError):
-        sentence = f"does not answer. Check that it runs and that {setting} is right."
-    elif "DB index is out of range" in text:
-        sentence = f"has no database of that number. Change it in {setting}."
-    else:
-        # READONLY after a failover, MISCONF when it cannot write to its disk, and what nobody thought of.
-        sentence = f"refused a command: {_first_line(text)}"
-    return Unavailable(f"Redis at {address} {sentence}", retry_after_s=retry_after_s)
-
-
-def _first_line(text: str) -> str:
-    return text.splitlines()[0][:200] if text else "it gave no reason."
+        raise unavailable(redis_errors.ConnectionError(str(error)), f"Redis at {address}", setting) from error

@@ -18,8 +18,8 @@ from redis.exceptions import ConnectionError as RedisConnectionError
 from redis.exceptions import NoScriptError
 
 from adapters.redis.clock import ServerClock
-from adapters.redis.faults import address_of, translated
-from adapters.redis_line import Line
+from adapters.redis.faults import translated
+from adapters.redis_line import Line, address_of
 
 #: How long Redis may take to answer, in s. It must be well below a lease.
 ANSWER_S: Final = 5.0
