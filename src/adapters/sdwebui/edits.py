@@ -47,7 +47,7 @@ def edit_of(call: GenerationCall) -> dict[str, object]:
 
 def enlargement_of(call: GenerationCall, lists: Lists) -> Enlargement:
     """What an enlargement asks. Raises CallRejected for what this instance, by its lists, would not do."""
-    upscaler, scale, picture = call.request.options.get("upscaler"), call.request.options.get("scale"), None
+    upscaler, scale = call.request.options.get("upscaler"), call.request.options.get("scale")
     picture = call.request.init_image
     if upscaler not in lists.enlargers:
         raise CallRejected(f"The WebUI has no such upscaler. It has: {', '.join(lists.enlargers) or 'none'}.")

@@ -58,7 +58,7 @@ class Wire:
         if client is not None:
             await client.aclose()
 
-    async def ask(self, method: str, path: str, body: object = None, *, secrets: tuple[str, ...] = ()) -> Any:
+    async def ask(self, method: str, path: str, body: object = None) -> Any:
         """The JSON answer to a question. Raises NoSuchRoute for a 404 of the router, else GenerationError."""
         raw = await self._send(
             method,
@@ -67,7 +67,7 @@ class Wire:
             timeout_s=self._settings.question_timeout_s,
             limit=_QUESTION_BYTES,
             job=False,
-            secrets=secrets,
+            secrets=(),
         )
         try:
             return json.loads(raw)
