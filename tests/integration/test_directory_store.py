@@ -96,7 +96,7 @@ from adapters.directory import DirectoryImageStore
 from contracts.samples import a_result
 from imaging_core.errors import StorageFull
 from imaging_core.ids import new_job_id
-from imaging_core.images import Generated, GeneratedImage, ImageRef
+from imaging_core.images import Generated, GeneratedImage
 
 async def main():
     store, job_id = DirectoryImageStore(sys.argv[1]), new_job_id()
