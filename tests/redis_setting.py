@@ -32,6 +32,7 @@ class OnRedis(RepositorySetting):
 
     tick_s: ClassVar[float] = 0.3
     slack_s: ClassVar[float] = 0.25
+    certain: ClassVar[bool] = False
     forgets_after: ClassVar[int] = 400
 
     @pytest.fixture

@@ -135,6 +135,15 @@ class Hanging:
         raise AssertionError("nobody lets go of it")
 
 
+def never_certain(world: "World") -> None:
+    """Let the repository be as one that may have lost what it acknowledged."""
+
+    async def never_called(job: Job) -> bool:
+        return False
+
+    world.jobs.never_called = never_called  # type: ignore[method-assign]
+
+
 def away(
     port: object, method: str, *, times: int = 10**9, for_s: float = 1e9, error: BaseException | None = None
 ) -> list[float]:

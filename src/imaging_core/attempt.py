@@ -1,7 +1,8 @@
 """One worker's go at one claimed job, from adoption to its end or its parking; imports stdlib, attrs and this package.
 
-The order is what the promises stand on: adopt what is stored, honour a cancel, refuse poison, and then for each missing
-call write the intent, make the call, store the pictures, write the outcome. Every write carries the lease token.
+The order is what the promises stand on: adopt what is stored (where a call was ever begun), honour a cancel, refuse poison,
+and then for each missing call write the intent, make the call, store the pictures, write the outcome. Every write carries
+the lease token.
 """
 
 import asyncio
@@ -317,6 +318,8 @@ class Attempt:
         await self._held.end(lambda job, at: concluded(job, stored, now=at))
 
     async def _stored(self) -> Sequence[StoredCall]:
+        if await self._parts.jobs.never_called(self._held.job):
+            return ()
         return await insist_on_part(lambda: self._parts.store.find(self._held.job.id))
 
 

@@ -209,6 +209,9 @@ class JobRepository(JobAdder, Protocol):
        changes neither the job nor the book.
     22. `movable` gives a backend's jobs that are `movable` and that this version can read, the stranded ones first, each
         kind in the order of claims; after the first `skip` of them.
+    23. `never_called` is true of a claimed job only when no call of it can ever have been begun: none is on record, and nothing
+        that was acknowledged since it was added can have been taken back, be it by a power cut, a failover or an older copy
+        put in its place. Where that is not certain it is false.
     """
 
     async def add_all(
@@ -302,4 +305,8 @@ class JobRepository(JobAdder, Protocol):
 
     async def now(self) -> datetime:
         """The repository's clock."""
+        ...
+
+    async def never_called(self, job: Job) -> bool:
+        """Whether nothing can have been made for a claimed job yet, in whatever else is kept beside this repository."""
         ...

@@ -1,4 +1,4 @@
-"""The promises 6 to 8, 13 and 15 of a job repository: who may work on what, until when, in which order.
+"""The promises 6 to 8, 13, 15 and 23 of a job repository: who may work on what, until when, in which order.
 
 May import pytest, the core and the neighbouring modules; knows no adapter.
 """
@@ -9,8 +9,8 @@ from datetime import timedelta
 import attrs
 import pytest
 
-from contracts.job_setting import RepositorySetting
-from contracts.samples import a_failure
+from contracts.job_setting import FIRST, RepositorySetting
+from contracts.samples import a_failure, a_job
 from imaging_core.errors import LeaseLost, StaleJob
 from imaging_core.events import EventKind
 from imaging_core.jobs import Job, JobStatus, LeaseReason
@@ -159,6 +159,35 @@ class ClaimingPromises(RepositorySetting):
         await repository.save(parked.parked_until(now, LeaseReason.RETRY, now=now))
 
         assert (await self.claim(repository, "token-2")).id == parked.id
+
+
+class CertaintyPromises(RepositorySetting):
+    """Promise 23."""
+
+    async def test_23_a_new_job_was_never_called_until_a_call_of_it_is_on_record(
+        self, repository: JobRepository
+    ) -> None:
+        claimed = await self.start(repository)
+        assert await repository.never_called(claimed) is self.certain
+
+        intended = await repository.save(claimed.intending(0, "task"), token=FIRST)
+
+        assert not await repository.never_called(intended)
+
+    async def test_23_it_stays_certain_while_the_job_is_parked_and_taken_over(self, repository: JobRepository) -> None:
+        await self.park(repository, await self.start(repository), ticks=1)
+        await self.ticks(1.5)
+        again = await self.claim(repository, "token-2")
+        await self.ticks(2.5)
+        over = await self.claim(repository, "token-3")
+
+        assert [await repository.never_called(job) for job in (again, over)] == [self.certain] * 2
+
+    async def test_23_of_a_job_that_it_was_not_given_nothing_is_certain(self, repository: JobRepository) -> None:
+        job = a_job(await repository.now())
+        claimed = job.claimed(worker="w", token="t", now=job.created_at, lease_s=self.tick_s)
+
+        assert not await repository.never_called(claimed)
 
 
 class LeasePromises(RepositorySetting):

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 import pytest
 
 from contracts.job_batches import BatchPromises
-from contracts.job_claiming import ClaimingPromises, LeasePromises, WaitingPromises
+from contracts.job_claiming import CertaintyPromises, ClaimingPromises, LeasePromises, WaitingPromises
 from contracts.job_moving import MovingPromises
 from contracts.job_pausing import PausePromises
 from contracts.job_paying import PayingPromises
@@ -27,6 +27,7 @@ class JobRepositoryContract(
     BatchPromises,
     SavingPromises,
     ClaimingPromises,
+    CertaintyPromises,
     TurnPromises,
     PreferencePromises,
     LeasePromises,

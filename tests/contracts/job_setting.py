@@ -26,6 +26,8 @@ class RepositorySetting:
     tick_s: ClassVar[float] = 10.0
     #: How far a measured time may be off because real time passes meanwhile, in s.
     slack_s: ClassVar[float] = 0.05
+    #: Whether it can be certain that nothing was taken back of what it acknowledged since a job was added.
+    certain: ClassVar[bool] = True
 
     @pytest.fixture
     def repository(self) -> JobRepository:

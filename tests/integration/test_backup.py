@@ -11,15 +11,21 @@ import httpx
 import pytest
 
 from adapters.directory import DirectoryImageStore
-from adapters.sqlite import SqliteJobRepository, open_database
+from adapters.sqlite import SqliteDatabase, SqliteJobEvents, SqliteJobRepository, open_database
+from adapters.sqlite.snapshot import take_snapshot
 from contracts.samples import NOON, a_job, a_result
 from entrypoints.backup import run_backup, run_restore
 from entrypoints.settings import load_settings
 from imaging_core.errors import ImagingError
 from imaging_core.ids import new_job_id
-from imaging_core.jobs import Job
+from imaging_core.jobs import Job, JobStatus
+from imaging_core.memory import MemoryGate
+from imaging_core.policies import RetryPolicy, RunLimits
+from imaging_core.runner import JobRunner, Ran
+from imaging_core.runner_parts import RunnerParts
 from imaging_process import Imaging, clean_environment, end_of, submit
 from s3_endpoint import KEY, SECRET, shared_endpoint
+from scripted import ScriptedGenerator
 
 #: A command, its folder and the data folder: exit status and everything it said.
 Here = Callable[..., Awaitable[tuple[int, str]]]
@@ -245,3 +251,39 @@ def test_pictures_in_a_bucket_stay_there_and_their_jobs_come_back(
         service.started("is up")
         assert httpx.get(f"{service.url}/image/{image_id}").content == picture
     assert not list(tmp_path.rglob("*.png"))
+
+
+async def test_a_picture_that_is_newer_than_the_restored_jobs_is_adopted_and_not_made_again(tmp_path: Path) -> None:
+    # As with pictures in a bucket, where a restore finds all of them: the job waits in what is restored, and ended since.
+    data, older = tmp_path / "data", tmp_path / "older.db"
+    store, generator = DirectoryImageStore(tmp_path / "pictures", reserve_bytes=0), ScriptedGenerator(credits=3.0)
+
+    async def run_next(jobs: SqliteJobRepository, database: SqliteDatabase) -> Job:
+        parts = RunnerParts(
+            jobs=jobs,
+            store=store,
+            gate=MemoryGate({}),
+            events=SqliteJobEvents(database),
+            generators={"alpha": generator},
+            worker="w",
+            limits=RunLimits(),
+            retry=RetryPolicy(),
+        )
+        outcome = await JobRunner(parts).run_next("alpha")
+        assert isinstance(outcome, Ran), outcome
+        return outcome.job
+
+    async with open_database(data) as database:
+        jobs = SqliteJobRepository(database)
+        await jobs.add(a_job(await jobs.now()))
+        take_snapshot(data, older)
+        first = await run_next(jobs, database)
+        assert (first.status, len(generator.calls)) == (JobStatus.FINISHED, 1)
+    for file in data.glob("imaging.db*"):
+        file.unlink()
+    older.replace(data / "imaging.db")
+
+    async with open_database(data) as database:
+        again = await run_next(SqliteJobRepository(database), database)
+
+    assert (again.status, again.images, len(generator.calls)) == (JobStatus.FINISHED, first.images, 1)

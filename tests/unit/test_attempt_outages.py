@@ -19,7 +19,7 @@ from imaging_core.errors import (
 from imaging_core.events import JobProgress
 from imaging_core.held import INSIST_S, HeldJob, insist
 from imaging_core.jobs import CallState, JobStatus, LeaseReason
-from scripted import ScriptedGenerator, World, away, lasting
+from scripted import ScriptedGenerator, World, away, lasting, never_certain
 from virtual_time import in_virtual_time, loop_time
 
 
@@ -119,6 +119,7 @@ async def test_a_store_that_stays_away_after_a_paid_call_fails_the_job_and_says_
 async def test_a_store_that_cannot_be_read_parks_the_job_without_an_attempt_or_a_crash() -> None:
     generator = ScriptedGenerator(credits=2)
     world = World(generator)
+    never_certain(world)
     job = await world.submit()
     away(world.store, "find", times=67)
 

@@ -1,6 +1,6 @@
 """What the SQLite adapter remembers of jobs is never older than what anybody may have been told."""
 
-from adapters.sqlite.recent import RecentJobs
+from adapters.sqlite.recent import AddedJobs, RecentJobs
 from contracts.samples import a_job, a_request
 
 
@@ -71,3 +71,11 @@ def test_long_prompts_leave_room_for_fewer() -> None:
     recent.settle(jobs[1].id)
     recent.keep(jobs[0], recent.changes)
     assert [remembered(recent, job.id) for job in jobs] == [True, False, True]
+
+
+def test_of_new_jobs_the_last_few_are_remembered() -> None:
+    added = AddedJobs(most=2)
+    added.note(["a"])
+    added.note(["b", "c"])
+
+    assert [name in added for name in "abc"] == [False, True, True]

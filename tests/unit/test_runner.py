@@ -12,7 +12,7 @@ from imaging_core.jobs import CallState, JobStatus
 from imaging_core.policies import GateLimits, RunLimits
 from imaging_core.ports import GenerationCall, Report
 from imaging_core.runner import Held, Idle
-from scripted import Hanging, ScriptedGenerator, World, away, lasting
+from scripted import Hanging, ScriptedGenerator, World, away, lasting, never_certain
 from virtual_time import in_virtual_time, loop_time
 
 
@@ -32,6 +32,21 @@ async def test_a_job_is_claimed_run_and_finished() -> None:
     ref, data = await world.service.read_image(job.id)
     assert isinstance(data, bytes)
     assert (ref.seed, ref.size) == (7, len(data))
+
+
+@pytest.mark.parametrize(("certain", "looks"), [(True, 0), (False, 1)])
+@in_virtual_time
+async def test_what_is_stored_of_a_job_is_looked_for_unless_it_was_certainly_never_called(
+    certain: bool, looks: int
+) -> None:
+    world = World()
+    if not certain:
+        never_certain(world)
+    await world.submit()
+    found = away(world.store, "find", times=0)
+
+    assert (await world.run()).job.status is JobStatus.FINISHED
+    assert len(found) == looks
 
 
 @in_virtual_time
@@ -96,6 +111,7 @@ async def test_each_further_call_of_a_job_asks_the_gate_again() -> None:
 async def test_a_call_that_was_held_up_counts_as_one_of_now(delay_s: float, calls: int) -> None:
     generator = ScriptedGenerator()
     world = World(generator, gates=GateLimits(calls=1, per_s=10.5, slack_s=0.5))
+    never_certain(world)
     await world.submit()
     find = world.store.find
 

@@ -317,6 +317,10 @@ class RedisJobRepository:
         """Redis's clock, as far as this process can tell without asking it each time."""
         return await self._link.clock.now()
 
+    async def never_called(self, job: Job) -> bool:  # noqa: ARG002
+        """Never certain: Redis may have lost its last second with its host, the record of a call among it."""
+        return False
+
     # --- one way to the scripts --------------------------------------------------------------------------
 
     async def _write(self, script: str, *arguments: str | bytes | int) -> Answer:

@@ -18,7 +18,7 @@ from adapters.sqlite.clock import SteadyClock, wall_clock
 from adapters.sqlite.event_log import EventLog, last_event, log_id
 from adapters.sqlite.failures import translated, unavailable
 from adapters.sqlite.lock import FolderLock
-from adapters.sqlite.recent import RecentJobs
+from adapters.sqlite.recent import AddedJobs, RecentJobs
 from adapters.sqlite.room import Room
 from adapters.sqlite.schema import migrate
 from adapters.sqlite.subscribers import Subscribers
@@ -58,8 +58,9 @@ class SqliteDatabase:
         self.folder = Path(folder).absolute()
         self.now = SteadyClock(clock)
         self.subscribers = Subscribers()
-        self.recent = RecentJobs()
-        self.room = Room()
+        self.recent, self.room = RecentJobs(), Room()
+        #: The jobs that were added since this opening, as far as they are remembered.
+        self.added = AddedJobs()
         self._parts: _Parts | None = None
         self._log = EventLog(id="", keep=keep_events)
         self._last_event = 0
@@ -75,7 +76,7 @@ class SqliteDatabase:
         if self._parts is not None:
             raise RuntimeError("the database is open already")
         # Another process may have written since it was last open here.
-        self.recent, self.room = RecentJobs(), Room()
+        self.recent, self.room, self.added = RecentJobs(), Room(), AddedJobs()
         loop = asyncio.get_running_loop()
         opening = asyncio.ensure_future(asyncio.to_thread(self._open, loop))
         try:

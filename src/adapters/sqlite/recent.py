@@ -5,12 +5,35 @@ until it is answered that job is read from the database; so nobody is told of a 
 """
 
 import threading
+from collections import OrderedDict
+from collections.abc import Iterable
 
 from imaging_core.jobs import Job
 
 #: Most jobs that are remembered, a few KB each without their prompts, and most characters of their prompts together: 4
 #: bytes each at worst.
 MOST, MOST_CHARACTERS = 2_000, 4_000_000
+
+#: Most ids of new jobs that are remembered, 100 bytes each: as many as may wait.
+MOST_ADDED = 10_000
+
+
+class AddedJobs:
+    """A bounded memory of the ids of new jobs; used on the loop alone."""
+
+    def __init__(self, most: int = MOST_ADDED) -> None:
+        self._most = most
+        #: The oldest first; a plain dict would pass over all that were forgotten to find it.
+        self._ids: OrderedDict[str, None] = OrderedDict()
+
+    def note(self, ids: Iterable[str]) -> None:
+        """Remember them, instead of the oldest if need be."""
+        self._ids.update(dict.fromkeys(ids))
+        while len(self._ids) > self._most:
+            self._ids.popitem(last=False)
+
+    def __contains__(self, job_id: object) -> bool:
+        return job_id in self._ids
 
 
 class RecentJobs:

@@ -79,7 +79,10 @@ class SqliteJobRepository:
         terms = await _apart(length, lambda: [job_pages.terms_of_job(job) for job in added])
 
         submit = Submit(jobs=added, terms=terms, events=events, idempotency=idempotency, limits=limits, claims=claims)
-        return await self._database.write_alike(self._adding, submit)
+        stored = await self._database.write_alike(self._adding, submit)
+        if stored is added:
+            self._database.added.note(job.id for job in added)
+        return stored
 
     async def known(self, idempotency: Idempotency) -> tuple[Job, ...]:
         """The jobs that the key stands for as they are now; none when it stands for none."""
@@ -280,6 +283,10 @@ class SqliteJobRepository:
         """This repository's clock."""
         self._database.must_be_open()
         return self._database.now()
+
+    async def never_called(self, job: Job) -> bool:
+        """Whether it has no call on record, and was added since this opening: no older file was put in place meanwhile."""
+        return not job.calls and job.id in self._database.added
 
     async def release_leases(self) -> int:
         """End every running lease, so that what ran goes on at once; how many there were.

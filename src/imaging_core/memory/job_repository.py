@@ -278,6 +278,10 @@ class MemoryJobRepository:
         """This repository's clock."""
         return self._now()
 
+    async def never_called(self, job: Job) -> bool:
+        """Whether it has no call on record: what is known here was added in this process, and is gone with it."""
+        return not job.calls and job.id in self._entries
+
     # --- the one step behind each write ------------------------------------------------------------------
 
     def _check_ids(self, jobs: Sequence[Job]) -> None:
