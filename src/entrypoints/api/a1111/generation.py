@@ -23,7 +23,7 @@ from entrypoints.api.callers import caller_of
 from entrypoints.api.encoding import json_answer
 from entrypoints.api.forms import Form
 from entrypoints.api.problems import problem_of
-from entrypoints.api.uploads import Inputs, Uploads
+from entrypoints.api.uploads import Inputs, Share, Uploads
 from imaging_core.errors import FieldProblem, ImagingError, InvalidRequest
 from imaging_core.faults import log_fault
 from imaging_core.images import ImageRequest, Operation
@@ -124,8 +124,8 @@ class Generations:
 
     # --- reading -----------------------------------------------------------------------------------------
 
-    async def _read(self, request: Request, model: type[B], share: object) -> B:
-        value = await self._uploads.read(request, share)  # type: ignore[arg-type]
+    async def _read(self, request: Request, model: type[B], share: Share) -> B:
+        value = await self._uploads.read(request, share)
         if isinstance(value, Form):
             raise InvalidRequest([FieldProblem(field="", message="The body must be a JSON object.")])
         return read_fields(value, model)
