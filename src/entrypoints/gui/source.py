@@ -3,7 +3,6 @@
 A job's is named in the address, so that a link to it and a reload lead to the same; a file is kept in the session.
 """
 
-import base64
 import hashlib
 import io
 
@@ -14,6 +13,7 @@ from PIL import Image
 from adapters.pillow.intake import CleanPicture, IntakeLimits, clean_picture
 from entrypoints.client import ApiError, JobInfo, Problem, Provenance
 from entrypoints.gui import remote
+from entrypoints.gui.data_urls import data_url
 from entrypoints.gui.words import shortened
 
 #: In the address: the job whose picture it is, and which of them; or a job that is to be done again.
@@ -76,7 +76,7 @@ def _of_job(job: JobInfo, index: int) -> Source:
         height=picture.height,
         title=_title(job),
         words=job.request.prompt if job.request else "",
-        shown=_url(remote.thumbnail(job.image_id, index, _SIDE), "image/webp"),
+        shown=data_url(remote.thumbnail(job.image_id, index, _SIDE), "image/webp"),
     )
 
 
@@ -96,7 +96,7 @@ def _input_of(job: JobInfo) -> Source:
         width=brought.width,
         height=brought.height,
         title=_title(job),
-        shown=_url(small.data, small.media_type),
+        shown=data_url(small.data, small.media_type),
     )
 
 
@@ -147,8 +147,4 @@ def _small(clean: CleanPicture) -> str:
         image.thumbnail((_SIDE, _SIDE), reducing_gap=2.0)
         out = io.BytesIO()
         image.convert("RGB").save(out, "JPEG", quality=86)
-    return _url(out.getvalue(), "image/jpeg")
-
-
-def _url(data: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    return data_url(out.getvalue(), "image/jpeg")

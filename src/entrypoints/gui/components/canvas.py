@@ -1,17 +1,16 @@
 """The place where a picture is or will be, kept in its shape so that nothing jumps; imports Streamlit and the client."""
 
-import base64
 import html
 
 import streamlit as st
 
 from entrypoints.client import ApiError, JobInfo, Picture
 from entrypoints.gui import assets
+from entrypoints.gui.data_urls import data_url
 from entrypoints.gui.words import shortened
 
 #: Longest alternative text, in characters.
 _ALT = 120
-
 
 #: The studio's mark.
 MARK = assets.FOLDER / "mark.svg"
@@ -19,8 +18,8 @@ MARK = assets.FOLDER / "mark.svg"
 
 def glyph(*, pulse: bool = False) -> str:
     """The mark as a decoration, for where there is nothing else to see."""
-    data = base64.b64encode(MARK.read_bytes()).decode()
-    return f'<img class="glyph{" pulse" if pulse else ""}" alt="" src="data:image/svg+xml;base64,{data}">'
+    mark = data_url(MARK.read_bytes(), "image/svg+xml")
+    return f'<img class="glyph{" pulse" if pulse else ""}" alt="" src="{mark}">'
 
 
 def ratio_of(job: JobInfo) -> str:
@@ -47,8 +46,8 @@ def preview(job: JobInfo, picture: Picture | None) -> None:
     inner = '<div class="shimmer" aria-hidden="true"></div>'
     if picture is not None:
         # In the page itself: a link would be dead by the time a slow browser asks for it.
-        data = base64.b64encode(picture.data).decode()
-        inner = f'<img src="data:{html.escape(picture.media_type)};base64,{data}" alt="Preview of the picture so far">'
+        shown = html.escape(data_url(picture.data, picture.media_type))
+        inner = f'<img src="{shown}" alt="Preview of the picture so far">'
     st.html(f'<div class="canvas" style="aspect-ratio: {ratio_of(job)}">{inner}</div>')
 
 

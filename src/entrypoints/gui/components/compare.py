@@ -1,12 +1,11 @@
 """A picture before and after its edit, with a slider between them; imports Streamlit, the client and this package."""
 
-import base64
-
 import streamlit as st
 
 from entrypoints.client import ApiError, JobInfo
 from entrypoints.gui import remote
 from entrypoints.gui.components import canvas, in_browser
+from entrypoints.gui.data_urls import data_url
 from imaging_core.images import Operation
 
 #: Longer side of what is shown, in px.
@@ -33,8 +32,8 @@ def compare(job: JobInfo, index: int, place: str, *, tallest: int = 60) -> None:
         key=f"compare-{place}-{job.image_id}-{index}",
         data={
             "id": f"{job.image_id}-{index}",
-            "before": _url(before.data, before.media_type),
-            "after": _url(after, "image/webp"),
+            "before": data_url(before.data, before.media_type),
+            "after": data_url(after, "image/webp"),
             "width": image.width,
             "height": image.height,
             "alt": canvas.alt_of(job, index),
@@ -42,7 +41,3 @@ def compare(job: JobInfo, index: int, place: str, *, tallest: int = 60) -> None:
             "tallest": tallest,
         },
     )
-
-
-def _url(data: bytes, media_type: str) -> str:
-    return f"data:{media_type};base64,{base64.b64encode(data).decode()}"

@@ -5,6 +5,7 @@ import base64
 import streamlit as st
 
 from entrypoints.gui.components import in_browser, problems
+from entrypoints.gui.data_urls import data_url
 from entrypoints.gui.source import Source
 
 #: Tallest that the picture is shown, in percent of the window's height: the button beneath should be in sight.
@@ -60,7 +61,7 @@ def mask_of(source: Source) -> bytes | None:
 def bring(source_id: str, data: bytes, media_type: str) -> None:
     """Put a mask from elsewhere on the picture; it can be painted on."""
     before = st.session_state.get(_BROUGHT)
-    url = f"data:{media_type};base64,{base64.b64encode(data).decode()}"
+    url = data_url(data, media_type)
     st.session_state[_BROUGHT] = (source_id, url, before[2] + 1 if before else 1)
     # As it is, until the page in the browser has put it into the picture's size.
     st.session_state[_MASK] = (source_id, url)
