@@ -111,6 +111,17 @@ def test_a_link_leads_to_the_picture_and_it_is_repainted(
     assert "1 picture queued." in text_of(page)
 
 
+def test_a_backend_that_an_operator_has_stopped_is_said_above_the_form(
+    visit: Callable[..., AppTest], picture: str, client: httpx.Client
+) -> None:
+    client.post("/backends/demo/pause", json={"reason": "New drivers"}).raise_for_status()
+    try:
+        page = visit(**{"from": picture})
+        assert [w.value for w in page.warning if "An operator has paused this backend" in w.value]
+    finally:
+        client.post("/backends/demo/resume").raise_for_status()
+
+
 def test_a_part_needs_a_mask_and_says_so_beside_the_picture(
     visit: Callable[..., AppTest], picture: str, client: httpx.Client
 ) -> None:

@@ -9,7 +9,6 @@ from entrypoints.gui import draft, remote, source
 from entrypoints.gui.components import form_parts, problems, sending
 from entrypoints.gui.components.cost import cost
 from entrypoints.gui.components.shape import shape
-from entrypoints.gui.words import plain
 from imaging_core.capabilities import Capabilities
 from imaging_core.images import Operation
 
@@ -18,18 +17,10 @@ def composer(info: BackendInfo, capabilities: Capabilities) -> None:
     """The form of one backend."""
     with st.container(key="composer", border=True):
         checkpoint = draft.checkpoint_of(capabilities, st.session_state)
-        if info.paused is not None:
-            st.warning(
-                plain(f"An operator has paused this backend. Jobs are taken and wait. {info.paused.reason}".strip()),
-                icon=":material/pause:",
-            )
-        elif not info.answers:
-            st.warning(plain(f"{info.message} Jobs can be queued all the same; they wait until it is back."))
+        form_parts.why_jobs_wait(info)
         placeholder = "Describe the picture: subject, place, light, mood, style …"
         form_parts.words(capabilities, draft.PROMPT, "Prompt", placeholder, 120)
-        form_parts.words(
-            capabilities, draft.NEGATIVE_PROMPT, "Negative prompt", "What should not be in it (optional)", 68
-        )
+        form_parts.negative(capabilities)
         form_parts.models(capabilities)
         shape(capabilities, checkpoint)
         form_parts.looks(capabilities, checkpoint)

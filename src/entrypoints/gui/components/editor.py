@@ -13,7 +13,6 @@ from entrypoints.gui.components.fields import field
 from entrypoints.gui.components.painter import mask_of, painter
 from entrypoints.gui.edits import Mode, form_of, modes
 from entrypoints.gui.source import Source
-from entrypoints.gui.words import plain
 from imaging_core.capabilities import Capabilities
 
 #: What the modes and their buttons are called.
@@ -39,8 +38,7 @@ _SUGGESTED = "edit.suggested"
 def editor(info: BackendInfo, capabilities: Capabilities, source: Source) -> None:
     """The form of one backend."""
     with st.container(key="composer", border=True):
-        if not info.answers:
-            st.warning(plain(f"{info.message} Jobs can be queued all the same; they wait until it is back."))
+        form_parts.why_jobs_wait(info)
         mode = _mode(modes(capabilities))
         form = form_of(capabilities, mode)
         painter(source, form.backend, tools=mode is Mode.PART)

@@ -1,13 +1,26 @@
-"""The parts that forms are made of, each drawn where its backend has it; imports Streamlit and the core's values."""
+"""The parts that forms are made of, each drawn where its backend has it; imports Streamlit, the client and the core's values."""
 
 import streamlit as st
 
+from entrypoints.client import BackendInfo
 from entrypoints.gui import draft
 from entrypoints.gui.components import problems
 from entrypoints.gui.components.fields import field
 from entrypoints.gui.components.seed import seed
+from entrypoints.gui.words import plain
 from imaging_core.capabilities import Capabilities
 from imaging_core.parameters import Parameter
+
+
+def why_jobs_wait(info: BackendInfo) -> None:
+    """That the backend is stopped or does not answer, if it is so."""
+    if info.paused is not None:
+        st.warning(
+            plain(f"An operator has paused this backend. Jobs are taken and wait. {info.paused.reason}".strip()),
+            icon=":material/pause:",
+        )
+    elif not info.answers:
+        st.warning(plain(f"{info.message} Jobs can be queued all the same; they wait until it is back."))
 
 
 def words(capabilities: Capabilities, name: str, label: str, placeholder: str, height: int) -> None:
