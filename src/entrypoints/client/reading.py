@@ -35,7 +35,7 @@ from imaging_core.parameters import Parameter, ParameterKind
 T = TypeVar("T")
 Json = Mapping[str, Any]
 
-#: Backends whose answers have no title while they are not set up.
+#: What people call the backends, whose answers have no title while they are not set up; those they know best first.
 TITLES = {"stability": "Stability AI", "local": "Local SD", "demo": "Demo"}
 
 

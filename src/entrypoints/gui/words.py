@@ -1,10 +1,11 @@
-"""How the page says things: times, prices, names, statuses; pure, imports stdlib and the core's statuses."""
+"""How the page says things: times, prices, names, statuses; pure, imports the client's titles and the core's statuses."""
 
 import math
 import re
 from collections.abc import Mapping
 from datetime import datetime
 
+from entrypoints.client import TITLES
 from imaging_core.jobs import JobStatus
 
 #: Badge colour and icon per status, from Streamlit's palette.
@@ -35,9 +36,6 @@ _NAMES = {
     "png": "PNG",
     "webp": "WebP",
 }
-#: What people call the backends here, whatever the engines call themselves.
-_SECTIONS = {"stability": "Stability AI", "local": "Local SD", "demo": "Demo"}
-
 _WORDS = {"hr": "Hires", "cfg": "CFG", "vae": "VAE", "clip": "CLIP", "id": "id"}
 
 
@@ -51,13 +49,13 @@ def name_of(name: str) -> str:
 
 
 def section(backend: str, title: str) -> str:
-    """A backend's name on the page."""
-    return _SECTIONS.get(backend, title)
+    """A backend's name on the page, whatever its engine calls itself."""
+    return TITLES.get(backend, title)
 
 
 def place_of(backend: str) -> int:
     """Where a backend stands among the sections: those people know first, in the order they know."""
-    names = list(_SECTIONS)
+    names = list(TITLES)
     return names.index(backend) if backend in names else len(names)
 
 

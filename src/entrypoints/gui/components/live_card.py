@@ -28,13 +28,13 @@ def live_card(job: JobInfo, title: str, *, place: str = "feed") -> None:
 def _facts(job: JobInfo, title: str, place: str) -> None:
     _head(job, title, place)
     canvas.prompt_line(job)
-    if job.status is not JobStatus.STARTED:
-        st.caption(plain(standing(job, datetime.now(UTC))))
-    elif silent(job):
-        st.caption(plain(standing(job, datetime.now(UTC))))
-        st.html('<div class="busy" role="progressbar" aria-label="Under way"></div>')
+    told, running = plain(standing(job, datetime.now(UTC))), job.status is JobStatus.STARTED
+    if running and not silent(job):
+        st.progress(min(max(job.progress or 0.0, 0.0), 1.0), text=told)
     else:
-        st.progress(min(max(job.progress or 0.0, 0.0), 1.0), text=plain(standing(job, datetime.now(UTC))))
+        st.caption(told)
+    if running and silent(job):
+        st.html('<div class="busy" role="progressbar" aria-label="Under way"></div>')
     if why := trouble(job):
         st.caption(f":orange[:material/info:] {plain(why)}")
 
