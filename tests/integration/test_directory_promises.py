@@ -1,8 +1,5 @@
 """The directory store keeps every promise of its port."""
 
-import errno
-import os
-import threading
 from pathlib import Path
 
 import attrs
@@ -12,6 +9,7 @@ from adapters.directory import DirectoryImageStore
 from adapters.directory.draft import TEMPORARY
 from contracts.image_store import ImageStoreContract
 from contracts.samples import a_result
+from full_disk import fill_up
 from imaging_core.ids import new_job_id
 from imaging_core.ports import ImageStore
 
@@ -23,18 +21,8 @@ class TestDirectoryStore(ImageStoreContract):
 
     @pytest.fixture
     def full_store(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> ImageStore:
-        """A disk on which 20 kB fit: the write that reaches the end is cut short, and the next one fails."""
-        write, room, one_at_a_time = os.write, [20_000], threading.Lock()
-
-        def write_while_there_is_room(descriptor: int, data: bytes) -> int:
-            with one_at_a_time:
-                if not room[0]:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                written = write(descriptor, data[: room[0]])
-                room[0] -= written
-                return written
-
-        monkeypatch.setattr(os, "write", write_while_there_is_room)
+        """A disk on which 20 kB fit."""
+        fill_up(monkeypatch, room=20_000)
         return DirectoryImageStore(tmp_path / "pictures")
 
     async def test_11_no_file_has_a_name_before_its_proof_is_there(self, tmp_path: Path) -> None:

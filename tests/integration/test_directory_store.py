@@ -16,6 +16,7 @@ from adapters.directory import DirectoryImageStore
 from adapters.directory.warm import MOST_ROOMS, WITHOUT_THREAD
 from contracts.image_store import read
 from contracts.samples import a_result, png
+from full_disk import fill_up
 from imaging_core.errors import ImageNotAvailable, StorageFull, Unavailable
 from imaging_core.ids import new_job_id
 from imaging_core.images import Generated, GeneratedImage, ImageRef
@@ -66,17 +67,7 @@ class TestDisks:
     async def test_no_room_leaves_no_file_at_all(
         self, store: DirectoryImageStore, folder: Path, job_id: str, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        write, room, one_at_a_time = os.write, [1000], threading.Lock()
-
-        def write_while_there_is_room(descriptor: int, data: bytes) -> int:
-            with one_at_a_time:
-                if not room[0]:
-                    raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
-                written = write(descriptor, data[: room[0]])
-                room[0] -= written
-                return written
-
-        monkeypatch.setattr(os, "write", write_while_there_is_room)
+        make_room = fill_up(monkeypatch, room=1000)
         with pytest.raises(StorageFull) as full:
             await store.put(job_id, 0, a_large_result(), first_image=0)
 
@@ -85,7 +76,7 @@ class TestDisks:
             "old pictures."
         )
         assert files_in(folder) == []
-        room[0] = 10**9
+        make_room()
         assert (await store.put(job_id, 0, a_result(), first_image=0)).images
 
     def test_a_file_size_limit_of_the_system_is_no_room(self, folder: Path) -> None:
