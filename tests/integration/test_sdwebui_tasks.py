@@ -169,6 +169,24 @@ async def test_a_cancelled_call_that_waits_behind_a_stranger_stops_only_itself(w
     assert set(webui.interrupts()[before:]) == {call.task_id}
 
 
+@pytest.mark.parametrize("turns", range(5))
+async def test_a_call_that_is_cancelled_twice_is_stopped_all_the_same(
+    webui: FakeWebUI, generator: SdWebuiGenerator, turns: int
+) -> None:
+    call, before = a_call(SLOW), len(webui.interrupts())
+    making = asyncio.create_task(make(generator, call))
+    await until(webui, running=call.task_id)
+
+    making.cancel()
+    for _ in range(turns):
+        await asyncio.sleep(0)
+    making.cancel()
+    await asyncio.wait((making,))
+
+    await until(webui, in_flight=0)
+    assert set(webui.interrupts()[before:]) == {call.task_id}
+
+
 async def test_without_named_tasks_a_strangers_job_is_never_interrupted() -> None:
     with launch("--nowebui") as server:
         server.control(stall=True)

@@ -141,9 +141,8 @@ class Instance:
             raw = sending.result()
         except BaseException as error:
             if not sending.done() or _may_still_run(error):
-                # Closing the connection stops nothing: the WebUI works on to the end.
-                await ended(sending)
-                await asyncio.shield(self._in_background(self._stop(call.task_id, mine)))
+                # Closing the connection stops nothing: the WebUI works on to the end. Shielded: whoever cancels may do so again.
+                await asyncio.shield(self._in_background(self._stop(call.task_id, mine, sending)))
             raise
         finally:
             await ended(sending, following)
@@ -160,8 +159,9 @@ class Instance:
         report(CallProgress(fraction=1.0, eta_s=0.0))
         return Made(images=(image,), job_timestamp=None)
 
-    async def _stop(self, task_id: str, mine: Mine | None) -> None:
+    async def _stop(self, task_id: str, mine: Mine | None, sending: "asyncio.Task[bytes]") -> None:
         """Stop our task within `stop_timeout_s`; one that still waits for its turn is watched for in the background."""
+        await ended(sending)
         if mine is not None:
             gone = await self._tasks.stop_unnamed(mine, timeout_s=self._settings.stop_timeout_s)
         else:
