@@ -228,3 +228,17 @@ async def test_a_silent_name_server_is_given_no_more_than_its_share_of_threads()
 
     assert {str(address) for found in await asyncio.gather(*waiting) for address in found} == {"1.1.1.1"}
     assert await resolve("again.example")
+
+
+async def test_a_system_without_threads_costs_nobody_a_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    def none_left(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    resolve = SystemResolver(lambda _: ["1.1.1.1"])
+    with monkeypatch.context() as exhausted:
+        exhausted.setattr(threading.Thread, "start", none_left)
+        for _ in range(20):
+            with pytest.raises(NameServerSilent):
+                await resolve("some.example")
+
+    assert [str(address) for address in await resolve("some.example")] == ["1.1.1.1"]

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from ipaddress import ip_address
 from typing import Protocol
 
@@ -57,11 +58,16 @@ class SystemResolver:
             finally:
                 self._free.release()
             # A loop that closed meanwhile has nobody who waits.
-            if not loop.is_closed():
+            with suppress(RuntimeError):
                 loop.call_soon_threadsafe(tell, found, error)
 
         # Not one of a pool: those are waited for when the process ends.
-        threading.Thread(target=look, name="imaging-resolver", daemon=True).start()
+        try:
+            threading.Thread(target=look, name="imaging-resolver", daemon=True).start()
+        except RuntimeError as error:
+            # The system has no thread left. This one's turn must not be lost with it.
+            self._free.release()
+            raise NameServerSilent("no thread could be started") from error
         return [ip_address(text) for text in await answer]
 
 
