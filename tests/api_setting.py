@@ -1,6 +1,6 @@
 """The API on a real uvicorn and real sockets, over an in-memory service whose backends do as the prompt says.
 
-May import the core, the API, uvicorn and httpx.
+May import the core, the API, uvicorn, httpx and jsonschema.
 """
 
 import asyncio
@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import httpx
+import jsonschema
 import uvloop
 
 from adapters.pillow.intake import PillowIntake
@@ -233,3 +234,17 @@ def submit(client: httpx.Client, path: str = "/images", **fields: Any) -> str:
     assert answer.status_code == 202, answer.text
     image_id: str = answer.json()["image_id"]
     return image_id
+
+
+def held(client: httpx.Client) -> str:
+    """A job that is half done and goes no further."""
+    image_id = submit(client, "/local/images", prompt="hold on")
+    until(lambda: status_of(client, image_id), lambda status: status["progress"] == 0.5)
+    return image_id
+
+
+def check_shape(client: httpx.Client, body: object, shape: str) -> None:
+    """The body is what the API's own description calls so."""
+    spec = client.get("/openapi.json").json()
+    schema = {"$ref": f"#/components/schemas/{shape}", "components": spec["components"]}
+    jsonschema.Draft202012Validator(schema).validate(body)

@@ -4,10 +4,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import httpx
-import jsonschema
 import pytest
 
-from api_setting import RunningApi, ended, submit
+from api_setting import RunningApi, check_shape, ended, submit
 
 CANARY = "kanarienvogel"
 
@@ -25,12 +24,6 @@ def client(api: RunningApi) -> Iterator[httpx.Client]:
         yield client
 
 
-def _check_shape(client: httpx.Client, body: object, shape: str) -> None:
-    spec = client.get("/openapi.json").json()
-    schema = {"$ref": f"#/components/schemas/{shape}", "components": spec["components"]}
-    jsonschema.Draft202012Validator(schema).validate(body)
-
-
 def _count(client: httpx.Client) -> int:
     return len(client.get("/jobs", params={"limit": 200}).json()["jobs"])
 
@@ -46,7 +39,7 @@ def test_a_batch_gives_one_job_per_request_in_their_order(client: httpx.Client) 
     }
     answer = client.post("/images/batch", json=body)
     assert answer.status_code == 202, answer.text
-    _check_shape(client, answer.json(), "BatchAccepted")
+    check_shape(client, answer.json(), "BatchAccepted")
     jobs = answer.json()["jobs"]
     assert [job["backend"] for job in jobs] == ["stability", "stability", "local"]
     assert len({job["image_id"] for job in jobs}) == 3
@@ -165,7 +158,7 @@ def test_an_estimate_tells_price_place_and_whether_it_can_run(client: httpx.Clie
     answer = client.post("/estimate", json={"prompt": "x", "model": "core", "n": 3})
     assert answer.status_code == 200, answer.text
     body = answer.json()
-    _check_shape(client, body, "Estimate")
+    check_shape(client, body, "Estimate")
     assert (body["backend"], body["credits"], body["calls"], body["count"]) == ("stability", 9.0, 3, 3)
     assert (body["accepted"], body["startable"], body["obstacles"]) == (True, True, [])
     assert (body["request"]["checkpoint"], body["request"]["options"]["aspect_ratio"]) == ("core", "1:1")

@@ -10,7 +10,7 @@ import httpx
 import jsonschema
 import pytest
 
-from api_setting import RunningApi, ended, status_of, submit, until
+from api_setting import RunningApi, ended, held, status_of, submit, until
 from sse_reading import Parser, Told, listening, told_in
 
 
@@ -26,13 +26,6 @@ def client(api: RunningApi) -> Iterator[httpx.Client]:
     with api.client() as client:
         yield client
     api.release()
-
-
-def _held(client: httpx.Client) -> str:
-    """A job that is half done and goes no further."""
-    image_id = submit(client, "/local/images", prompt="hold on")
-    until(lambda: status_of(client, image_id), lambda status: status["progress"] == 0.5)
-    return image_id
 
 
 def _last_id(client: httpx.Client) -> str:
@@ -66,7 +59,7 @@ def test_a_job_is_told_from_its_state_to_its_end_and_the_stream_closes(client: h
 
 
 def test_a_preview_is_told_by_its_address_with_a_version(client: httpx.Client) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     with listening(client, f"/jobs/{image_id}/events") as events:
         preview_url = next(event.data["preview_url"] for event in events)
     path, _, version = preview_url.partition("?v=")
@@ -91,7 +84,7 @@ def test_the_stream_of_a_job_that_has_ended_tells_its_end_and_whoever_saw_it_nee
 def test_who_comes_back_is_told_what_it_missed_and_each_end_once(
     client: httpx.Client, api: RunningApi, how: str
 ) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     with listening(client, f"/jobs/{image_id}/events") as events:
         seen = next(events)
     assert not seen.ends
@@ -109,7 +102,7 @@ def test_who_comes_back_is_told_what_it_missed_and_each_end_once(
     ["x", "0-0", "ffffffff-1", "9" * 64, "9" * 5000, "-1", "1-" + "9" * 30, "%00"],
 )
 def test_an_id_that_the_log_does_not_know_gets_a_snapshot_first(client: httpx.Client, last_id: str) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     with listening(client, f"/jobs/{image_id}/events", last_id) as events:
         first = next(events)
     assert (first.kind, first.data["status"]) == ("snapshot", "started")
@@ -120,7 +113,7 @@ def test_an_id_that_the_log_does_not_know_gets_a_snapshot_first(client: httpx.Cl
 
 
 def test_all_jobs_are_told_open_ones_first_then_what_happens(client: httpx.Client, api: RunningApi) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     with api.client() as other, listening(client, "/events") as events:
         first = next(event for event in events if event.data.get("image_id") == image_id)
         assert (first.kind, first.data["status"]) == ("snapshot", "started")
@@ -156,7 +149,7 @@ def test_who_comes_back_to_all_jobs_is_told_each_end_that_it_missed(client: http
 
 
 def test_a_cancel_is_told_with_its_request_and_its_end(client: httpx.Client, api: RunningApi) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     with api.client() as other, listening(client, f"/jobs/{image_id}/events") as events:
         next(events)
         other.post(f"/jobs/{image_id}/cancel")
@@ -166,7 +159,7 @@ def test_a_cancel_is_told_with_its_request_and_its_end(client: httpx.Client, api
 
 
 def test_the_place_in_the_queue_is_told_as_it_changes(client: httpx.Client, api: RunningApi) -> None:
-    running = _held(client)
+    running = held(client)
     second, third = submit(client, "/local/images", prompt="hold b"), submit(client, "/local/images", prompt="hold c")
     with api.client() as other, listening(client, f"/jobs/{third}/events") as events:
         assert next(events).data["queue_position"] == 2
@@ -179,7 +172,7 @@ def test_the_place_in_the_queue_is_told_as_it_changes(client: httpx.Client, api:
 
 
 def test_a_silent_stream_gives_signs_of_life_and_says_when_to_come_back(client: httpx.Client) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     parser = Parser()
     with client.stream("GET", f"/jobs/{image_id}/events") as answer:
         assert answer.headers["cache-control"] == "no-store"
@@ -200,7 +193,7 @@ def test_a_stream_that_does_not_exist_is_told_as_any_other_problem(client: httpx
 
 
 def test_head_answers_at_once(client: httpx.Client) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     for path in ("/events", f"/jobs/{image_id}/events"):
         answer = client.head(path)
         assert (answer.status_code, answer.content) == (200, b"")
@@ -215,7 +208,7 @@ def _tasks(api: RunningApi) -> int:
 
 
 def test_a_hundred_clients_that_went_away_leave_nothing(client: httpx.Client, api: RunningApi) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     _last_id(client)
     before = until(lambda: _tasks(api), lambda count: count < 30)
     wires = []
@@ -234,7 +227,7 @@ def test_a_hundred_clients_that_went_away_leave_nothing(client: httpx.Client, ap
 
 def test_streams_end_whole_and_at_once_when_the_api_stops() -> None:
     with RunningApi().serving() as api, api.client() as client:
-        image_id = _held(client)
+        image_id = held(client)
         wires = []
         for path in (f"/jobs/{image_id}/events", "/events", f"/status/{image_id}?wait=60"):
             wire = socket.create_connection(("127.0.0.1", api.port), timeout=5)

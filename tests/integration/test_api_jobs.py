@@ -5,10 +5,9 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpx
-import jsonschema
 import pytest
 
-from api_setting import RunningApi, ended, status_of, submit, until
+from api_setting import RunningApi, check_shape, ended, status_of, submit, until
 
 
 @pytest.fixture(scope="module")
@@ -23,12 +22,6 @@ def client(api: RunningApi) -> Iterator[httpx.Client]:
     with api.client() as client:
         yield client
     api.release()
-
-
-def _check_shape(client: httpx.Client, body: object, shape: str) -> None:
-    spec = client.get("/openapi.json").json()
-    schema = {"$ref": f"#/components/schemas/{shape}", "components": spec["components"]}
-    jsonschema.Draft202012Validator(schema).validate(body)
 
 
 def _problem(answer: httpx.Response, status: int, kind: str) -> dict[str, Any]:
@@ -47,14 +40,14 @@ def test_a_submit_answers_at_once_and_the_picture_follows(client: httpx.Client) 
     assert body == {"image_id": body["image_id"], "status": "queued", "backend": "stability"}
     assert answer.headers["location"] == f"/status/{body['image_id']}"
     assert answer.headers["retry-after"] == "2"
-    _check_shape(client, body, "Accepted")
+    check_shape(client, body, "Accepted")
 
     status = ended(client, body["image_id"])
     assert (status["status"], status["progress"], status["image_count"]) == ("finished", 1.0, 1)
     assert status["attempt"] == 1
     assert status["created_at"] <= status["started_at"] <= status["finished_at"]
     assert status["created_at"].endswith("Z")
-    _check_shape(client, status, "Status")
+    check_shape(client, status, "Status")
 
     picture = client.get(f"/image/{body['image_id']}")
     assert picture.status_code == 200
@@ -126,7 +119,7 @@ def test_status_tells_the_progress_and_the_place_in_the_queue(client: httpx.Clie
     assert running["preview_url"] == f"/image/{first}/preview"
     second, third = submit(client, "/local/images"), submit(client, "/local/images")
     assert [status_of(client, i)["queue_position"] for i in (second, third)] == [1, 2]
-    _check_shape(client, status_of(client, third), "Status")
+    check_shape(client, status_of(client, third), "Status")
     api.release()
     assert ended(client, third)["queue_position"] is None
 
@@ -156,13 +149,13 @@ def test_a_failed_job_says_why_what_to_do_and_whether_it_cost(client: httpx.Clie
     assert failure["reason"] == "The provider's filter said no."
     assert "Rephrase" in failure["advice"]
     assert status["previous_failures"] == []
-    _check_shape(client, status, "Status")
+    check_shape(client, status, "Status")
 
 
 def test_a_parked_job_says_why_it_waits_and_until_when(client: httpx.Client) -> None:
     image_id = submit(client, prompt="stumble")
     status = until(lambda: status_of(client, image_id), lambda status: status["parked"] is not None)
-    _check_shape(client, status, "Status")
+    check_shape(client, status, "Status")
     assert status["status"] == "started"
     assert status["parked"]["reason"] == "retry"
     assert status["parked"]["until"] > status["started_at"]
@@ -176,7 +169,7 @@ def test_a_job_tells_its_request_its_calls_and_its_cost(client: httpx.Client) ->
     image_id = submit(client, count=2, seed=7)
     ended(client, image_id)
     job = client.get(f"/jobs/{image_id}").json()
-    _check_shape(client, job, "Detail")
+    check_shape(client, job, "Detail")
     assert [call["state"] for call in job["calls"]] == ["answered", "answered"]
     assert job["cost_credits"] == 6.0
     assert [image["seed"] for image in job["images"]] == [7, 8]
@@ -188,7 +181,7 @@ def test_jobs_are_listed_newest_first_in_pages_and_by_filter(client: httpx.Clien
     for image_id in ids:
         ended(client, image_id)
     first = client.get("/jobs", params={"limit": 3, "backend": "local"}).json()
-    _check_shape(client, first, "JobList")
+    check_shape(client, first, "JobList")
     assert [job["image_id"] for job in first["jobs"]] == ids[:1:-1]
     second = client.get("/jobs", params={"limit": 2, "backend": "local", "cursor": first["next_cursor"]}).json()
     assert [job["image_id"] for job in second["jobs"]] == ids[1::-1]
@@ -207,7 +200,7 @@ def test_cancelling_a_queued_job_is_done_at_once_and_a_started_one_soon(client: 
     queued = submit(client, "/local/images")
     answer = client.post(f"/jobs/{queued}/cancel")
     assert (answer.status_code, answer.json()["status"]) == (200, "cancelled")
-    _check_shape(client, answer.json(), "Status")
+    check_shape(client, answer.json(), "Status")
     assert client.post(f"/jobs/{queued}/cancel").status_code == 200
 
     answer = client.post(f"/jobs/{started}/cancel")

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 
-from api_setting import RunningApi, ended, status_of, submit, until
+from api_setting import RunningApi, ended, held, status_of, submit, until
 
 
 @pytest.fixture(scope="module")
@@ -25,12 +25,6 @@ def client(api: RunningApi) -> Iterator[httpx.Client]:
     with api.client() as client:
         yield client
     api.release()
-
-
-def _held(client: httpx.Client) -> str:
-    image_id = submit(client, "/local/images", prompt="hold on")
-    until(lambda: status_of(client, image_id), lambda status: status["progress"] == 0.5)
-    return image_id
 
 
 @pytest.mark.parametrize("path", ["/images", "/local/images"])
@@ -77,7 +71,7 @@ def test_a_failed_job_ends_the_wait_too_and_a_retry_can_wait(client: httpx.Clien
 
 @pytest.mark.parametrize("path", ["/status/{}", "/jobs/{}"])
 def test_a_long_poll_returns_with_the_end(client: httpx.Client, api: RunningApi, path: str) -> None:
-    image_id = _held(client)
+    image_id = held(client)
     threading.Timer(0.3, api.release).start()
     begun = time.monotonic()
     answer = client.get(path.format(image_id), params={"wait": 5})
@@ -107,7 +101,7 @@ def test_a_long_poll_with_an_etag_returns_with_any_change(client: httpx.Client, 
 
 
 def test_progress_is_a_change(client: httpx.Client, api: RunningApi) -> None:
-    first = _held(client)
+    first = held(client)
     second = submit(client, "/local/images", prompt="hold")
     etag = client.get(f"/status/{second}").headers["etag"]
     client.post(f"/jobs/{first}/cancel")
@@ -138,7 +132,7 @@ def test_a_wait_that_is_no_number_is_422(client: httpx.Client, wait: str) -> Non
 
 
 def test_who_goes_away_is_waited_for_no_longer(client: httpx.Client, api: RunningApi) -> None:
-    image_id = _held(client)
+    image_id = held(client)
 
     async def tasks() -> int:
         return len(asyncio.all_tasks())
