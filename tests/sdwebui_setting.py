@@ -6,7 +6,7 @@ May import httpx, pytest, the adapter under test and the stand-in.
 import asyncio
 import io
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 import attrs
 import httpx
@@ -17,7 +17,7 @@ from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
 from fakes.sdwebui import FakeWebUI, launch
 from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import Generated, ImageRequest, OptionValue
-from imaging_core.ports import GenerationCall
+from imaging_core.ports import GenerationCall, ImageGenerator
 
 REQUEST = ImageRequest(prompt="a secretive lighthouse", steps=2, width=64, height=64)
 SLOW = attrs.evolve(REQUEST, steps=500)
@@ -47,6 +47,29 @@ def settings(*servers: FakeWebUI | str, **changes: Any) -> SdWebuiSettings:
 async def generator(webui: FakeWebUI) -> AsyncIterator[SdWebuiGenerator]:
     async with SdWebuiGenerator(settings(webui)) as generator:
         yield generator
+
+
+class OnFakeWebUI:
+    """What a contract of generators is tried on: the adapter before a stand-in with these arguments."""
+
+    arguments: ClassVar[tuple[str, ...]] = ()
+    server: FakeWebUI
+
+    @pytest.fixture(scope="class")
+    @classmethod
+    def webui(cls) -> Iterator[FakeWebUI]:
+        with launch(*cls.arguments, "--step-seconds", "0.01") as server:
+            yield server
+
+    @pytest.fixture
+    async def generator(self, webui: FakeWebUI) -> AsyncIterator[ImageGenerator]:
+        self.server = webui
+        async with SdWebuiGenerator(SdWebuiSettings(urls=(webui.url,), poll_s=0.05)) as generator:
+            yield generator
+
+    async def still_runs(self, call: GenerationCall) -> bool:
+        snapshot = await asyncio.to_thread(self.server.control)
+        return snapshot["running"] == call.task_id or call.task_id in snapshot["waiting"]
 
 
 def a_call(request: ImageRequest = REQUEST, *, images: int = 1, seed: int = 42, **changes: Any) -> GenerationCall:

@@ -40,6 +40,23 @@ def check_picture(picture: GeneratedImage) -> None:
     assert picture.media_type in ("image/png", "image/jpeg", "image/webp")
 
 
+async def check_cancelled(
+    generator: ImageGenerator, call: GenerationCall, still_runs: Callable[[GenerationCall], Awaitable[bool]]
+) -> None:
+    """A call that is cancelled while its backend works on it stops there."""
+    task = asyncio.create_task(generator.generate(call, report=unheard))
+
+    async def stopped() -> bool:
+        return not await still_runs(call)
+
+    await until(lambda: still_runs(call))
+    task.cancel()
+
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await until(stopped)
+
+
 class ImageGeneratorContract:
     """Every numbered promise of `ImageGenerator` that holds for each backend.
 
@@ -165,20 +182,7 @@ class ImageGeneratorContract:
 
     async def test_5_a_cancelled_call_stops_on_the_backend(self, generator: ImageGenerator) -> None:
         call = await self.call(generator, self.slow_request())
-        task = asyncio.create_task(generator.generate(call, report=unheard))
-
-        async def running() -> bool:
-            return await self.still_runs(call)
-
-        async def stopped() -> bool:
-            return not await self.still_runs(call)
-
-        await until(running)
-        task.cancel()
-
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await until(stopped)
+        await check_cancelled(generator, call, self.still_runs)
 
     async def test_5_a_cancelled_call_leaves_the_others_alone(self, generator: ImageGenerator) -> None:
         kept = await self.call(generator, self.slow_request(), seed=7)

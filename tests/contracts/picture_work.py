@@ -3,7 +3,6 @@
 May import pytest, Pillow (to make and to look at pictures), the core and the neighbouring modules; knows no adapter.
 """
 
-import asyncio
 import hashlib
 import io
 
@@ -11,7 +10,7 @@ import attrs
 import pytest
 from PIL import Image, ImageChops, ImageStat
 
-from contracts.image_generator import check_picture, unheard, until
+from contracts.image_generator import check_cancelled, check_picture, unheard
 from imaging_core.errors import InvalidRequest
 from imaging_core.formats import header_of
 from imaging_core.ids import new_job_id, new_token
@@ -171,17 +170,4 @@ class PictureWorkContract:
 
     async def test_5_a_cancelled_edit_stops_on_the_backend(self, generator: ImageGenerator) -> None:
         call = await self.call(generator, self.slow_edit_request(), file_of(self.picture()))
-        task = asyncio.create_task(generator.generate(call, report=unheard))
-
-        async def running() -> bool:
-            return await self.still_runs(call)
-
-        async def stopped() -> bool:
-            return not await self.still_runs(call)
-
-        await until(running)
-        task.cancel()
-
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await until(stopped)
+        await check_cancelled(generator, call, self.still_runs)

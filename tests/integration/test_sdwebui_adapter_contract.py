@@ -1,7 +1,6 @@
 """The promises of ImageGenerator, kept by the WebUI adapter against the fake WebUI on a real port."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractAsyncContextManager
 from typing import ClassVar
 
@@ -10,38 +9,20 @@ import pytest
 from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
 from contracts.image_generator import ImageGeneratorContract
 from contracts.remote_generator import RemoteGeneratorContract
-from fakes.sdwebui import FakeWebUI, launch
+from fakes.sdwebui import launch
 from imaging_core.errors import BackendUnreachable, Charged, GenerationError
 from imaging_core.ids import new_job_id, new_token
 from imaging_core.images import ImageRequest
 from imaging_core.ports import GenerationCall, ImageGenerator
+from sdwebui_setting import OnFakeWebUI
 
 
-class _OnFake(ImageGeneratorContract):
-    arguments: ClassVar[tuple[str, ...]] = ()
-    server: FakeWebUI
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def webui(cls) -> Iterator[FakeWebUI]:
-        with launch(*cls.arguments, "--step-seconds", "0.01") as server:
-            yield server
-
-    @pytest.fixture
-    async def generator(self, webui: FakeWebUI) -> AsyncIterator[ImageGenerator]:
-        self.server = webui
-        async with SdWebuiGenerator(SdWebuiSettings(urls=(webui.url,), poll_s=0.05)) as generator:
-            yield generator
-
+class _OnFake(OnFakeWebUI, ImageGeneratorContract):
     def request(self) -> ImageRequest:
         return ImageRequest(prompt="a red cube on a table", steps=2, width=64, height=64)
 
     def slow_request(self) -> ImageRequest:
         return ImageRequest(prompt="a red cube on a table", steps=80, width=64, height=64)
-
-    async def still_runs(self, call: GenerationCall) -> bool:
-        snapshot = await asyncio.to_thread(self.server.control)
-        return snapshot["running"] == call.task_id or call.task_id in snapshot["waiting"]
 
 
 class TestWebuiWithItsPage(_OnFake):

@@ -1,40 +1,20 @@
 """The WebUI edits and enlarges pictures that are brought, with and without names for its tasks."""
 
-import asyncio
-from collections.abc import AsyncIterator, Iterator
-from typing import ClassVar
-
 import attrs
 import pytest
 
-from adapters.sdwebui import SdWebuiGenerator, SdWebuiSettings
 from contracts.image_generator import unheard
 from contracts.picture_work import PictureWorkContract, file_of, four_colours
-from fakes.sdwebui import FakeWebUI, launch
 from imaging_core.errors import CallRejected, InvalidRequest
 from imaging_core.images import ImageRequest, Operation
-from imaging_core.ports import GenerationCall, ImageGenerator
+from imaging_core.ports import ImageGenerator
+from sdwebui_setting import OnFakeWebUI
 
 EDIT = ImageRequest(prompt="a red cube", operation=Operation.EDIT, steps=2, strength=0.4)
 UPSCALE = ImageRequest(prompt="", operation=Operation.UPSCALE, options={"scale": 2.5})
 
 
-class _OnFake(PictureWorkContract):
-    arguments: ClassVar[tuple[str, ...]] = ()
-    server: FakeWebUI
-
-    @pytest.fixture(scope="class")
-    @classmethod
-    def webui(cls) -> Iterator[FakeWebUI]:
-        with launch(*cls.arguments, "--step-seconds", "0.01") as server:
-            yield server
-
-    @pytest.fixture
-    async def generator(self, webui: FakeWebUI) -> AsyncIterator[ImageGenerator]:
-        self.server = webui
-        async with SdWebuiGenerator(SdWebuiSettings(urls=(webui.url,), poll_s=0.05)) as generator:
-            yield generator
-
+class _OnFake(OnFakeWebUI, PictureWorkContract):
     def edit_request(self) -> ImageRequest:
         return EDIT
 
@@ -46,10 +26,6 @@ class _OnFake(PictureWorkContract):
 
     def slow_edit_request(self) -> ImageRequest:
         return attrs.evolve(EDIT, steps=80)
-
-    async def still_runs(self, call: GenerationCall) -> bool:
-        snapshot = await asyncio.to_thread(self.server.control)
-        return snapshot["running"] == call.task_id or call.task_id in snapshot["waiting"]
 
 
 class TestPictureWorkWithNamedTasks(_OnFake):
