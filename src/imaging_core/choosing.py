@@ -15,9 +15,6 @@ from imaging_core.routing import AUTO, NoRoute, Option, Route, choose, choose_an
 from imaging_core.spending import CreditLimitReached
 from imaging_core.views import BackendView
 
-#: What a job takes while none has finished yet, in s.
-_GUESS_S = 10.0
-
 
 class Chooser:
     """Chooses for the requests of one submit, in the light of those it chose for before."""
@@ -174,6 +171,5 @@ def lack_of(view: BackendView, checkpoint: str | None) -> tuple[str, tuple[str, 
 
 def _wait_s(view: BackendView, sent: int) -> float:
     slots = max(1, view.gate.slots)
-    mean_s = _GUESS_S if view.queue.mean_run_s is None else view.queue.mean_run_s
     before = max(0, view.queue.claimable + view.queue.started + sent - slots + 1)
-    return view.gate.closed_for_s + mean_s * before / slots
+    return view.gate.closed_for_s + view.queue.likely_run_s * before / slots

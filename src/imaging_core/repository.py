@@ -3,6 +3,7 @@
 Imports stdlib, attrs and this package's values. `ports` has the other protocols, and these names too.
 """
 
+import math
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Protocol
@@ -12,6 +13,9 @@ import attrs
 from imaging_core.events import JobEvent
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.key_ports import CreditClaim
+
+#: What a job takes while nobody knows better, in s.
+_GUESS_S = 10.0
 
 
 @attrs.frozen(kw_only=True)
@@ -59,6 +63,16 @@ class QueueState:
     mean_run_s: float | None = None
     #: While an operator keeps the backend from beginning anything.
     paused: Pause | None = None
+
+    @property
+    def likely_run_s(self) -> float:
+        """How long a job is likely to take, in s; a guess while none has finished yet."""
+        return _GUESS_S if self.mean_run_s is None else self.mean_run_s
+
+    @property
+    def retry_after_s(self) -> int:
+        """When a place in the queue should be free, in whole s, from 1 to 300."""
+        return min(max(math.ceil(self.likely_run_s / max(1, self.started)), 1), 300)
 
 
 @attrs.frozen(kw_only=True)

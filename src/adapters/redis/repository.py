@@ -5,7 +5,6 @@ name of a write it has already done gives the same answer.
 """
 
 import hashlib
-import math
 import re
 import secrets
 import time
@@ -56,8 +55,6 @@ from imaging_core.searching import search
 
 #: About how many events the log keeps.
 LOG_LENGTH: Final = 100_000
-#: What a job takes while nobody knows better, in s.
-_GUESS_S: Final = 10.0
 #: Saves without an answer that are remembered for their repetition.
 _MOST_DOUBTS: Final = 64
 #: Jobs that are remembered with the row that they were read from, a few KB each.
@@ -370,9 +367,8 @@ def _raise_for(outcome: bytes, job_id: str) -> None:
 
 
 def _full(outcome: bytes, mean_run: bytes, started: int) -> QueueFull:
-    mean = _seconds(mean_run)
-    wait_s = math.ceil((_GUESS_S if mean is None else mean) / max(1, started))
-    return QueueFull(retry_after_s=min(max(wait_s, 1), 300), mine=outcome == b"full_mine")
+    state = QueueState(started=started, mean_run_s=_seconds(mean_run))
+    return QueueFull(retry_after_s=state.retry_after_s, mine=outcome == b"full_mine")
 
 
 def _name() -> str:

@@ -4,7 +4,6 @@ To count what is queued takes as long as there is much of it. But it only grows 
 stand for long: claims make it too high, never too low, and it is made anew before anybody is refused.
 """
 
-import math
 import sqlite3
 from collections.abc import Callable, Sequence
 from datetime import datetime
@@ -14,10 +13,6 @@ from adapters.sqlite import job_rows
 from imaging_core.errors import QueueFull
 from imaging_core.jobs import Job
 from imaging_core.ports import QueueLimits
-
-#: How long a job is taken to run while none has finished yet, in s.
-_GUESS_S = 10.0
-
 
 Key = TypeVar("Key")
 
@@ -71,6 +66,4 @@ def _fits(counted: dict[Key, int], key: Key, limit: int | None, count: Callable[
 
 
 def _full(connection: sqlite3.Connection, backend: str, now: datetime, *, mine: bool) -> QueueFull:
-    state = job_rows.queue_state(connection, backend, now)
-    wait = (_GUESS_S if state.mean_run_s is None else state.mean_run_s) / max(1, state.started)
-    return QueueFull(retry_after_s=min(max(math.ceil(wait), 1), 300), mine=mine)
+    return QueueFull(retry_after_s=job_rows.queue_state(connection, backend, now).retry_after_s, mine=mine)

@@ -5,7 +5,6 @@ Imports stdlib and this package's values.
 
 import heapq
 import itertools
-import math
 from bisect import bisect_left, bisect_right, insort
 from collections import Counter, OrderedDict, deque
 from datetime import datetime
@@ -18,8 +17,6 @@ Key = tuple[int, int, int, str]
 
 #: How many of the last finished jobs tell how long a job takes.
 _RECENT = 50
-#: How long a job is supposed to take before any has finished, in s.
-_GUESS_S = 10.0
 
 
 class Line:
@@ -147,9 +144,7 @@ class Line:
 
     def retry_after_s(self) -> int:
         """When a place in the line should be free, in s."""
-        mean = self._mean_run_s()
-        wait = (_GUESS_S if mean is None else mean) / max(1, len(self._until))
-        return min(max(math.ceil(wait), 1), 300)
+        return QueueState(started=len(self._until), mean_run_s=self._mean_run_s()).retry_after_s
 
     def state(self, now: datetime) -> QueueState:
         """How busy the backend is."""
