@@ -1,4 +1,4 @@
-"""Folders whose names outlast a power cut, for the adapters that keep something in one; imports stdlib."""
+"""Folders whose names outlast a power cut, and what is in them, for those who keep something there; imports stdlib."""
 
 import os
 from contextlib import suppress
@@ -16,8 +16,13 @@ def make_durable(path: Path) -> None:
     for one in missing:
         # A folder may let its user make names and not read them: then only its owner can sync it.
         with suppress(PermissionError):
-            descriptor = os.open(one.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
-            try:
-                os.fsync(descriptor)
-            finally:
-                os.close(descriptor)
+            sync(one.parent)
+
+
+def sync(path: Path) -> None:
+    """Have the disk keep a file's bytes, or the names in a folder. Raises OSError."""
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

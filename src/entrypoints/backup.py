@@ -23,6 +23,7 @@ from typing import Any
 
 from adapters.directory.archive import copy_pictures, job_folders
 from adapters.directory.failures import translated
+from adapters.new_folders import sync
 from adapters.sqlite.database import DATABASE_FILE
 from adapters.sqlite.lock import LOCK_FILE, FolderLock
 from adapters.sqlite.snapshot import finished_pictures, job_ids, take_snapshot
@@ -81,7 +82,7 @@ def _backup(settings: Settings, target: Path, *, link: bool) -> int:
             _write_manifest(partial, files)
             os.sync()
             partial.replace(target)
-            _sync_folder(target.parent)
+            sync(target.parent)
     except BaseException:
         shutil.rmtree(partial, ignore_errors=True)
         raise
@@ -174,7 +175,7 @@ def _restore(settings: Settings, source: Path) -> int:
                 _must_match(source, path, _found(target), files[path])
             os.sync()
             (settings.data_dir / f"{DATABASE_FILE}.restoring").replace(settings.data_dir / DATABASE_FILE)
-            _sync_folder(settings.data_dir)
+            sync(settings.data_dir)
         finally:
             lock.release()
     sys.stdout.write(
@@ -238,11 +239,3 @@ def _facts(path: Path) -> dict[str, Any]:
 def _is_as_named(path: str, facts: Mapping[str, Any]) -> bool:
     named = _NAMED_SHA256.match(path.rpartition("/")[2])
     return named is None or named[1] == facts["sha256"]
-
-
-def _sync_folder(folder: Path) -> None:
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)

@@ -6,6 +6,7 @@ import stat
 from contextlib import ExitStack, closing
 from pathlib import Path
 
+from adapters.new_folders import sync
 from adapters.sqlite.database import DATABASE_FILE
 from adapters.sqlite.failures import translated
 from adapters.sqlite.lock import FolderLock
@@ -43,7 +44,7 @@ def compact(folder: Path) -> tuple[int, int]:
         _check(fresh)
         after = fresh.stat().st_size
         fresh.replace(path)
-        _sync(path.parent)
+        sync(path.parent)
     return before, after
 
 
@@ -68,12 +69,4 @@ def _check(fresh: Path) -> None:
         raise Unavailable(
             f"The database that was written anew is damaged ({found}); the old one stays. Check the disk."
         )
-    _sync(fresh)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(fresh)
