@@ -1,6 +1,7 @@
 """The one thread that writes: operations that wait together are acknowledged by one commit; imports stdlib and imaging_core.
 
-A commit costs one fsync (about a millisecond) however much it holds, so under load many submits share one.
+A commit costs one fsync (about a millisecond) and a change of thread there and back, however much it holds, so under load
+many submits share one.
 """
 
 import asyncio
@@ -21,7 +22,7 @@ from imaging_core.jobs import Job
 Item = TypeVar("Item")
 T = TypeVar("T")
 
-#: Most operations of one commit.
+#: About so many operations are in one commit at most.
 MOST_TOGETHER = 256
 #: After that long no more are done in a commit, in s: heartbeats must not wait behind many that take long.
 MOST_S = 0.2
@@ -109,6 +110,7 @@ class GroupWriter:
         #: What this turn of the loop wants written.
         self._gathered: list[_Operation] = []
         self._waiting: queue.SimpleQueue[list[_Operation] | None] = queue.SimpleQueue()
+        self._stopping = False
         self._thread = threading.Thread(target=self._run, name="imaging-sqlite-writer", daemon=True)
         self._thread.start()
 
@@ -144,11 +146,10 @@ class GroupWriter:
     # --- in the writer's thread --------------------------------------------------------------------------
 
     def _run(self) -> None:
-        stopping = False
-        while not stopping:
-            batch, stopping = self._take()
+        while not self._stopping:
+            batch = self._take(wait=True)
             while batch:
-                outcomes = self._commit(batch[:MOST_TOGETHER])
+                outcomes = self._commit(batch)
                 touches, self._touches = self._touches, []
                 jobs, self._jobs = self._jobs, {}
                 # The loop may be closed already when its program ends without closing us; then nobody waits.
@@ -156,23 +157,25 @@ class GroupWriter:
                     self._loop.call_soon_threadsafe(self._answer, outcomes, touches, jobs)
                 batch = [operation for operation in batch[len(outcomes) :] if not operation.answer.cancelled()]
 
-    def _take(self) -> tuple[list[_Operation], bool]:
-        """Everything that waits now, and whether to stop after it; blocks until there is something."""
+    def _take(self, *, wait: bool) -> list[_Operation]:
+        """What waits now, and whether to stop after it; blocks until there is something, if it is to `wait`."""
         batch: list[_Operation] = []
-        gathered = self._waiting.get()
-        while gathered is not None:
-            # A caller that gave up before its turn gets nothing written.
-            batch += (operation for operation in gathered if not operation.answer.cancelled())
-            if len(batch) >= MOST_TOGETHER:
-                return batch, False
-            try:
+        with suppress(queue.Empty):
+            gathered = self._waiting.get(block=wait)
+            while gathered is not None:
+                # A caller that gave up before its turn gets nothing written.
+                batch += (operation for operation in gathered if not operation.answer.cancelled())
+                if len(batch) >= MOST_TOGETHER:
+                    return batch
                 gathered = self._waiting.get_nowait()
-            except queue.Empty:
-                return batch, False
-        return batch, True
+            self._stopping = True
+        return batch
 
-    def _commit(self, batch: Sequence[_Operation], *, apart: bool = False) -> list[_Outcome]:
-        """What became of the first of them: of all unless they take long; `apart` is in a savepoint each."""
+    def _commit(self, batch: list[_Operation], *, apart: bool = False) -> list[_Outcome]:
+        """What became of the first of them: of all unless they are many or take long; `apart` is in a savepoint each.
+
+        What comes meanwhile is put behind them and shares their commit, unless it is `apart`.
+        """
         ends = time.monotonic() + MOST_S
         try:
             self._connection.execute("BEGIN IMMEDIATE")
@@ -180,9 +183,13 @@ class GroupWriter:
             return self._all_failed(batch, error)
         try:
             outcomes: list[_Outcome] = []
-            while len(outcomes) < len(batch) and (not outcomes or time.monotonic() < ends):
+            while len(outcomes) < len(batch):
                 begins = len(outcomes)
                 outcomes += self._apply(batch[begins : begins + 1] if apart else _alike(batch, begins), apart=apart)
+                if len(outcomes) >= MOST_TOGETHER or time.monotonic() >= ends:
+                    break
+                if len(outcomes) == len(batch) and not apart:
+                    batch += self._take(wait=False)
             self._connection.execute("COMMIT")
         except _HalfDone:
             self._take_back()
@@ -192,7 +199,7 @@ class GroupWriter:
             if len(batch) == 1:
                 return self._all_failed(batch, error)
             # One that finds no room must not take the others with it: each gets a commit of its own.
-            return [outcome for operation in batch for outcome in self._commit([operation])]
+            return [outcome for operation in batch for outcome in self._commit([operation], apart=True)]
         return outcomes
 
     def _take_back(self) -> None:
