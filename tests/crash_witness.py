@@ -17,6 +17,7 @@ from imaging_core.images import ImageRef, ImageRequest, plan_calls
 from imaging_core.jobs import Job, JobStatus
 from imaging_core.memory import MemoryGate, MemoryJobEvents
 from imaging_core.moves import Move
+from imaging_core.opened import whole
 from imaging_core.policies import GateLimits
 
 
@@ -130,10 +131,9 @@ class Play:
 
     async def _whole(self, ref: ImageRef) -> bool:
         try:
-            data = await self.stage.store.open(ref)
+            data = await whole(await self.stage.store.open(ref))
         except ImageNotAvailable:
             return False
-        assert isinstance(data, bytes)
         return (len(data), hashlib.sha256(data).hexdigest()) == (ref.size, ref.sha256)
 
     async def stored(self) -> set[int]:
