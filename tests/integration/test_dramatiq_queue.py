@@ -104,6 +104,34 @@ class TestStopping(OnBroker):
                     await listener.stop()
             await queue.aclose()
 
+    @pytest.mark.parametrize("turns", range(1, 6))
+    async def test_a_stop_that_is_cancelled_leaves_nobody_listening(self, turns: int) -> None:
+        never, heard = asyncio.Event(), asyncio.Event()
+        with RedisServer() as server, server.admin() as admin:
+            self.url = server.broker_url
+            queue = DramatiqJobQueue(self.url, namespace=self.namespace)
+
+            async def on_ring(_: str) -> None:
+                heard.set()
+                await never.wait()
+
+            listener = DramatiqListener(self.url, ["alpha"], on_ring, namespace=self.namespace)
+            await listener.start()
+            await queue.ring("alpha", new_job_id())
+            await asyncio.wait_for(heard.wait(), PATIENCE_S)
+            await queue.aclose()
+
+            stopping = asyncio.create_task(listener.stop())
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            stopping.cancel()
+            await asyncio.wait((stopping,))
+
+            await until(lambda: len(asyncio.all_tasks()) == 1)
+            # Whatever was still being given back may have taken a connection, which goes with who asked.
+            await listener.stop()
+            await until(lambda: len(admin.client_list()) == 1)
+
     async def test_a_wrong_password_is_named_but_not_told(self) -> None:
         with RedisServer("--requirepass", "right-horse") as server:
             for url in (server.broker_url, server.broker_url.replace("redis://", "redis://:wrong-horse@")):

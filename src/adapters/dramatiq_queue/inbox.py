@@ -65,17 +65,23 @@ class Inbox:
         self._more = True
         self._wake.set()
 
-    async def stop(self) -> None:
-        """Fetch no more, and give back what nobody has taken; told to Redis if that answers."""
+    def halt(self) -> None:
+        """Fetch no more, and give back what nobody has taken. Returns at once; `stop` waits until that is done."""
         self._stopping = True
         self._wake.set()
+        for task in self._held.values():
+            if task is not None:
+                task.cancel()
+
+    async def stop(self) -> None:
+        """Fetch no more, and give back what nobody has taken; told to Redis if that answers."""
+        self.halt()
         if self._looking is not None:
             # It is not cancelled: what a fetch that is under way brings would be known to Redis alone.
             await asyncio.wait((self._looking,))
-        tasks = [task for task in self._held.values() if task is not None]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(task for task in self._held.values() if task is not None), return_exceptions=True)
+        # Those whose task was cancelled before it began, or while it settled them: what is settled already stays so.
+        self._owed.extend(("requeue", name) for name in self._held)
         try:
             await self._settle_owed()
         except Exception:  # noqa: BLE001  # whatever it is, the process ends here
@@ -149,10 +155,10 @@ class Inbox:
     async def _hand_over(self, ring: Ring) -> None:
         command = "ack"
         try:
-            if await self._hear(ring.job_id) is False:
+            if self._stopping or await self._hear(ring.job_id) is False:
                 command = "requeue"
         except asyncio.CancelledError:
-            # Only `stop` cancels it.
+            # Only `halt` cancels it.
             command = "requeue"
         except Exception as error:  # noqa: BLE001  # the ring is spent; what it rang for is found by the sweep
             log_fault(log, "A ring could not be taken; the sweep will find the job.", error, {"job_id": ring.job_id})

@@ -84,11 +84,16 @@ class DramatiqListener:
 
     async def stop(self) -> None:
         """Hear nothing more, and leave the rings that wait here to others. Returns within moments."""
-        if self._bell is not None:
-            self._bell.cancel()
-            await asyncio.wait((self._bell,))
-        await asyncio.gather(*(inbox.stop() for inbox in self._inboxes.values()))
-        await self._server.line.close()
+        # First what needs no waiting: whoever stops it may be cancelled while waiting.
+        for inbox in self._inboxes.values():
+            inbox.halt()
+        try:
+            if self._bell is not None:
+                self._bell.cancel()
+                await asyncio.wait((self._bell,))
+            await asyncio.gather(*(inbox.stop() for inbox in self._inboxes.values()))
+        finally:
+            await self._server.line.close()
 
     async def _listen(self) -> None:
         while True:
