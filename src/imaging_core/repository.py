@@ -135,7 +135,9 @@ class Preference:
 
     def passes_over(self, checkpoint: str | None, passed: int) -> bool:
         """Whether the first job in line, passed over so often before, lets one for the loaded checkpoint go first."""
-        return bool(self.loaded and checkpoint) and checkpoint != self.loaded and passed < self.passes
+        if not self.loaded or not checkpoint or not self.suits(self.loaded):
+            return False
+        return checkpoint != self.loaded and passed < self.passes
 
 
 class JobAdder(Protocol):

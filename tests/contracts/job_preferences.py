@@ -70,6 +70,15 @@ class PreferencePromises(RepositorySetting):
         assert await self.nothing_left(repository, Preference(only=frozenset("A")))
         assert await self.served(repository, Preference()) == "BBB"
 
+    async def test_19_a_loaded_checkpoint_that_does_not_suit_goes_before_nobody(
+        self, repository: JobRepository
+    ) -> None:
+        await self.wanting(repository, "ABAC")
+
+        assert await self.served(repository, Preference(loaded="A", never=frozenset("A"))) == "BC"
+        assert await self.served(repository, Preference(loaded="A", only=frozenset("B"))) == ""
+        assert await self.served(repository, A) == "AA"
+
     async def nothing_left(self, repository: JobRepository, preference: Preference) -> bool:
         """Whether nothing suits."""
         return await self.served(repository, preference) == ""

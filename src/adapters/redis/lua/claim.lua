@@ -121,7 +121,7 @@ if not first then
   return {us(now)}
 end
 local job, wanted = first, first.checkpoint or ''
-if loaded ~= '' and wanted ~= '' and wanted ~= loaded and tonumber(first.passed or 0) < passes then
+if loaded ~= '' and suits(loaded) and wanted ~= '' and wanted ~= loaded and tonumber(first.passed or 0) < passes then
   local other = first_of(line_of(backend, loaded))
   if other and other.priority == first.priority then
     job = other
